@@ -1,0 +1,177 @@
+/**
+ * What the engine needs from outside: a place to keep runs, somewhere to run tasks, a clock.
+ *
+ * `Storage` is given text and gives text back; what a record says is the engine's affair (`workflow/record_text.ts`), so an
+ * adapter is small and can never disagree with another about a record's bytes.
+ *
+ * @module
+ */
+import type { Call, Encoded, Key, Outcome, RunStatus, Session, TaskInfo } from "../workflow/journal.ts";
+
+/**
+ * `ready`: recorded, not begun. `active`: something of it was running when this was written. `parked`: waits for a timer or a
+ * message, and for nothing in memory. `closed`: ended. `orphan`: its workflow is not registered here.
+ */
+export type RunState = "ready" | "active" | "parked" | "closed" | "orphan";
+
+/** State of a run, apart from its history: listing runs reads nothing else. */
+export interface RunRow {
+  readonly id: string;
+  readonly workflow: string;
+  readonly state: RunState;
+  readonly status?: RunStatus;
+  /** Earliest time at which a parked run has something to do, in milliseconds since 1970. */
+  readonly wakeAt?: number;
+  /** What a parked run waits for, as `kind:name`: `approval:sign_off`, `event:paid`. */
+  readonly waits?: readonly string[];
+  readonly createdAt: number;
+  readonly closedAt?: number;
+}
+
+/** One record of one run as it is stored. `seq` counts from 0 without a gap. */
+export interface StoredRecord {
+  readonly seq: number;
+  readonly text: string;
+  /** 64-bit chained check value, 16 hex digits. */
+  readonly check: string;
+}
+
+/** Something left for a run by whoever may: kept until the run takes it. */
+export interface Message {
+  /** Chosen by the sender; a second message of the same id is ignored. */
+  readonly id: string;
+  readonly run: string;
+  /** `settle`: a detached job or a child run ended. */
+  readonly kind: "event" | "approval" | "cancel" | "settle";
+  /** The approval's key, the event's name, the call's key; `""` for a cancel. */
+  readonly name: string;
+  /** Canonical JSON text. */
+  readonly payload: Encoded;
+  readonly from?: string;
+  readonly at: number;
+}
+
+/** Fields of a row that may change after it was created. `null` clears one. */
+export interface RowChange {
+  readonly state?: RunState;
+  readonly status?: RunStatus;
+  readonly wakeAt?: number | null;
+  readonly waits?: readonly string[] | null;
+  readonly closedAt?: number;
+}
+
+/** One part of a commit. */
+export type Write =
+  /** Fails the commit when the id exists. */
+  | { readonly w: "create"; readonly row: RunRow; readonly records: readonly StoredRecord[] }
+  /** Fails the commit when a record of this `seq` exists (another writer came between), or the run does not. */
+  | { readonly w: "append"; readonly run: string; readonly records: readonly StoredRecord[]; readonly row?: RowChange }
+  /** Does nothing when the id is known. */
+  | { readonly w: "post"; readonly message: Message }
+  | { readonly w: "take"; readonly id: string }
+  /** Removes a run, its records and its messages. */
+  | { readonly w: "drop"; readonly run: string };
+
+/** Which runs to list: newest first. */
+export interface RunQuery {
+  readonly state?: RunState;
+  readonly workflow?: string;
+  /** Only runs that come after this id in the listing: the last one of the page before. */
+  readonly after?: string;
+  /** Only runs closed before this time. */
+  readonly closedBefore?: number;
+  readonly limit: number;
+}
+
+/** Where runs are kept. Every adapter passes `tests/conformance/storage.ts`, whole. */
+export interface Storage extends AsyncDisposable {
+  readonly limits: {
+    /** What a resolved commit has survived: power loss, the death of the process, nothing. */
+    readonly durable: "power" | "process" | "none";
+    /** Longest text of one record, in bytes of UTF-8. Longer ones are refused before anything is written. */
+    readonly maxRecordBytes: number;
+    /** Most messages that may wait for one run. */
+    readonly maxMessages: number;
+  };
+  /** Becomes the one driver. Throws `StorageLockedError`, which names the holder. */
+  own(owner: { readonly name: string; readonly pid?: number }): Promise<void>;
+  /** All or nothing, in order; resolved = durable as `limits.durable` says. Without `own`, only `post` writes are taken. */
+  commit(writes: readonly Write[]): Promise<void>;
+  run(id: string): Promise<RunRow | undefined>;
+  runs(query: RunQuery): Promise<readonly RunRow[]>;
+  /** Pages of a run's records, in order. Does not verify check values: `engine/read_journal.ts` does, for every adapter. */
+  journal(run: string, fromSeq?: number): AsyncIterable<readonly StoredRecord[]>;
+  /** Parked runs whose `wakeAt` has come, earliest first: by index, O(limit). */
+  due(now: number, limit: number): Promise<readonly RunRow[]>;
+  /** Earliest `wakeAt` of all parked runs. */
+  nextWake(): Promise<number | undefined>;
+  /** Messages of one run, oldest first. */
+  inbox(run: string, limit: number): Promise<readonly Message[]>;
+  /**
+   * Calls back, soon after this call, for every run that already has messages, and from then on, within 100 ms, for
+   * messages left by other processes or objects. Messages that this instance's own `commit` posted are not reported.
+   */
+  watch(onMessage: (run: string) => void): Disposable;
+}
+
+/** What an executor is asked to run. */
+export interface Work {
+  readonly run: string;
+  readonly key: Key;
+  readonly call: Call;
+  readonly info: TaskInfo;
+  /** Runs the closure in this process; absent for calls that have none (scripts, flows). */
+  readonly invoke?: () => Promise<Outcome>;
+}
+
+/** Where tasks run. The default one calls `invoke` in this process. */
+export interface Executor {
+  accepts(call: Call): boolean;
+  /** An outcome, or a handle on something that goes on without this process. */
+  start(work: Work): Promise<Outcome | { readonly ref: string }>;
+  /** After a restart; `lost` = run the attempt again. */
+  reattach?(ref: string): Promise<Outcome | "running" | "lost">;
+  /** Ends detached work. It ends by a `settle` message, never by a callback alone. */
+  cancel?(ref: string, graceMs: number): Promise<void>;
+}
+
+/** What a host can do beyond the protocol. */
+export type Capability =
+  | "events"
+  | "firstOf"
+  | "overlap"
+  | "subSecond"
+  | "continue"
+  | "cancel"
+  | "childRuns"
+  | "checked";
+
+/** Clock, randomness and run context: the core and the engine ask nothing else of the machine. */
+export interface Host {
+  readonly name: "engine" | "durable-object" | "cluster";
+  readonly can: ReadonlySet<Capability>;
+  /** Milliseconds since 1970. */
+  now(): number;
+  random(bytes: number): Uint8Array;
+  /** Calls `wake` once, at or after `at` (milliseconds since 1970), whatever the distance. */
+  timer(at: number, wake: () => void): Disposable;
+  /** Calls `then` in a later macrotask, when the microtasks of this one are drained. */
+  hop(then: () => void): void;
+  /** Finds the session that the running code belongs to. */
+  readonly context: RunContext;
+}
+
+/** Where the running code belongs. */
+export interface CurrentRun {
+  readonly session: Session;
+  /** Present inside the body of a task or a step. */
+  readonly info?: TaskInfo;
+}
+
+/** The current run, kept across `await`. */
+export interface RunContext {
+  /** False when the runtime has no asynchronous context: then one run at a time. */
+  readonly concurrent: boolean;
+  run<T>(current: CurrentRun, fn: () => T): T;
+  current(): CurrentRun | undefined;
+}
