@@ -156,7 +156,14 @@ export type RecordBody =
   | { readonly t: "marker"; readonly name: string; readonly after: number; readonly value: Json }
   | { readonly t: "abandoned"; readonly key: Key; readonly after: number; readonly why: AbandonReason }
   | { readonly t: "undoable"; readonly key: Key; readonly after: number }
-  | { readonly t: "cancelling"; readonly after: number; readonly reason: string; readonly graceUntil: number }
+  | {
+    readonly t: "cancelling";
+    readonly after: number;
+    readonly reason: string;
+    readonly graceUntil: number;
+    /** The run's own deadline ended it: it closes `failed`. */
+    readonly deadline?: boolean;
+  }
   | { readonly t: "closed"; readonly status: RunStatus; readonly outcome?: Outcome; readonly next?: string };
 
 /** Why a call was given up before it settled. `end`: the body ended without it. */
@@ -188,7 +195,7 @@ export type Command =
 /** Driver to session, only after the commit that holds it. */
 export type Input =
   | { readonly c: "settle"; readonly key: Key; readonly outcome: Outcome }
-  | { readonly c: "cancel"; readonly reason: string };
+  | { readonly c: "cancel"; readonly reason: string; readonly deadline?: boolean };
 
 /** What a running task or step may know about itself. */
 export interface TaskInfo {

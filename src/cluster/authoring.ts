@@ -1,0 +1,392 @@
+/**
+ * The functions that a workflow file is written with. Each finds its run at the call, never at import: the session of the
+ * running engine, else none, and then tasks run as plain functions.
+ *
+ * @module
+ */
+import { decode, encode, type Jsonified } from "../base/canonical.ts";
+import { HostUnsupportedError } from "../base/errors.ts";
+import { wait } from "../platform/clock.ts";
+import { currentRun } from "../platform/run_context.ts";
+import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
+import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
+import { type RetryOptions, retryPolicy } from "../workflow/retry.ts";
+import type { BodySession, TaskSpec } from "../workflow/session.ts";
+
+export type { Jsonified, JsonifiedFields } from "../base/canonical.ts";
+export { TaskError, type TaskErrorDetail } from "../base/errors.ts";
+export type { Workflow } from "../workflow/definition.ts";
+export type { Json, TaskInfo } from "../workflow/journal.ts";
+export type { RetryOptions } from "../workflow/retry.ts";
+
+/** Options of a task, in the official client's names and units (seconds). */
+export interface TaskOptions {
+  /** Longest time of one attempt, in seconds. Its `taskInfo().signal` is aborted then. @default undefined: no limit */
+  readonly timeout?: number;
+  /** When and how often a failed attempt is repeated. @default undefined: never */
+  readonly retry?: RetryOptions;
+  /** What a failure does that nobody awaits: fail the run, or nothing. @default "fail" */
+  readonly unawaited?: "fail" | "ignore";
+  /** Worker tag on a cluster. */
+  readonly tag?: string;
+  /** How long a cluster may reuse the result, in seconds. */
+  readonly cache_ttl?: number;
+  /** Priority on a cluster. */
+  readonly priority?: number;
+  /** How many may run at once on a cluster. */
+  readonly concurrency_limit?: number;
+  /** What `concurrency_limit` counts by. */
+  readonly concurrency_key?: string;
+  /** Window of `concurrency_limit`, in seconds. */
+  readonly concurrency_time_window_s?: number;
+}
+
+/** A task: called with the function's arguments, gives what the function gives, as it was recorded. */
+export type Task<A extends readonly unknown[], R> = (...args: A) => Promise<Jsonified<Awaited<R>>>;
+
+/** A function that a task is made of. */
+// deno-lint-ignore no-explicit-any -- parameters of user functions are contravariant: `unknown[]` would refuse them all
+export type TaskFunction = (...args: any[]) => unknown;
+
+/** What `waitForApproval` takes. */
+export interface ApprovalOptions {
+  /** How long to wait, in seconds. @default 1800 */
+  readonly timeout?: number;
+  /** JSON schema of the answer's form. */
+  readonly form?: Json;
+  /** Key of the approval, for links made ahead. @default "approval", then "approval_2", ... */
+  readonly key?: string;
+  /** False: who started the run may not approve it (Windmill Enterprise). @default true */
+  readonly selfApproval?: boolean;
+  /** Look of the page. @default "detailed" */
+  readonly skin?: "detailed" | "minimal";
+  /** Text of the page, or a rich object such as `{ markdown }`. */
+  readonly description?: Json;
+}
+
+/** What `waitForApproval` gives. A timeout is `{ value: null, approver: null, approved: false }`, not an error. */
+export interface ApprovalResult {
+  /** What the approver entered. */
+  readonly value: Json;
+  /** Who answered; null when nobody did. */
+  readonly approver: string | null;
+  /** True when it was granted. */
+  readonly approved: boolean;
+}
+
+/** What `parallel` takes beside items and function. */
+export interface ParallelOptions {
+  /** Calls that run at once; 0 or less is all of them, as in Windmill's Python client. @default undefined: all */
+  readonly concurrency?: number;
+}
+
+interface Current {
+  readonly session: BodySession;
+  readonly info?: TaskInfo;
+}
+
+/**
+ * Marks an async function as a workflow: the entry point of its file.
+ *
+ * @param fn the body: it must do the same calls in the same order when it runs again with the same outcomes
+ * @returns the function; called outside an engine it runs at once, and so do its tasks
+ *
+ * @example A workflow is a function
+ * ```ts
+ * import { step, workflow } from "@windkit/windmill-client/workflow";
+ *
+ * export const greet = workflow(async (name: string) => {
+ *   return await step("greeting", () => `Hello ${name}`);
+ * });
+ *
+ * if (await greet("Ada") !== "Hello Ada") throw new Error("no greeting");
+ * ```
+ */
+export function workflow<F extends TaskFunction>(fn: F): Workflow<F> {
+  // A function of its own: the same body may be a workflow under two names.
+  const run = function (this: unknown, ...args: unknown[]): unknown {
+    return fn.apply(this, args);
+  };
+  return Object.assign(run, { _is_workflow: true, [WORKFLOW_BODY]: fn }) as unknown as Workflow<F>;
+}
+
+/**
+ * Makes a task of a function: each call of it in a workflow is recorded, and runs once however often the workflow is replayed.
+ *
+ * @param fn what to run; its name is the task's. An arrow function has none: give one, or write `task("name", fn)`
+ * @param options timeout, retry and what a cluster acts on
+ * @returns a function with the same parameters
+ * @throws RangeError when `retry` is out of range
+ *
+ * @example A retried task
+ * ```ts
+ * import { task, workflow } from "@windkit/windmill-client/workflow";
+ *
+ * const double = task(async function double(n: number) {
+ *   return n * 2;
+ * }, { retry: { attempts: 2 } });
+ *
+ * export const main = workflow(async (n: number) => await double(n) + 1);
+ *
+ * if (await main(20) !== 41) throw new Error("wrong sum");
+ * ```
+ */
+export function task<F extends TaskFunction>(fn: F, options?: TaskOptions): Task<Parameters<F>, ReturnType<F>>;
+/** The same with a name (or a script's path) first, as the Windmill worker writes it. */
+export function task<F extends TaskFunction>(
+  name: string,
+  fn: F,
+  options?: TaskOptions,
+): Task<Parameters<F>, ReturnType<F>>;
+export function task(
+  first: string | TaskFunction,
+  second?: TaskFunction | TaskOptions,
+  third?: TaskOptions,
+): TaskFunction {
+  const [path, fn, options] = typeof first === "string"
+    ? [first, second, third]
+    : [undefined, first, second as TaskOptions | undefined];
+  if (typeof fn !== "function") {
+    throw new TypeError(
+      `Cannot make a task${path === undefined ? "" : ` "${path}"`}: expected a function, found ${typeof fn}`,
+    );
+  }
+  const spec: TaskSpec = {
+    name: fn.name || path || "step",
+    via: "inline",
+    ...(path === undefined ? undefined : { script: path }),
+    ...wireOptions(options),
+    fn,
+  };
+  return (...args: unknown[]) => {
+    const current = here(`task ${spec.name}`);
+    return current instanceof Promise
+      ? current
+      : current?.task(spec, args) ?? plainly(() => fn(...decode(encode(args)) as unknown[]));
+  };
+}
+
+/**
+ * A task that runs a script of the workspace.
+ *
+ * @param path path of the script, `f/folder/name`, or `./module.ts` of the same script
+ * @returns a function that takes the script's arguments as one object
+ *
+ * @example
+ * ```ts
+ * import { taskScript, workflow } from "@windkit/windmill-client/workflow";
+ *
+ * const resize = taskScript("f/images/resize");
+ * export const main = workflow(async (image: string) => await resize({ image, width: 200 }));
+ * ```
+ */
+export function taskScript(path: string, options?: TaskOptions): (...args: readonly unknown[]) => Promise<unknown> {
+  return external("script", path, options);
+}
+
+/** A task that runs a flow of the workspace. It needs an engine with an executor for flows, or a cluster. */
+export function taskFlow(path: string, options?: TaskOptions): (...args: readonly unknown[]) => Promise<unknown> {
+  return external("flow", path, options);
+}
+
+function external(
+  via: "script" | "flow",
+  path: string,
+  options?: TaskOptions,
+): (...args: readonly unknown[]) => Promise<unknown> {
+  const spec: TaskSpec = { name: path.split("/").at(-1) || "step", via, script: path, ...wireOptions(options) };
+  const what = via === "script" ? "taskScript" : "taskFlow";
+  return (...args: readonly unknown[]) => {
+    const current = here(`${what}("${path}")`);
+    return current instanceof Promise ? current : current?.task(spec, args) ?? outside(`${what}("${path}")`);
+  };
+}
+
+/**
+ * Runs a function once and records its result: for what is small, or not deterministic.
+ *
+ * @param name name in the journal
+ * @param fn what to run
+ * @returns the result as it was recorded
+ *
+ * @example
+ * ```ts
+ * import { step } from "@windkit/windmill-client/workflow";
+ *
+ * const when = await step("when", () => new Date(0)); // a Date is recorded as its ISO text
+ * if (when !== "1970-01-01T00:00:00.000Z") throw new Error("not recorded");
+ * ```
+ */
+export function step<R>(name: string, fn: () => R): Promise<Jsonified<Awaited<R>>> {
+  const current = here(`step("${name}")`);
+  const result = current instanceof Promise ? current : current?.step(name || "step", fn) ?? plainly(fn);
+  return result as Promise<Jsonified<Awaited<R>>>;
+}
+
+/**
+ * Waits, durably: the run may be parked, and its process may end.
+ *
+ * @param seconds how long. On a cluster it is rounded to whole seconds, at least 1
+ * @throws RangeError unless it is a finite number of 0 or more
+ *
+ * @example
+ * ```ts
+ * import { sleep } from "@windkit/windmill-client/workflow";
+ *
+ * await sleep(0.001);
+ * ```
+ */
+export function sleep(seconds: number): Promise<void> {
+  if (!(typeof seconds === "number" && seconds >= 0 && seconds < Infinity)) {
+    return Promise.reject(
+      new RangeError(`Cannot sleep: 'seconds' must be a finite number of 0 or more, found ${String(seconds)}`),
+    );
+  }
+  const current = here("sleep");
+  const ms = Math.round(seconds * 1000);
+  return current instanceof Promise ? current : current?.sleep(ms) ?? wait(ms);
+}
+
+/**
+ * Waits until somebody approves or rejects. A rejection and a timeout are results, not errors.
+ *
+ * @example
+ * ```ts
+ * import { waitForApproval, workflow } from "@windkit/windmill-client/workflow";
+ *
+ * export const main = workflow(async () => {
+ *   const { approved, approver } = await waitForApproval({ timeout: 3600 });
+ *   return approved ? `approved by ${approver}` : "not approved";
+ * });
+ * ```
+ */
+export function waitForApproval(options: ApprovalOptions = {}): Promise<ApprovalResult> {
+  const { timeout = 1800, form, key, selfApproval, skin, description } = options;
+  if (!Number.isInteger(timeout) || timeout < 0 || timeout > 4294967295) {
+    return Promise.reject(
+      new RangeError(
+        `Cannot wait for an approval: 'timeout' must be a whole number of seconds, 0 to 4294967295, found ${
+          String(timeout)
+        }`,
+      ),
+    );
+  }
+  if (key !== undefined && (key.trim() === "" || key === "." || key === ".." || /[/\\]/.test(key))) {
+    return Promise.reject(
+      new TypeError(
+        `Cannot wait for an approval: 'key' must not be blank, "." or "..", nor contain "/" or "\\", found "${key}"`,
+      ),
+    );
+  }
+  const current = here("waitForApproval");
+  if (current instanceof Promise) return current;
+  const shown = { selfApproval, skin, description };
+  const used = Object.values(shown).some((v) => v !== undefined);
+  return (current?.approval({
+    key,
+    timeoutMs: timeout * 1000,
+    form,
+    options: used
+      ? decode(encode(Object.fromEntries(Object.entries(shown).filter(([, v]) => v !== undefined)))) as Json
+      : undefined,
+  }) ?? outside("waitForApproval")) as Promise<ApprovalResult>;
+}
+
+/**
+ * Calls a function for each item, a bounded number at a time, and gives the results in the items' order. The window slides: the
+ * next item begins when any running one ends. The first failure rejects; calls that have begun go on.
+ *
+ * @example
+ * ```ts
+ * import { parallel } from "@windkit/windmill-client/workflow";
+ *
+ * const squares = await parallel([1, 2, 3], async (n) => n * n, { concurrency: 2 });
+ * if (squares.join() !== "1,4,9") throw new Error("wrong squares");
+ * ```
+ */
+export async function parallel<T, R>(
+  items: Iterable<T>,
+  fn: (item: T, index: number) => R | PromiseLike<R>,
+  options: ParallelOptions = {},
+): Promise<Awaited<R>[]> {
+  const list = [...items];
+  const { concurrency = 0 } = options;
+  if (typeof concurrency !== "number" || Number.isNaN(concurrency)) {
+    throw new RangeError(`Cannot run in parallel: 'concurrency' must be a number, found ${String(concurrency)}`);
+  }
+  const session = (currentRun() as Current | undefined)?.session;
+  const results: Awaited<R>[] = [];
+  let next = 0;
+  let failed = false;
+  async function work(): Promise<void> {
+    while (next < list.length && !failed) {
+      const index = next++;
+      const item = list[index] as T;
+      try {
+        results[index] = await (session === undefined ? fn(item, index) : session.ordered(() => fn(item, index)));
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  }
+  const width = concurrency < 1 ? list.length : Math.min(Math.floor(concurrency), list.length);
+  await Promise.all(Array.from({ length: width }, work));
+  return results;
+}
+
+/**
+ * What the running task or step may know about itself: run id, key, attempt, idempotency key, abort signal.
+ *
+ * @throws Error outside the body of a task or step
+ */
+export function taskInfo(): TaskInfo {
+  const info = (currentRun() as Current | undefined)?.info;
+  if (info === undefined) {
+    throw new Error("Cannot read taskInfo(): it is known inside the body of a task or step that an engine runs");
+  }
+  return info;
+}
+
+/** The session to call, nothing outside a run, or a rejection inside the body of a task or step. */
+function here(what: string): BodySession | undefined | Promise<never> {
+  const current = currentRun() as Current | undefined;
+  if (current?.info === undefined) return current?.session;
+  return Promise.reject(
+    new HostUnsupportedError(
+      `Cannot call ${what} inside the body of "${current.info.key}": a task or step is recorded as one outcome; ` +
+        `call it from the workflow's body, or call a plain function here`,
+    ),
+  );
+}
+
+function outside(what: string): Promise<never> {
+  return Promise.reject(
+    new HostUnsupportedError(
+      `Cannot call ${what} outside a run: start the workflow with an engine, \`windkit run\` or on a cluster`,
+    ),
+  );
+}
+
+/** Without a run: what the function gives, in the form in which it would be recorded. */
+async function plainly(fn: () => unknown): Promise<unknown> {
+  return decode(encode(await fn()));
+}
+
+function wireOptions(options: TaskOptions = {}): Pick<TaskSpec, "options" | "retry" | "unawaited"> {
+  const { timeout, retry, unawaited } = options;
+  if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0)) {
+    throw new RangeError(`Cannot make a task: 'timeout' must be a number of seconds above 0, found ${String(timeout)}`);
+  }
+  const wire: Record<string, unknown> = {
+    timeoutS: timeout,
+    tag: options.tag,
+    cacheTtlS: options.cache_ttl,
+    priority: options.priority,
+    concurrentLimit: options.concurrency_limit,
+    concurrencyKey: options.concurrency_key,
+    concurrencyWindowS: options.concurrency_time_window_s,
+  };
+  for (const name of Object.keys(wire)) if (wire[name] === undefined) delete wire[name];
+  return { options: wire as TaskWire, retry: retryPolicy(retry), unawaited };
+}

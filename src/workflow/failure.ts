@@ -1,0 +1,89 @@
+/**
+ * Failures as data: what is recorded of a thrown value, and the error that is thrown again from it. The rules are the
+ * protocol's (wac-protocol 5.3 to 5.5), so a failure reads the same on every host, live and on replay.
+ *
+ * @module
+ */
+import { CancelledError, DeadlineError, HostUnsupportedError, TaskError } from "../base/errors.ts";
+import { encode } from "../base/canonical.ts";
+import type { Failure, Json, Key } from "./journal.ts";
+
+/** Longest stack and longest `extra`, in the protocol's bytes (here: UTF-16 units, at most that many bytes for ASCII). */
+const LIMIT = 8192;
+const RESERVED = new Set(["line", "name", "stack", "column", "message", "sourceURL", "originalLine", "originalColumn"]);
+
+/** Records a thrown value. Never throws, whatever the value does when it is read. */
+export function failureOf(thrown: unknown, stepKey: Key): Failure {
+  const fallback = `WAC step '${stepKey}' failed`;
+  const isObject = (typeof thrown === "object" && thrown !== null) || typeof thrown === "function";
+  const message = isObject ? text(read(thrown, "message")) ?? fallback : printed(thrown) || fallback;
+  const name = (isObject && text(read(thrown, "name"))) || "Error";
+  const stack = isObject ? text(read(thrown, "stack")) : undefined;
+  const extra = isObject ? extras(thrown) : undefined;
+  const code = isObject ? read(thrown, "code") : undefined;
+  const known = code === "CANCELLED" || code === "DEADLINE_EXCEEDED" || code === "HOST_UNSUPPORTED";
+  return {
+    message,
+    stepKey,
+    error: {
+      name,
+      message,
+      ...(stack === undefined
+        ? {}
+        : { stack: stack.length > LIMIT ? `${stack.slice(0, LIMIT)}\n... (truncated)` : stack }),
+      ...(extra === undefined ? {} : { extra }),
+    },
+    ...(known ? { code } : {}),
+  };
+}
+
+/** The error that the body gets for a recorded failure. */
+export function errorOf(failure: Failure): Error {
+  const { message, stepKey, error, code, childJobId } = failure;
+  if (code === "CANCELLED") return new CancelledError(message);
+  if (code === "DEADLINE_EXCEEDED") return new DeadlineError(message);
+  if (code === "HOST_UNSUPPORTED") return new HostUnsupportedError(message);
+  return new TaskError(message, stepKey, { error }, childJobId);
+}
+
+function read(value: unknown, name: string): unknown {
+  try {
+    return (value as Record<string, unknown>)[name];
+  } catch {
+    return undefined; // a throwing accessor or proxy: as if the property were absent
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? clean(value) : undefined;
+}
+
+/** Text that can be recorded: a failure must never fail to be recorded because of what it says. */
+function clean(value: string): string {
+  return value.toWellFormed().replaceAll("\0", "\ufffd");
+}
+
+function printed(value: unknown): string {
+  return value === undefined || value === null ? "" : clean(String(value));
+}
+
+function extras(thrown: unknown): Json | undefined {
+  const found: Record<string, Json> = {};
+  let names: readonly string[] = [];
+  try {
+    names = Object.getOwnPropertyNames(thrown);
+  } catch {
+    return undefined; // a hostile proxy has no extras
+  }
+  for (const name of names) {
+    const value = RESERVED.has(name) ? undefined : read(thrown, name);
+    if (value === undefined || typeof value === "function" || typeof value === "symbol") continue;
+    try {
+      const encoded = encode({ [name]: value });
+      if (encoded.length <= LIMIT) Object.assign(found, JSON.parse(encoded));
+    } catch {
+      continue; // not JSON (a cycle, U+0000): left out, as the protocol does
+    }
+  }
+  return Object.keys(found).length === 0 || encode(found).length > LIMIT ? undefined : found;
+}

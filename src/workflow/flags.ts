@@ -1,0 +1,15 @@
+/**
+ * What replay depends on, by number. A run's header lists the flags it was opened with, and replay follows those for the
+ * run's whole life; any change in what replay does gets the next number and a recorded history in `tests/histories/`.
+ *
+ * @module
+ */
+
+/** Flags of runs opened by this version. There is none yet: version 1 of the journal is the base line. */
+export const FLAGS: readonly number[] = [];
+
+/** Flags that this version can replay. */
+export const KNOWN_FLAGS: ReadonlySet<number> = new Set(FLAGS);
+
+/** Number of the codec of `base/canonical.ts`. */
+export const CANONICAL_CODEC = 1;
