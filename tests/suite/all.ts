@@ -1,0 +1,7 @@
+/**
+ * Every file of the suite. The runner refuses to start when a file of this folder is missing here.
+ *
+ * @module
+ */
+
+import "./errors.ts";
