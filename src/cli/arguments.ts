@@ -1,0 +1,375 @@
+/**
+ * The command line as data: text in, one `Command` out, and no effect.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import type { Json, RunStatus } from "../workflow/journal.ts";
+import type { RunState } from "../engine/ports.ts";
+import { RUN_STATES } from "../engine/api.ts";
+import { UsageError } from "./exit_codes.ts";
+import { HELP_TOPICS, type HelpTopic } from "./help.ts";
+
+/** What every command that touches runs has in common. */
+interface Common {
+  /** Data folder. */
+  readonly data: string;
+  /** JSON lines instead of text. */
+  readonly json: boolean;
+}
+
+/** `windkit run`. */
+export interface RunCommand extends Common {
+  readonly command: "run";
+  readonly file: string;
+  /** By parameter name, or positional; absent: none given. */
+  readonly args?: Json;
+  readonly runId?: string;
+  /** Never ask. */
+  readonly noInput: boolean;
+  readonly durability: "power" | "process";
+}
+
+/** `windkit runs`. */
+export interface ListCommand extends Common {
+  readonly command: "list";
+  readonly state?: RunState | RunStatus;
+  readonly limit?: number;
+}
+
+/** `windkit runs show`. */
+export interface ShowCommand extends Common {
+  readonly command: "show";
+  readonly run: string;
+}
+
+/** `windkit runs prune`. */
+export interface PruneCommand extends Common {
+  readonly command: "prune";
+  readonly olderThanMs: number;
+}
+
+/** `windkit approve`. */
+export interface ApproveCommand extends Common {
+  readonly command: "approve";
+  readonly run: string;
+  readonly key?: string;
+  readonly approved: boolean;
+  readonly value?: Json;
+  readonly approver?: string;
+}
+
+/** `windkit cancel`. */
+export interface CancelCommand extends Common {
+  readonly command: "cancel";
+  readonly run: string;
+  readonly reason?: string;
+}
+
+/** `windkit doctor`. */
+export interface DoctorCommand extends Common {
+  readonly command: "doctor";
+}
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly command: "help"; readonly topic: HelpTopic }
+  | { readonly command: "version" }
+  | RunCommand
+  | ListCommand
+  | ShowCommand
+  | PruneCommand
+  | ApproveCommand
+  | CancelCommand
+  | DoctorCommand;
+
+/** Options by command, apart from `--help`. */
+const OPTIONS = {
+  run: {
+    args: "string",
+    "run-id": "string",
+    data: "string",
+    durability: "string",
+    json: "boolean",
+    "no-input": "boolean",
+  },
+  list: { state: "string", limit: "string", data: "string", json: "boolean" },
+  show: { data: "string", json: "boolean" },
+  prune: { "older-than": "string", data: "string", json: "boolean" },
+  approve: { reject: "boolean", value: "string", approver: "string", data: "string", json: "boolean" },
+  cancel: { reason: "string", data: "string", json: "boolean" },
+  doctor: { data: "string", json: "boolean" },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, "string" | "boolean">>>>;
+
+type Verb = keyof typeof OPTIONS;
+
+const STATUSES: readonly RunStatus[] = ["completed", "failed", "cancelled", "continued"];
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** Where runs are kept unless `--data` says otherwise. */
+export const DEFAULT_DATA = ".windkit";
+
+/**
+ * Reads a command line.
+ *
+ * @param argv the arguments after the program's name
+ * @returns what is asked for
+ */
+export function parseCommand(argv: readonly string[]): Command {
+  const [first, ...rest] = argv;
+  if (first === undefined) return { command: "help", topic: "windkit" };
+  if (first === "--help" || first === "-h") return { command: "help", topic: "windkit" };
+  if (first === "--version" || first === "-V" || first === "version") return { command: "version" };
+  if (first === "help") return { command: "help", topic: helpTopic(rest) };
+  if (first.startsWith("-")) throw new UsageError(`Unknown option "${first}"`, "See windkit --help");
+  if (first === "runs") {
+    const sub = rest[0];
+    if (sub === "list" || sub === "show" || sub === "prune") return parseVerb(sub, `runs ${sub}`, rest.slice(1));
+    if (sub === undefined || sub.startsWith("-")) return parseVerb("list", "runs", rest);
+    throw new UsageError(
+      `Unknown command "runs ${sub}"${guess(sub, ["list", "show", "prune"])}`,
+      "See windkit runs --help",
+    );
+  }
+  if (first === "run" || first === "approve" || first === "cancel" || first === "doctor") {
+    return parseVerb(first, first, rest);
+  }
+  throw new UsageError(
+    `Unknown command "${first}"${guess(first, ["run", "runs", "approve", "cancel", "doctor", "help"])}`,
+    "See windkit --help",
+  );
+}
+
+function helpTopic(words: readonly string[]): HelpTopic {
+  const name = words.filter((word) => !word.startsWith("-")).join(" ");
+  if (name === "") return "windkit";
+  const topic = HELP_TOPICS.find((known) => known === name);
+  if (topic === undefined) {
+    throw new UsageError(`No help on "${name}"${guess(name, HELP_TOPICS)}`, "See windkit --help");
+  }
+  return topic;
+}
+
+interface Given {
+  readonly values: ReadonlyMap<string, string>;
+  readonly flags: ReadonlySet<string>;
+  readonly words: readonly string[];
+}
+
+function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command {
+  const read = readOptions(verb, shown, argv);
+  if (read === "help") {
+    const topic = HELP_TOPICS.find((known) => known === shown);
+    return { command: "help", topic: topic ?? "windkit" };
+  }
+  const { values, flags, words } = read;
+  const common: Common = { data: values.get("data") ?? DEFAULT_DATA, json: flags.has("json") };
+  if (common.data === "") throw new UsageError(`Option "--data" needs the name of a folder: it is empty`);
+  switch (verb) {
+    case "run": {
+      const [file] = take(shown, words, ["FILE"]);
+      const runId = values.get("run-id");
+      if (runId !== undefined) checkRunId(runId);
+      const args = values.get("args");
+      return {
+        command: "run",
+        ...common,
+        file: file ?? "",
+        ...(args === undefined ? {} : { args: workflowArguments(args) }),
+        ...(runId === undefined ? {} : { runId }),
+        noInput: flags.has("no-input"),
+        durability: oneOf("--durability", values.get("durability") ?? "power", ["power", "process"] as const),
+      };
+    }
+    case "list": {
+      take(shown, words, []);
+      const state = values.get("state");
+      const limit = values.get("limit");
+      return {
+        command: "list",
+        ...common,
+        ...(state === undefined ? {} : { state: oneOf("--state", state, [...RUN_STATES, ...STATUSES]) }),
+        ...(limit === undefined ? {} : { limit: wholeNumber("--limit", limit) }),
+      };
+    }
+    case "show": {
+      const [run] = take(shown, words, ["RUN"]);
+      return { command: "show", ...common, run: run ?? "" };
+    }
+    case "prune": {
+      take(shown, words, []);
+      const age = values.get("older-than");
+      if (age === undefined) {
+        throw new UsageError(
+          `Command "runs prune" needs "--older-than"`,
+          "For example: windkit runs prune --older-than 30d",
+        );
+      }
+      return { command: "prune", ...common, olderThanMs: parseAge("--older-than", age) };
+    }
+    case "approve": {
+      const [run, key] = take(shown, words, ["RUN"], ["KEY"]);
+      const value = values.get("value");
+      const approver = values.get("approver");
+      return {
+        command: "approve",
+        ...common,
+        run: run ?? "",
+        ...(key === undefined ? {} : { key }),
+        approved: !flags.has("reject"),
+        ...(value === undefined ? {} : { value: parseJson("--value", value) }),
+        ...(approver === undefined ? {} : { approver }),
+      };
+    }
+    case "cancel": {
+      const [run] = take(shown, words, ["RUN"]);
+      const reason = values.get("reason");
+      return { command: "cancel", ...common, run: run ?? "", ...(reason === undefined ? {} : { reason }) };
+    }
+    case "doctor":
+      take(shown, words, []);
+      return { command: "doctor", ...common };
+  }
+}
+
+function readOptions(verb: Verb, shown: string, argv: readonly string[]): Given | "help" {
+  const spec: Readonly<Record<string, "string" | "boolean">> = OPTIONS[verb];
+  const { tokens } = parseArgs({
+    args: [...argv],
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+    options: {
+      ...Object.fromEntries(Object.entries(spec).map(([name, type]) => [name, { type }])),
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  const values = new Map<string, string>();
+  const flags = new Set<string>();
+  const words: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") words.push(token.value);
+    if (token.kind !== "option") continue;
+    if (token.name === "help") return "help";
+    const type = Object.hasOwn(spec, token.name) ? spec[token.name] : undefined;
+    if (type === undefined) {
+      const known = [...Object.keys(spec), "help"].map((name) => `--${name}`);
+      throw new UsageError(
+        `Unknown option "${token.rawName}"${guess(token.rawName, known)}`,
+        `See windkit ${shown} --help`,
+      );
+    }
+    if (type === "boolean") {
+      if (token.value !== undefined) {
+        throw new UsageError(`Option "${token.rawName}" takes no value: got "${token.value}"`);
+      }
+      flags.add(token.name);
+      continue;
+    }
+    if (token.value === undefined || (!token.inlineValue && token.value.startsWith("--"))) {
+      throw new UsageError(`Option "${token.rawName}" needs a value`, `See windkit ${shown} --help`);
+    }
+    if (values.has(token.name)) throw new UsageError(`Option "${token.rawName}" is given twice`);
+    values.set(token.name, token.value);
+  }
+  return { values, flags, words };
+}
+
+function take(
+  shown: string,
+  words: readonly string[],
+  needed: readonly string[],
+  more: readonly string[] = [],
+): readonly string[] {
+  const missing = needed[words.length];
+  if (missing !== undefined) throw new UsageError(`Command "${shown}" needs ${missing}`, `See windkit ${shown} --help`);
+  const extra = words[needed.length + more.length];
+  if (extra !== undefined) throw new UsageError(`Unexpected argument "${extra}"`, `See windkit ${shown} --help`);
+  const empty = words.findIndex((word) => word === "");
+  if (empty !== -1) throw new UsageError(`${[...needed, ...more][empty] ?? "An argument"} is empty`);
+  return words;
+}
+
+/**
+ * Reads JSON that a person typed.
+ *
+ * @param option where it was given, for the error
+ * @param text the text
+ * @returns the value
+ */
+export function parseJson(option: string, text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const shown = text.length > 60 ? `${text.slice(0, 60)}...` : text;
+    throw new UsageError(`${option} is not JSON: ${why}`, `Got: ${shown}`, { cause: error });
+  }
+}
+
+function workflowArguments(text: string): Json {
+  const value = parseJson("--args", text);
+  if (typeof value === "object" && value !== null) return value;
+  throw new UsageError(
+    `--args must be an object by parameter name, or an array: got ${value === null ? "null" : `a ${typeof value}`}`,
+    `For example: --args '{"year": 2014}'`,
+  );
+}
+
+function checkRunId(id: string): void {
+  if (id === "") throw new UsageError(`Option "--run-id" is empty`);
+  if (id.length > 200) throw new UsageError(`Option "--run-id" is longer than 200 characters: it has ${id.length}`);
+  if (id.startsWith("-") || /[\p{Cc}\s]/u.test(id)) {
+    throw new UsageError(`Option "--run-id" must have no spaces and not begin with "-": got ${JSON.stringify(id)}`);
+  }
+}
+
+function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((known) => known === value);
+  if (found !== undefined) return found;
+  throw new UsageError(
+    `Option "${option}" must be one of ${allowed.join(", ")}: got "${value}"${guess(value, allowed)}`,
+  );
+}
+
+function wholeNumber(option: string, text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value > 0) return value;
+  throw new UsageError(`Option "${option}" must be a whole number above 0: got "${text}"`);
+}
+
+function parseAge(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text);
+  const unit = UNIT_MS[match?.[2] ?? ""];
+  const ms = Number(match?.[1]) * (unit ?? Number.NaN);
+  if (Number.isFinite(ms)) return ms;
+  throw new UsageError(`Option "${option}" must be a number and a unit of s, m, h, d or w, as in 30d: got "${text}"`);
+}
+
+/** `: did you mean "x"`, when a known word is one or two letters away. */
+function guess(word: string, known: readonly string[]): string {
+  let best: string | undefined;
+  let bestDistance = 3;
+  for (const candidate of known) {
+    const distance = editDistance(word, candidate);
+    if (distance < bestDistance && distance < candidate.length - 1) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best === undefined ? "" : `: did you mean "${best}"?`;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

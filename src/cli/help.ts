@@ -1,0 +1,156 @@
+/**
+ * Help texts.
+ *
+ * @module
+ */
+
+/** What `windkit help TOPIC` knows. */
+export const HELP_TOPICS = [
+  "windkit",
+  "run",
+  "runs",
+  "runs list",
+  "runs show",
+  "runs prune",
+  "approve",
+  "cancel",
+  "doctor",
+  "exit-codes",
+] as const;
+
+/** One of {@linkcode HELP_TOPICS}. */
+export type HelpTopic = typeof HELP_TOPICS[number];
+
+const DATA = `  --data DIR          Folder the runs are kept in (default: .windkit)`;
+const JSON_LINES = `  --json              JSON lines for programs`;
+
+const RUNS_LIST = `List runs, newest first. Works while another process drives them.
+
+Usage: windkit runs [list] [options]
+
+Options:
+  --state STATE       Only runs that are ready, active, parked, closed or orphan,
+                      or that ended completed, failed, cancelled or continued
+  --limit N           At most N runs (default: 50, and all with --json)
+${DATA}
+  --json              One JSON object per run and line
+
+Also: windkit runs show RUN      the journal of one run
+      windkit runs prune         remove old runs`;
+
+const TEXTS: Readonly<Record<HelpTopic, string>> = {
+  windkit: `Windkit runs Windmill workflows on this machine, and goes on where they stopped.
+
+Usage: windkit COMMAND [options]
+
+Commands:
+  run FILE            Run the workflow in FILE, or go on with a run that stopped
+  runs                List runs; also: runs show RUN, runs prune
+  approve RUN [KEY]   Answer an approval that a run waits for
+  cancel RUN          Ask a run to end
+  doctor              Examine the data folder
+  help [COMMAND]      Show help; also: COMMAND --help, help exit-codes
+
+Options:
+  --version           Show the version
+  --help              Show this help
+
+Example:
+  windkit run f/hello/greet.ts --args '{"name": "Ada"}'`,
+
+  run: `Run the workflow in FILE. Every result is recorded before the workflow sees it:
+kill the process at any moment, run the same command again, and it goes on.
+
+Usage: windkit run FILE [options]
+
+Options:
+  --args JSON         Arguments by parameter name, or an array of them
+  --run-id ID         Name of this run (default: made up). A known one goes on where
+                      it stopped; a finished one prints its result and runs nothing
+${DATA}
+  --no-input          Never ask; at an approval, print the command that grants it
+  --json              Events as JSON lines on stdout; the last one is the result
+  --durability LEVEL  power: survives power loss (default);
+                      process: faster, survives the death of the process only
+
+The result goes to stdout, progress to stderr. Ctrl-C stops cleanly.
+A run is known by its workflow and arguments: others under the same id are refused.
+Exit codes: 0 completed, 1 failed, 2 usage, 3 cancelled, 4 storage, 5 replay mismatch,
+130 Ctrl-C. More: windkit help exit-codes
+
+Example:
+  windkit run f/weather/yearly_report.ts --args '{"year": 2014}' --run-id weather-2014`,
+
+  runs: RUNS_LIST,
+  "runs list": RUNS_LIST,
+
+  "runs show": `Print the journal of one run: what it called, what came back, and who ran it.
+
+Usage: windkit runs show RUN [options]
+
+Options:
+${DATA}
+  --json              One JSON object per record and line`,
+
+  "runs prune": `Remove runs that ended long ago, with their journals. Needs the data folder to itself.
+
+Usage: windkit runs prune --older-than AGE [options]
+
+Options:
+  --older-than AGE    As in 30d, 12h, 45m, 10s or 2w, counted from the end of a run
+${DATA}
+${JSON_LINES}`,
+
+  approve: `Answer an approval that a run waits for, also while another process drives the run.
+An answer that comes early is kept until the run asks.
+
+Usage: windkit approve RUN [KEY] [options]
+
+KEY names the approval; it may be left out when the run waits for exactly one.
+
+Options:
+  --reject            Answer no: the workflow goes on with approved = false
+  --value JSON        Value handed to the workflow (default: null)
+  --approver NAME     Who answers (default: the user's name)
+${DATA}
+${JSON_LINES}`,
+
+  cancel: `Ask a run to end. What it waits for fails with CancelledError, then it ends as cancelled.
+A run that no process drives now ends when it is run again.
+
+Usage: windkit cancel RUN [options]
+
+Options:
+  --reason TEXT       Recorded with the run
+${DATA}
+${JSON_LINES}`,
+
+  doctor: `Examine a data folder: version, owner, damage, sizes, and every record's check value.
+Changes nothing. Exit code 4 when something is wrong.
+
+Usage: windkit doctor [options]
+
+Options:
+${DATA}
+${JSON_LINES}`,
+
+  "exit-codes": `Exit codes:
+  0    Done; for run: the run completed
+  1    The run failed, or its deadline passed
+  2    Usage: the command line, the file, its arguments or the run id; or the runtime is too old
+  3    The run was cancelled
+  4    Storage: the data folder is locked, full, read-only, damaged, or of a newer version
+  5    Replay mismatch: the code asks for something else than the run recorded
+  129  SIGHUP, 130  Ctrl-C (SIGINT), 141  the reader of the output went away, 143  SIGTERM:
+       stopped cleanly; the same run goes on later`,
+};
+
+/**
+ * The help on one topic.
+ *
+ * @param topic what is asked about
+ * @returns text without a final line break
+ */
+export function helpText(topic: HelpTopic): string {
+  return TEXTS[topic];
+}

@@ -1,0 +1,20 @@
+/**
+ * Names for tasks that are arrow functions. The Windmill worker writes the variable's name into the call
+ * (wac-protocol 1.4), so a task declared as `const load = task(async () => ...)` has the key `load` there; the command line
+ * does the same to what it loads, so the keys are the same here.
+ *
+ * @module
+ */
+
+/** A declaration whose `task` call begins with an unnamed async function; the name goes before `async`. */
+const DECLARATION = /\b(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*=\s*task\s*(?:<[^>]*>)?\s*\(\s*(?=async\b)/g;
+
+/**
+ * Writes each task's name into its declaration. Nothing but columns of the changed lines moves.
+ *
+ * @param source text of the workflow file
+ * @returns the text to run; `source` itself when there is nothing to name
+ */
+export function nameTasks(source: string): string {
+  return source.replace(DECLARATION, (found, name: string) => `${found}${JSON.stringify(name)}, `);
+}
