@@ -25,6 +25,7 @@ export type WindkitErrorCode =
   | "UNKNOWN_RUN"
   | "RUN_EXISTS"
   | "HOST_UNSUPPORTED"
+  | "ENGINE_CLOSED"
   | "PAYLOAD_TOO_LARGE"
   | "WINDMILL_API"
   | "JOB_FAILED"
@@ -267,6 +268,14 @@ export class HostUnsupportedError extends Error {
   override readonly name = "HostUnsupportedError";
   /** Always `"HOST_UNSUPPORTED"`. */
   readonly code = "HOST_UNSUPPORTED";
+}
+
+/** The engine was closed while something waited for it. What was recorded goes on when an engine is opened again. */
+export class EngineClosedError extends Error {
+  /** Always `"EngineClosedError"`. */
+  override readonly name = "EngineClosedError";
+  /** Always `"ENGINE_CLOSED"`. */
+  readonly code = "ENGINE_CLOSED";
 }
 
 /** A value is larger than the storage takes. */

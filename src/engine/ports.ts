@@ -174,4 +174,6 @@ export interface RunContext {
   readonly concurrent: boolean;
   run<T>(current: CurrentRun, fn: () => T): T;
   current(): CurrentRun | undefined;
+  /** Without asynchronous context: the run that was current has left memory. */
+  clear(): void;
 }

@@ -155,7 +155,7 @@ export function decodeRecord(text: string, seq: number): JournalRecord {
         ...(head[5] === 1 ? { deadline: true } : undefined),
       };
     case "z": {
-      const [, , status, kind, next] = head as readonly [string, number, RunStatus, number, string | 0];
+      const [, , status, kind, next] = head as unknown as readonly [string, number, RunStatus, number, string | 0];
       return {
         t: "closed",
         seq,

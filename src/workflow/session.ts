@@ -445,7 +445,10 @@ class RunSession implements BodySession {
   /** Runs with the body's microtasks drained. Hands one thing over and comes back, or finds that nothing is left to hand over. */
   #advance(): void {
     if (this.#closed) return;
-    if (this.#replaying && !this.#replay()) return;
+    if (this.#replaying) {
+      if (!this.#replay()) return;
+      this.#ports.wake();
+    }
     const input = this.#inputs[this.#next];
     if (input !== undefined) {
       this.#next++;

@@ -1,0 +1,64 @@
+/**
+ * Reads a run's journal and verifies it: every adapter's records go through here.
+ *
+ * @module
+ */
+import { JournalCorruptError } from "../base/errors.ts";
+import type { JournalRecord } from "../workflow/journal.ts";
+import { chainCheck, decodeRecord } from "../workflow/record_text.ts";
+import type { Storage, StoredRecord } from "./ports.ts";
+
+/** A journal, and where the next record goes on. */
+export interface ReadJournal {
+  readonly records: readonly JournalRecord[];
+  readonly nextSeq: number;
+  /** Check value of the last record; `""` when there is none. */
+  readonly check: string;
+}
+
+/**
+ * Verifies the sequence numbers and check values of a run's records, from the first on.
+ *
+ * @throws JournalCorruptError with the run and the position of the first bad record
+ */
+export function verifyChain(runId: string, records: readonly StoredRecord[]): void {
+  let check = "";
+  for (const [i, record] of records.entries()) check = verify(runId, record, i, check);
+}
+
+/**
+ * Reads all records of a run.
+ *
+ * @throws JournalCorruptError when one is missing, damaged or of an unknown kind
+ */
+export async function readJournal(storage: Storage, runId: string): Promise<ReadJournal> {
+  const records: JournalRecord[] = [];
+  let check = "";
+  for await (const page of storage.journal(runId)) {
+    for (const stored of page) {
+      check = verify(runId, stored, records.length, check);
+      try {
+        records.push(decodeRecord(stored.text, stored.seq));
+      } catch (cause) {
+        throw corrupt(runId, stored.seq, `it cannot be read: ${(cause as Error).message}`, cause);
+      }
+    }
+  }
+  if (records.length > 0 && records[0]?.t !== "opened") {
+    throw corrupt(runId, 0, `it is "${records[0]?.t}", expected "opened"`);
+  }
+  return { records, nextSeq: records.length, check };
+}
+
+function verify(runId: string, record: StoredRecord, seq: number, previous: string): string {
+  if (record.seq !== seq) throw corrupt(runId, seq, `it is missing: the next one stored has number ${record.seq}`);
+  const check = chainCheck(previous, record.text);
+  if (check !== record.check) throw corrupt(runId, seq, `its check value is ${record.check}, expected ${check}`);
+  return check;
+}
+
+function corrupt(runId: string, seq: number, why: string, cause?: unknown): JournalCorruptError {
+  return new JournalCorruptError(`Journal of run "${runId}" is damaged at record ${seq}: ${why}`, { runId, seq }, {
+    cause,
+  });
+}

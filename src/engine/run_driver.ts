@@ -1,0 +1,713 @@
+/**
+ * Drives one run: turns what its body asks for into attempts, timers and waits, writes what came of them, and hands it over
+ * once it is durable.
+ *
+ * @module
+ */
+import { encode } from "../base/canonical.ts";
+import { CancelledError, DeadlineError, EngineClosedError, PayloadTooLargeError } from "../base/errors.ts";
+import { failureOf } from "../workflow/failure.ts";
+import type {
+  Call,
+  Command,
+  Failure,
+  JournalRecord,
+  Key,
+  Outcome,
+  RecordBody,
+  RunHeader,
+  RunStatus,
+  TaskInfo,
+} from "../workflow/journal.ts";
+import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
+import { type BodySession, createSession } from "../workflow/session.ts";
+import type { Alarm, AlarmClock } from "./alarm_clock.ts";
+import type { EngineEvent, WorkflowFunction } from "./api.ts";
+import type { Batcher } from "./batcher.ts";
+import { nonConfluentNotice } from "./explain.ts";
+import type { Places } from "./places.ts";
+import type { Executor, Host, Message, RowChange, RunState, Storage, StoredRecord, Write } from "./ports.ts";
+import type { ReadJournal } from "./read_journal.ts";
+
+/** What all runs of an engine share. */
+export interface Shared {
+  readonly host: Host;
+  readonly storage: Storage;
+  readonly batcher: Batcher;
+  readonly alarms: AlarmClock;
+  readonly places: Places;
+  readonly executor: Executor | undefined;
+  /** Engine name and process id: who runs an attempt. */
+  readonly by: string;
+  readonly cancelGraceMs: number;
+  readonly alwaysReplay: boolean;
+  /** Attempts that run now, in the order of their start. */
+  readonly running: Set<Attempt>;
+  readonly emit: ((event: EngineEvent) => void) | undefined;
+  site(workflow: string, name: string): string | undefined;
+  watchSlow(): void;
+  /** The journal as it is stored now. */
+  read(run: string): Promise<ReadJournal>;
+  parked(run: RunDriver): void;
+  unparked(run: RunDriver): void;
+  closed(run: RunDriver, status: RunStatus, outcome: Outcome): void;
+  /** The run cannot go on here, but its journal stands. */
+  stopped(run: RunDriver, failure: Failure | Error): void;
+}
+
+/** One execution of one attempt. */
+export interface Attempt {
+  readonly driver: RunDriver;
+  readonly key: Key;
+  readonly call: Call & { readonly kind: "task" | "step" };
+  readonly command: Extract<Command, { readonly c: "call" }>;
+  startedAt: number;
+  controller: AbortController | undefined;
+  timeout: Alarm | undefined;
+  /** Gives its wait for a place up. */
+  leave: () => void;
+  holdsPlace: boolean;
+}
+
+/** A call that waits for a time or for a message. */
+interface Wait {
+  readonly call: Call;
+  readonly dueAt: number;
+  readonly startedAt: number;
+  readonly alarm: Alarm | undefined;
+}
+
+type Called = Extract<JournalRecord, { readonly t: "called" }>;
+
+const NOT_APPROVED = encode({ value: null, approver: null, approved: false });
+/** A body may do I/O of its own between two recorded calls for this long before a replay is given up, in milliseconds. */
+const REPLAY_PATIENCE_MS = 30_000;
+/** Messages that one look into the inbox takes. */
+const INBOX_PAGE = 1000;
+
+/** One run in memory. */
+export class RunDriver {
+  readonly header: RunHeader;
+  readonly #shared: Shared;
+  readonly #body: WorkflowFunction;
+  readonly #attempts = new Map<Key, Attempt>();
+  readonly #waits = new Map<Key, Wait>();
+  /** Calls that have a `called` record and have not settled. */
+  readonly #called = new Map<Key, Called | undefined>();
+  #session: BodySession;
+  #nextSeq: number;
+  #check: string;
+  #stored: RunState;
+  #storedWake: string | undefined;
+  #closed = false;
+  #driving = false;
+  #deferred: (() => void)[] = [];
+  #patience: Alarm | undefined;
+  #grace: Alarm | undefined;
+  #deadline: Alarm | undefined;
+  #cancelling = false;
+  /** Message ids that are being taken. */
+  readonly #taking = new Set<string>();
+
+  constructor(shared: Shared, body: WorkflowFunction, header: RunHeader, journal: ReadJournal, stored: RunState) {
+    this.#shared = shared;
+    this.#body = body;
+    this.header = header;
+    this.#nextSeq = journal.nextSeq;
+    this.#check = journal.check;
+    this.#stored = stored;
+    this.#session = this.#createSession();
+  }
+
+  get id(): string {
+    return this.header.id;
+  }
+
+  get state(): RunState {
+    return this.#stored;
+  }
+
+  /** Approvals that are waited for now. */
+  get approvals(): readonly { readonly key: Key; readonly call: Call; readonly dueAt: number }[] {
+    return [...this.#waits].filter(([, w]) => w.call.kind === "approval").map(([key, w]) => ({
+      key,
+      call: w.call,
+      dueAt: w.dueAt,
+    }));
+  }
+
+  /** Earliest time at which this run has something to do of itself. */
+  get wakeAt(): number | undefined {
+    let at = this.header.deadlineAt ?? Infinity;
+    for (const wait of this.#waits.values()) at = Math.min(at, wait.dueAt);
+    return at === Infinity ? undefined : at;
+  }
+
+  /** Starts or replays the body. */
+  begin(records: readonly JournalRecord[]): void {
+    for (const record of records) {
+      if (record.t === "called") this.#called.set(record.key, record);
+      else if (record.t === "settled" || record.t === "abandoned") this.#called.delete(record.key);
+      else if (record.t === "cancelling" && !this.#cancelling) {
+        this.#startGrace(record.graceUntil, record.reason, record.deadline === true);
+      }
+    }
+    const { deadlineAt } = this.header;
+    if (deadlineAt !== undefined && this.#deadline === undefined && !this.#cancelling) {
+      this.#deadline = this.#shared.alarms.set(deadlineAt, () => this.#whenLive(() => this.#overdue()));
+    }
+    if (records.length > 1) {
+      const session = this.#session;
+      this.#patience = this.#shared.alarms.set(this.#shared.host.now() + REPLAY_PATIENCE_MS, () => session.giveUp());
+    }
+    this.#session.begin(this.header, records);
+  }
+
+  /** Leaves memory. What is recorded stands; attempts that run are aborted and their outcomes dropped. */
+  leave(reason: Error): void {
+    this.#closed = true;
+    this.#dropAttempts(reason);
+    this.#clearAlarms();
+    this.#session.take();
+  }
+
+  /** Looks into the inbox and takes what the run waits for. */
+  async checkInbox(): Promise<void> {
+    const messages = await this.#shared.storage.inbox(this.id, INBOX_PAGE);
+    if (messages.length > 0) this.#whenLive(() => this.#receive(messages));
+  }
+
+  /** Writes ahead that this attempt runs: it has been running for a while. */
+  recordRunning(attempt: Attempt): void {
+    const { key, command } = attempt;
+    if (this.#closed || this.#attempts.get(key) !== attempt || this.#session.replaying) return;
+    this.#called.set(key, undefined);
+    this.#append([{ t: "called", key, call: command.call, fp: command.fp, by: this.#shared.by }], this.#unparkedRow());
+  }
+
+  // --- Commands ---
+
+  #createSession(): BodySession {
+    const { host, site } = this.#shared;
+    const session: BodySession = createSession({
+      body: this.#body as (...args: never[]) => unknown,
+      hop: host.hop,
+      enter: (current, info, fn) =>
+        host.context.run(info === undefined ? { session: current } : { session: current, info }, fn),
+      wake: () => this.#wake(session),
+      site: (name) => site(this.header.workflow, name),
+    });
+    return session;
+  }
+
+  #wake(session: BodySession): void {
+    if (this.#driving || this.#closed || session !== this.#session) return;
+    this.#driving = true;
+    queueMicrotask(() => {
+      this.#driving = false;
+      if (session === this.#session) this.#drive();
+    });
+  }
+
+  #drive(): void {
+    if (this.#closed) return;
+    const session = this.#session;
+    const commands = session.take();
+    if (!session.replaying) {
+      this.#shared.alarms.cancel(this.#patience);
+      this.#patience = undefined;
+      const deferred = this.#deferred;
+      this.#deferred = [];
+      for (const then of deferred) then();
+    }
+    const ready: Extract<Command, { readonly c: "call" }>[] = [];
+    for (const command of commands) {
+      if (this.#closed) return;
+      switch (command.c) {
+        case "call":
+          if (command.call.kind === "task" || command.call.kind === "step") ready.push(command);
+          else this.#wait(command);
+          break;
+        case "abandon":
+          this.#abandon(command.key, command.why);
+          break;
+        case "notice":
+          this.#shared.emit?.({
+            event: "warning",
+            run: this.id,
+            message: nonConfluentNotice(command.key, command.name),
+          });
+          break;
+        case "close":
+          this.#close(command);
+          break;
+        case "marker":
+        case "undoable":
+          throw new Error(
+            `Cannot drive run "${this.id}": its session asked for "${command.c}", which nothing in this version does`,
+          );
+      }
+    }
+    if (ready.length > 0) {
+      // A parked run is not looked at after a crash before its time: what runs now must not be forgotten.
+      if (this.#stored === "parked") this.#append([], this.#unparkedRow(), () => this.#startAll(ready));
+      else this.#startAll(ready);
+    }
+    if (this.#waits.size > 0) this.#shared.batcher.beforeCommit(() => this.#maybePark());
+  }
+
+  #whenLive(then: () => void): void {
+    if (this.#closed) return;
+    if (this.#session.replaying) this.#deferred.push(then);
+    else then();
+  }
+
+  // --- Attempts ---
+
+  #startAll(commands: readonly Extract<Command, { readonly c: "call" }>[]): void {
+    for (const command of commands) {
+      if (this.#closed) return;
+      if (this.#attempts.has(command.key)) continue; // goes on from before a replay
+      this.#startAttempt(command);
+    }
+  }
+
+  #startAttempt(command: Extract<Command, { readonly c: "call" }>): void {
+    const { key, call } = command;
+    if (call.kind !== "task" && call.kind !== "step") return;
+    const attempt: Attempt = {
+      driver: this,
+      key,
+      call,
+      command,
+      startedAt: 0,
+      controller: undefined,
+      timeout: undefined,
+      leave: () => {},
+      holdsPlace: false,
+    };
+    this.#attempts.set(key, attempt);
+    const ref = this.#called.get(key)?.ref;
+    const { executor } = this.#shared;
+    if (ref !== undefined && executor?.reattach !== undefined) {
+      attempt.startedAt = this.#called.get(key)?.at ?? this.#shared.host.now();
+      executor.reattach(ref).then(
+        (found) => {
+          if (this.#attempts.get(key) !== attempt) return;
+          if (found === "lost") this.#queueAttempt(attempt);
+          else if (found !== "running") this.#finished(attempt, found);
+        },
+        (error) => this.#finished(attempt, { ok: false, failure: failureOf(error, key) }),
+      );
+      return;
+    }
+    this.#queueAttempt(attempt);
+  }
+
+  #queueAttempt(attempt: Attempt): void {
+    attempt.leave = this.#shared.places.take(() => {
+      attempt.holdsPlace = true;
+      // With `replay: "always"` the session may be under way to the call when its place comes.
+      if (this.#session.replaying) this.#deferred.push(() => this.#run(attempt));
+      else this.#run(attempt);
+    });
+  }
+
+  #run(attempt: Attempt): void {
+    const { key, call } = attempt;
+    if (this.#closed || this.#attempts.get(key) !== attempt) return this.#freePlace(attempt);
+    const { host, emit, executor, running, alarms } = this.#shared;
+    attempt.startedAt = host.now();
+    running.add(attempt);
+    this.#shared.watchSlow();
+    emit?.({
+      event: "call_started",
+      run: this.id,
+      key,
+      kind: call.kind,
+      name: call.name,
+      attempt: call.attempt,
+      at: attempt.startedAt,
+    });
+    const timeoutS = call.kind === "task" ? call.options.timeoutS : undefined;
+    if (timeoutS !== undefined) {
+      attempt.timeout = alarms.set(attempt.startedAt + timeoutS * 1000, () => this.#timedOut(attempt, timeoutS));
+    }
+    const info = createInfo(this.id, attempt);
+    const session = this.#session;
+    const inline = call.kind === "step" || call.via === "inline";
+    let work: Promise<Outcome | { readonly ref: string }>;
+    if (executor?.accepts(call) === true) {
+      const invoke = inline ? { invoke: (): Promise<Outcome> => session.invoke(key, info) } : undefined;
+      work = new Promise((resolve) => resolve(executor.start({ run: this.id, key, call, info, ...invoke })));
+    } else if (inline) {
+      work = session.invoke(key, info);
+    } else {
+      work = Promise.resolve({ ok: false, failure: noExecutor(call, key) });
+    }
+    work.then(
+      (outcome) => this.#finished(attempt, outcome),
+      (error) => this.#finished(attempt, { ok: false, failure: failureOf(error, key) }),
+    );
+  }
+
+  #finished(attempt: Attempt, result: Outcome | { readonly ref: string }): void {
+    const { key, call, command } = attempt;
+    const { running, alarms, emit } = this.#shared;
+    running.delete(attempt);
+    this.#freePlace(attempt);
+    if (this.#closed || this.#attempts.get(key) !== attempt) {
+      emit?.({ event: "call_dropped", run: this.id, key, why: this.#closed ? "run-closed" : "superseded" });
+      return;
+    }
+    if ("ref" in result) {
+      const { ref } = result;
+      this.#called.set(key, undefined);
+      this.#append([{ t: "called", key, call, fp: command.fp, ref, by: this.#shared.by }]);
+      return;
+    }
+    alarms.cancel(attempt.timeout);
+    this.#attempts.delete(key);
+    this.#whenLive(() => this.#settle(key, command, result, attempt.startedAt, { by: this.#shared.by }));
+  }
+
+  #timedOut(attempt: Attempt, timeoutS: number): void {
+    const { key, call, command } = attempt;
+    if (this.#closed || this.#attempts.get(key) !== attempt) return;
+    const message = `Task "${call.name}" timed out after ${timeoutS} s`;
+    this.#attempts.delete(key);
+    this.#abort(attempt, new DeadlineError(message));
+    const failure: Failure = { message, stepKey: key, error: { name: "TimeoutError", message } };
+    this.#whenLive(() =>
+      this.#settle(key, command, { ok: false, failure }, attempt.startedAt, { by: this.#shared.by })
+    );
+  }
+
+  #abort(attempt: Attempt, reason: Error): void {
+    this.#shared.alarms.cancel(attempt.timeout);
+    attempt.leave();
+    this.#shared.running.delete(attempt);
+    this.#freePlace(attempt);
+    attempt.controller ??= new AbortController();
+    attempt.controller.abort(reason);
+    const ref = this.#called.get(attempt.key)?.ref;
+    if (ref !== undefined) void this.#shared.executor?.cancel?.(ref, this.#shared.cancelGraceMs).catch(() => undefined);
+  }
+
+  #freePlace(attempt: Attempt): void {
+    if (!attempt.holdsPlace) return;
+    attempt.holdsPlace = false;
+    this.#shared.places.free();
+  }
+
+  #dropAttempts(reason: Error): void {
+    const attempts = [...this.#attempts.values()];
+    this.#attempts.clear();
+    for (const attempt of attempts) this.#abort(attempt, reason);
+  }
+
+  // --- Waits ---
+
+  #wait(command: Extract<Command, { readonly c: "call" }>): void {
+    const { key, call, fp } = command;
+    if (this.#waits.has(key)) return; // goes on from before a replay
+    const now = this.#shared.host.now();
+    const known = this.#called.get(key);
+    if (call.kind !== "sleep" && call.kind !== "approval") {
+      const failure = failureOf(
+        new Error(`Cannot make a call of kind "${call.kind}": nothing in this version does`),
+        key,
+      );
+      return this.#settle(key, command, { ok: false, failure }, now);
+    }
+    const dueAt = known?.dueAt ?? (call.kind === "sleep" ? call.until ?? now + (call.ms ?? 0) : now + call.timeoutMs);
+    const startedAt = known?.at ?? now;
+    const alarm = this.#shared.alarms.set(dueAt, () => this.#whenLive(() => this.#due(key, command)));
+    this.#waits.set(key, { call, dueAt, startedAt, alarm });
+    if (known === undefined) {
+      this.#called.set(key, undefined);
+      this.#append([{ t: "called", key, call, fp, dueAt }]);
+    }
+    if (call.kind === "approval") {
+      const form = call.form === undefined ? undefined : { form: call.form };
+      this.#shared.emit?.({ event: "approval_waiting", run: this.id, key, ...form, expiresAt: dueAt });
+      void this.checkInbox().catch((error) => this.#shared.stopped(this, error as Error));
+    } else if (known === undefined) {
+      this.#shared.emit?.({ event: "sleep_started", run: this.id, key, dueAt });
+    }
+  }
+
+  #due(key: Key, command: Extract<Command, { readonly c: "call" }>): void {
+    const wait = this.#waits.get(key);
+    if (wait === undefined) return;
+    const value = command.call.kind === "approval" ? NOT_APPROVED : "true";
+    this.#settle(key, command, { ok: true, value }, wait.startedAt);
+  }
+
+  #receive(messages: readonly Message[]): void {
+    for (const message of messages) {
+      if (this.#closed) return;
+      if (this.#taking.has(message.id)) continue;
+      if (message.kind === "cancel") {
+        this.#taking.add(message.id);
+        const { reason = "Cancelled" } = JSON.parse(message.payload) as { readonly reason?: string };
+        this.#cancel(reason, false, [{ w: "take", id: message.id }]);
+      } else if (message.kind === "approval") {
+        const wait = this.#waits.get(message.name);
+        if (wait?.call.kind !== "approval") continue; // kept until somebody waits for it
+        this.#taking.add(message.id);
+        const { value = null, approver = "anonymous", approved = true } = JSON.parse(message.payload) as Record<
+          string,
+          unknown
+        >;
+        const outcome: Outcome = { ok: true, value: encode({ value, approver, approved }) };
+        const settled = { inbox: message.id, writes: [{ w: "take", id: message.id }] as const };
+        this.#settle(message.name, undefined, outcome, wait.startedAt, settled);
+      } else if (message.kind === "settle") {
+        const attempt = this.#attempts.get(message.name);
+        if (attempt === undefined) continue;
+        this.#taking.add(message.id);
+        this.#attempts.delete(message.name);
+        this.#shared.alarms.cancel(attempt.timeout);
+        const outcome = JSON.parse(message.payload) as Outcome;
+        const settled = { inbox: message.id, by: this.#shared.by, writes: [{ w: "take", id: message.id }] as const };
+        this.#settle(message.name, attempt.command, outcome, attempt.startedAt, settled);
+      }
+    }
+  }
+
+  // --- Outcomes ---
+
+  #settle(
+    key: Key,
+    command: Extract<Command, { readonly c: "call" }> | undefined,
+    given: Outcome,
+    startedAt: number,
+    extra: { readonly by?: string; readonly inbox?: string; readonly writes?: readonly Write[] } = {},
+  ): void {
+    if (this.#closed) return;
+    const outcome = this.#bounded(key, given);
+    const { by, inbox, writes } = extra;
+    const wait = this.#waits.get(key);
+    if (wait !== undefined) {
+      this.#shared.alarms.cancel(wait.alarm);
+      this.#waits.delete(key);
+    }
+    const ahead = this.#called.delete(key);
+    const record: RecordBody = {
+      t: "settled",
+      key,
+      after: this.#session.calls,
+      outcome,
+      startedAt,
+      ...(by === undefined ? undefined : { by }),
+      ...(inbox === undefined ? undefined : { inbox }),
+      ...(ahead || command === undefined ? undefined : { fp: command.fp }),
+    };
+    const kind = command?.call.kind ?? wait?.call.kind ?? "task";
+    this.#append([record], this.#unparkedRow(), () => {
+      const { emit, host } = this.#shared;
+      if (emit !== undefined) {
+        const failure = outcome.ok ? undefined : { failure: outcome.failure };
+        emit({ event: "call_settled", run: this.id, key, kind, ok: outcome.ok, startedAt, at: host.now(), ...failure });
+      }
+      if (this.#closed) return;
+      if (this.#shared.alwaysReplay) this.#replayAll();
+      else this.#session.feed([{ c: "settle", key, outcome }]);
+      if (this.#waits.size > 0) this.#shared.batcher.beforeCommit(() => this.#maybePark());
+    }, writes);
+  }
+
+  /** A value that the storage cannot take is a failure of its call, which it can. */
+  #bounded(key: Key, outcome: Outcome): Outcome {
+    if (!outcome.ok) return outcome;
+    const { maxRecordBytes } = this.#shared.storage.limits;
+    const room = maxRecordBytes - 4096;
+    if (outcome.value.length * 3 <= room) return outcome;
+    const bytes = new TextEncoder().encode(outcome.value).length;
+    if (bytes <= room) return outcome;
+    const error = new PayloadTooLargeError(
+      `Cannot record the result of "${key}": it has ${bytes} bytes, the limit is ${room}. Store it elsewhere and record where`,
+    );
+    return { ok: false, failure: failureOf(error, key) };
+  }
+
+  #replayAll(): void {
+    const before = this.#session;
+    this.#shared.read(this.id).then(
+      ({ records }) => {
+        if (this.#closed || this.#session !== before) return;
+        before.take();
+        this.#session = this.#createSession();
+        this.begin(records);
+      },
+      (error) => this.#shared.stopped(this, error as Error),
+    );
+  }
+
+  #abandon(key: Key, why: "race" | "timeout" | "cancel" | "end"): void {
+    const wait = this.#waits.get(key);
+    this.#shared.alarms.cancel(wait?.alarm);
+    this.#waits.delete(key);
+    this.#called.delete(key);
+    this.#append([{ t: "abandoned", key, after: this.#session.calls, why }]);
+  }
+
+  // --- Ends ---
+
+  #overdue(): void {
+    const after = (this.header.deadlineAt ?? 0) - this.header.createdAt;
+    this.#cancel(`The run's deadline passed, ${after} ms after it was created`, true, []);
+  }
+
+  #cancel(reason: string, deadline: boolean, writes: readonly Write[]): void {
+    if (this.#cancelling) {
+      if (writes.length > 0) this.#shared.batcher.add(writes);
+      return;
+    }
+    const graceUntil = this.#shared.host.now() + this.#shared.cancelGraceMs;
+    const record: RecordBody = {
+      t: "cancelling",
+      after: this.#session.calls,
+      reason,
+      graceUntil,
+      ...(deadline ? { deadline } : undefined),
+    };
+    this.#startGrace(graceUntil, reason, deadline);
+    this.#append([record], this.#unparkedRow(), () => {
+      if (this.#closed) return;
+      for (const wait of this.#waits.values()) this.#shared.alarms.cancel(wait.alarm);
+      this.#waits.clear();
+      this.#called.clear();
+      this.#dropAttempts(failureError(reason, deadline));
+      if (this.#shared.alwaysReplay) this.#replayAll();
+      else this.#session.feed([{ c: "cancel", reason, ...(deadline ? { deadline } : undefined) }]);
+    }, writes);
+  }
+
+  #startGrace(until: number, reason: string, deadline: boolean): void {
+    this.#cancelling = true;
+    this.#shared.alarms.cancel(this.#deadline);
+    this.#grace = this.#shared.alarms.set(until, () => {
+      const failure = failureOf(failureError(reason, deadline), "");
+      this.#close({ c: "close", status: deadline ? "failed" : "cancelled", outcome: { ok: false, failure } });
+    });
+  }
+
+  #close(command: Extract<Command, { readonly c: "close" }>): void {
+    if (this.#closed) return;
+    const { status, outcome, mismatch } = command;
+    if (outcome === undefined) throw new Error(`Cannot close run "${this.id}": its session gave no outcome`);
+    if (mismatch === true) {
+      if (!outcome.ok) this.#shared.stopped(this, outcome.failure);
+      return;
+    }
+    const bounded = this.#bounded("the run", outcome);
+    const ended: RunStatus = bounded.ok === outcome.ok ? status : "failed";
+    this.#closed = true;
+    this.#dropAttempts(new EngineClosedError(`Run "${this.id}" has ended`));
+    this.#clearAlarms();
+    const row: RowChange = {
+      state: "closed",
+      status: ended,
+      closedAt: this.#shared.host.now(),
+      wakeAt: null,
+      waits: null,
+    };
+    this.#append(
+      [{ t: "closed", status: ended, outcome: bounded }],
+      row,
+      () => this.#shared.closed(this, ended, bounded),
+    );
+  }
+
+  #clearAlarms(): void {
+    const { alarms } = this.#shared;
+    for (const alarm of [this.#patience, this.#grace, this.#deadline]) alarms.cancel(alarm);
+    for (const wait of this.#waits.values()) alarms.cancel(wait.alarm);
+  }
+
+  // --- Writing ---
+
+  #append(bodies: readonly RecordBody[], row?: RowChange, done?: () => void, more: readonly Write[] = []): void {
+    const now = this.#shared.host.now();
+    const records: StoredRecord[] = [];
+    for (const body of bodies) {
+      const text = encodeRecord(body, now);
+      this.#check = chainCheck(this.#check, text);
+      records.push({ seq: this.#nextSeq++, text, check: this.#check });
+    }
+    if (row?.state !== undefined) this.#noteState(row.state);
+    const write: Write = row === undefined
+      ? { w: "append", run: this.id, records }
+      : { w: "append", run: this.id, records, row };
+    this.#shared.batcher.add(more.length === 0 ? [write] : [write, ...more], done);
+  }
+
+  #noteState(state: RunState): void {
+    const before = this.#stored;
+    this.#stored = state;
+    if (before === "parked" && state !== "parked") {
+      this.#storedWake = undefined;
+      this.#shared.unparked(this);
+    }
+  }
+
+  #unparkedRow(): RowChange | undefined {
+    return this.#stored === "parked" ? { state: "active", wakeAt: null, waits: null } : undefined;
+  }
+
+  /** Called with the body's microtasks drained, before a commit. */
+  #maybePark(): void {
+    if (this.#closed || this.#session.replaying || this.#attempts.size > 0 || this.#deferred.length > 0) return;
+    if (this.#waits.size === 0 || this.#session.pending !== this.#waits.size) return;
+    const { wakeAt } = this;
+    const waits = this.approvals.map(({ key }) => `approval:${key}`).sort();
+    const wake = `${wakeAt ?? ""} ${waits.join(" ")}`;
+    if (this.#stored === "parked" && wake === this.#storedWake) return;
+    const first = this.#stored !== "parked";
+    this.#storedWake = wake;
+    this.#append([], { state: "parked", wakeAt: wakeAt ?? null, waits: waits.length === 0 ? null : waits }, () => {
+      if (this.#closed || this.#stored !== "parked") return;
+      this.#shared.emit?.({
+        event: "run_parked",
+        run: this.id,
+        ...(wakeAt === undefined ? undefined : { wakeAt }),
+        waits,
+      });
+      if (first) this.#shared.parked(this);
+    });
+  }
+}
+
+/** The signal is made when somebody asks for it: an AbortController costs as much as the rest of a small step. */
+function createInfo(runId: string, attempt: Attempt): TaskInfo {
+  const { key, call } = attempt;
+  return {
+    runId,
+    key,
+    attempt: call.attempt,
+    idempotencyKey: `${runId}/${call.base}`,
+    get signal(): AbortSignal {
+      attempt.controller ??= new AbortController();
+      return attempt.controller.signal;
+    },
+  };
+}
+
+function failureError(reason: string, deadline: boolean): Error {
+  return deadline ? new DeadlineError(reason) : new CancelledError(reason);
+}
+
+function noExecutor(call: Extract<Call, { readonly kind: "task" }>, key: Key): Failure {
+  const what = call.via === "flow" ? "taskFlow" : "taskScript";
+  const message = `Cannot run ${what}("${call.script}"): this engine has no executor for ${call.via}s. ` +
+    `Pass one as 'executor' to createEngine(), or run the workflow on a cluster`;
+  return {
+    message,
+    stepKey: key,
+    code: "HOST_UNSUPPORTED",
+    retryable: false,
+    error: { name: "HostUnsupportedError", message },
+  };
+}
