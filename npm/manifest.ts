@@ -1,0 +1,93 @@
+/**
+ * The `package.json` of the published package: what `deno pack` wrote, and what it cannot know.
+ *
+ * @module
+ */
+
+/** The part of `package.json` that this package uses. */
+export interface Manifest {
+  /** Package name. */
+  readonly name: string;
+  /** Package version. */
+  readonly version: string;
+  /** Subpath to its files by condition, or to one file. */
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  /** Command name to its file. */
+  readonly bin: Readonly<Record<string, string>>;
+  /** Package name to version range, for packages that some subpaths can use. */
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  /** Marks peers that need not be there. */
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional: boolean }>>;
+  /** Any other field. */
+  readonly [field: string]: unknown;
+}
+
+/** What `deno.json` says about the package. */
+export interface PackageFacts {
+  /** Package name. */
+  readonly name: string;
+  /** Package version. */
+  readonly version: string;
+  /** License identifier. */
+  readonly license: string;
+  /** Subpath to source file. */
+  readonly exports: Readonly<Record<string, string>>;
+}
+
+/** The command's file inside the package. */
+export const BIN_PATH = "bin/windkit.js";
+
+/**
+ * Packages that a subpath uses when they are installed, with the range that it was tested with. A source that imports any
+ * other package fails the build: the package has no mandatory dependency.
+ */
+export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {};
+
+/** Reads the facts out of the text of `deno.json`. */
+export function readFacts(text: string): PackageFacts {
+  const config: unknown = JSON.parse(text);
+  if (typeof config !== "object" || config === null) throw new TypeError('"deno.json" must hold an object');
+  const { name, version, license, exports } = config as Record<string, unknown>;
+  if (typeof name !== "string" || typeof version !== "string" || typeof license !== "string") {
+    throw new TypeError('"deno.json" must have "name", "version" and "license" as strings');
+  }
+  if (typeof exports !== "object" || exports === null) {
+    throw new TypeError('"deno.json" must have "exports" as an object');
+  }
+  const targets = Object.entries(exports as Record<string, unknown>).map(([subpath, target]) => {
+    if (typeof target !== "string") throw new TypeError(`Export "${subpath}" of "deno.json" must be a string`);
+    return [subpath, target] as const;
+  });
+  return { name, version, license, exports: Object.fromEntries(targets) };
+}
+
+/** Builds the manifest of the package. */
+export function buildManifest(facts: PackageFacts, peers: Readonly<Record<string, string>> = OPTIONAL_PEERS): Manifest {
+  const exports = Object.entries(facts.exports).map(([subpath, source]) => {
+    const target = source.replace(/\.ts$/, "");
+    return [subpath, { types: `${target}.d.ts`, import: `${target}.js`, default: `${target}.js` }] as const;
+  });
+  const root = facts.exports["."]?.replace(/\.ts$/, "");
+  if (root === undefined) throw new TypeError('"deno.json" must export "."');
+  const peerNames = Object.keys(peers).sort();
+  return {
+    name: facts.name,
+    version: facts.version,
+    description:
+      "Windmill client, workflow-as-code runtime and embedded durable engine for Node, Deno, Bun and edge workers",
+    keywords: ["windmill", "workflow", "workflow-as-code", "durable-execution", "sqlite", "sdk", "deno", "bun", "edge"],
+    license: facts.license,
+    type: "module",
+    sideEffects: false,
+    engines: { node: ">=20.16.0" },
+    bin: { windkit: BIN_PATH },
+    main: `${root}.js`,
+    types: `${root}.d.ts`,
+    exports: { ...Object.fromEntries(exports), "./package.json": "./package.json" },
+    ...(peerNames.length === 0 ? {} : {
+      peerDependencies: Object.fromEntries(peerNames.map((name) => [name, peers[name] ?? "*"])),
+      peerDependenciesMeta: Object.fromEntries(peerNames.map((name) => [name, { optional: true }])),
+    }),
+    publishConfig: { access: "public" },
+  };
+}

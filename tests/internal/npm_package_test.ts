@@ -1,0 +1,165 @@
+import { deepStrictEqual, match, ok, strictEqual, throws } from "node:assert";
+import { gzipSync } from "node:zlib";
+import { auditPackage } from "../../npm/audit.ts";
+import { reachable, readImports, resolveImport } from "../../npm/graph.ts";
+import { BIN_PATH, buildManifest, type PackageFacts, readFacts } from "../../npm/manifest.ts";
+import { createReport } from "../../npm/report.ts";
+import { readTarball, writeTarball } from "../../npm/tar.ts";
+
+const facts: PackageFacts = {
+  name: "@example/thing",
+  version: "1.2.3",
+  license: "Apache-2.0",
+  exports: { ".": "./mod.ts", "./part": "./src/part/part.ts" },
+};
+
+interface Change {
+  readonly files?: Readonly<Record<string, string>>;
+  readonly without?: string;
+  readonly manifest?: Readonly<Record<string, unknown>>;
+  readonly imports?: Readonly<Record<string, string>>;
+  readonly peers?: Readonly<Record<string, string>>;
+}
+
+/** Findings for a package that breaks no rule but for `change`. */
+function audit(change: Change = {}): readonly string[] {
+  const manifest = { ...buildManifest(facts, change.peers), ...change.manifest };
+  const texts: Record<string, string> = {
+    "package.json": JSON.stringify(manifest),
+    "README.md": "# Thing\n",
+    "LICENSE": "Apache License\n",
+    "CHANGELOG.md": "# Changes\n",
+    [BIN_PATH]: "#!/usr/bin/env node\n",
+    "mod.js": "export {};\n",
+    "mod.d.ts": "export {};\n",
+    "src/part/part.js": "export {};\n",
+    "src/part/part.d.ts": "export {};\n",
+    ...change.files,
+  };
+  const files = new Map(Object.entries(texts).map(([path, text]) => [path, new TextEncoder().encode(text)]));
+  if (change.without !== undefined) files.delete(change.without);
+  const graph = new Map(
+    Object.entries(change.imports ?? {}).map(([path, specifier]) => [path, [resolveImport(path, specifier)]]),
+  );
+  return auditPackage({
+    files,
+    graph,
+    facts,
+    privateTexts: ["/build/place/"],
+    ...(change.peers && { peers: change.peers }),
+  });
+}
+
+/** Asserts that exactly one rule is broken, and which. */
+function finds(change: Change, expected: RegExp): void {
+  const found = audit(change);
+  strictEqual(found.length, 1, found.join("\n"));
+  match(found[0] ?? "", expected);
+}
+
+Deno.test("auditPackage() finds nothing in a package that keeps the rules", () => {
+  deepStrictEqual(audit(), []);
+  deepStrictEqual(audit({ imports: { "mod.js": "./src/part/part.js", "mod.d.ts": "node:http" } }), []);
+});
+
+Deno.test("auditPackage() finds files that do not belong, are missing or are empty", () => {
+  finds({ files: { "src/part/part.ts": "" } }, /"src\/part\/part\.ts" does not belong/);
+  finds({ files: { "tests/suite/errors.js": "" } }, /"tests\/suite\/errors\.js" does not belong/);
+  finds({ files: { "src/part/part.js.map": "{}" } }, /does not belong/);
+  finds({ without: "LICENSE" }, /"LICENSE" is missing/);
+  finds({ files: { "LICENSE": "" } }, /"LICENSE" is empty/);
+});
+
+Deno.test("auditPackage() finds paths of the building machine, source maps, reference lines and dead file URLs", () => {
+  finds({ files: { "mod.js": "const at = 'file:///build/place/mod.ts';\n" } }, /a path of the machine that built it/);
+  finds({ files: { "mod.js": "export {};\n//# sourceMappingURL=data:,x\n" } }, /source map/);
+  finds({ files: { "mod.d.ts": '/// <reference lib="deno.ns" />\n' } }, /global types/);
+  finds({ files: { [BIN_PATH]: "export {};\n" } }, /must start with the line/);
+  finds({ files: { "mod.js": 'new URL("./worker.ts", import.meta.url);\n' } }, /refers to "\.\/worker\.ts"/);
+});
+
+Deno.test("auditPackage() finds imports of what is not there or may not be used", () => {
+  finds(
+    { imports: { "mod.js": "./src/part/gone.js" } },
+    /imports "\.\/src\/part\/gone\.js", which is not in the package/,
+  );
+  finds({ imports: { "mod.d.ts": "./src/part/gone.js" } }, /File "mod\.d\.ts" imports/);
+  finds({ imports: { "mod.js": "left-pad" } }, /imports "left-pad"/);
+  finds({ imports: { "mod.js": "npm:left-pad@1" } }, /imports "npm:left-pad@1"/);
+  deepStrictEqual(audit({ imports: { "mod.js": "left-pad/x" }, peers: { "left-pad": "^1" } }), []);
+});
+
+Deno.test("auditPackage() finds a manifest that would install more than one package or exports something else", () => {
+  finds({ manifest: { dependencies: { "left-pad": "^1" } } }, /Field "dependencies" must not be there/);
+  finds({ manifest: { scripts: { postinstall: "x" } } }, /Field "scripts" must not be there/);
+  finds({ manifest: { version: "9.9.9" } }, /Field "version" is "9\.9\.9", but "deno\.json" says "1\.2\.3"/);
+  finds({ manifest: { bin: { windkit: "bin/other.js" } } }, /Command "windkit" names "bin\/other\.js"/);
+  finds({ manifest: { types: "./other.d.ts" } }, /Field "types" names/);
+  finds({ without: "src/part/part.d.ts" }, /Export "\.\/part" \(types\) names/);
+  const peers = { "left-pad": "^1" };
+  finds({ peers, manifest: { peerDependenciesMeta: {} } }, /Peer "left-pad" must be optional/);
+  finds({ peers, manifest: { peerDependencies: { "left-pad": "^2" } } }, /Peer "left-pad" has range "\^2"/);
+  const { "./part": _left, ...fewer } = buildManifest(facts).exports;
+  finds({ manifest: { exports: fewer } }, /Field "exports" has/);
+});
+
+Deno.test("readFacts() refuses a configuration without name, version, license or exports", () => {
+  strictEqual(readFacts(JSON.stringify(facts)).name, facts.name);
+  throws(() => readFacts("[]"), /must have "name"/);
+  throws(() => readFacts(JSON.stringify({ ...facts, version: 1 })), /must have "name", "version"/);
+  throws(() => readFacts(JSON.stringify({ ...facts, exports: { ".": 1 } })), /Export "\."/);
+});
+
+Deno.test("readImports() sees static, dynamic and type imports, and no text in comments", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/a.js`, '// import "./no.js";\nimport "./b.js";\nawait import("./c.js");\n');
+    await Deno.writeTextFile(`${folder}/b.js`, 'export const text = `import "./no.js"`;\n');
+    await Deno.writeTextFile(`${folder}/c.js`, "export {};\n");
+    await Deno.writeTextFile(`${folder}/d.js`, "export {};\n");
+    await Deno.writeTextFile(`${folder}/a.d.ts`, 'export type T = import("./b.js").U;\n');
+    await Deno.writeTextFile(`${folder}/b.d.ts`, "export type U = 1;\n");
+    const graph = await readImports(folder, ["a.js", "b.js", "c.js", "d.js", "a.d.ts", "b.d.ts"]);
+    deepStrictEqual([...reachable(graph, ["a.js"])].sort(), ["a.js", "b.js", "c.js"]);
+    deepStrictEqual([...reachable(graph, ["a.d.ts"])].sort(), ["a.d.ts", "b.d.ts"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("writeTarball() gives back through readTarball() what it was given, and the same bytes each time", () => {
+  const long = `package/${"folder_of_some_length/".repeat(6)}file.js`;
+  const files = [
+    { path: "package/empty.txt", bytes: new Uint8Array(0), executable: false },
+    { path: "package/bin/run.js", bytes: new TextEncoder().encode("#!/bin/sh\n"), executable: true },
+    { path: long, bytes: new Uint8Array(512).fill(65), executable: false },
+    { path: "package/odd.bin", bytes: new Uint8Array(1_025).map((_, at) => at % 256), executable: false },
+  ];
+  const packed = writeTarball(files);
+  deepStrictEqual(readTarball(packed), files);
+  deepStrictEqual(writeTarball(files), packed);
+  throws(() => writeTarball([{ path: "x".repeat(101), bytes: new Uint8Array(0) }]), RangeError);
+});
+
+Deno.test("readTarball() refuses links and archives that end early", () => {
+  const header = new Uint8Array(512);
+  header.set(new TextEncoder().encode("package/link"), 0);
+  header.set(new TextEncoder().encode("2"), 156);
+  throws(() => readTarball(new Uint8Array(gzipSync(header))), /Cannot read tar entry "package\/link": its type is "2"/);
+  const short = new Uint8Array(512);
+  short.set(new TextEncoder().encode("package/file"), 0);
+  short.set(new TextEncoder().encode("00000001000"), 124);
+  throws(() => readTarball(new Uint8Array(gzipSync(short))), /the archive ends inside it/);
+});
+
+Deno.test("createReport() counts every check and fails when one failed or none was made", async () => {
+  const lines: string[] = [];
+  const report = createReport((line) => lines.push(line));
+  ok(await report.check("good", () => {}));
+  ok(!await report.check("bad", () => Promise.reject(new Error("Reason of the failure"))));
+  report.skip("absent", "not here");
+  strictEqual(report.close(), 1);
+  strictEqual(lines.at(-1), "1 passed, 1 failed, 1 skipped");
+  ok(lines.some((line) => line.includes("Reason of the failure")));
+  strictEqual(createReport(() => {}).close(), 1);
+});
