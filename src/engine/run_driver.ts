@@ -424,17 +424,20 @@ export class RunDriver {
     const startedAt = known?.at ?? now;
     const alarm = this.#shared.alarms.set(dueAt, () => this.#whenLive(() => this.#due(key, command)));
     this.#waits.set(key, { call, dueAt, startedAt, alarm });
+    const { emit } = this.#shared;
+    const form = call.kind === "approval" && call.form !== undefined ? { form: call.form } : undefined;
+    const announce = (): void => {
+      // Only now may somebody answer: what is not recorded cannot be answered.
+      if (call.kind === "approval") emit?.({ event: "approval_waiting", run: this.id, key, ...form, expiresAt: dueAt });
+      else emit?.({ event: "sleep_started", run: this.id, key, dueAt });
+    };
     if (known === undefined) {
       this.#called.set(key, undefined);
-      this.#append([{ t: "called", key, call, fp, dueAt }]);
+      this.#append([{ t: "called", key, call, fp, dueAt }], undefined, announce);
+    } else {
+      announce();
     }
-    if (call.kind === "approval") {
-      const form = call.form === undefined ? undefined : { form: call.form };
-      this.#shared.emit?.({ event: "approval_waiting", run: this.id, key, ...form, expiresAt: dueAt });
-      void this.checkInbox().catch((error) => this.#shared.stopped(this, error as Error));
-    } else if (known === undefined) {
-      this.#shared.emit?.({ event: "sleep_started", run: this.id, key, dueAt });
-    }
+    if (call.kind === "approval") void this.checkInbox().catch((error) => this.#shared.stopped(this, error as Error));
   }
 
   #due(key: Key, command: Extract<Command, { readonly c: "call" }>): void {
