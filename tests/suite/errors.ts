@@ -15,6 +15,7 @@ const all: readonly (readonly [string, Error])[] = [
   ["STORAGE_LOCKED", new errors.StorageLockedError("Held", { pid: 7 })],
   ["STORAGE_FULL", new errors.StorageFullError("Full")],
   ["STORAGE_READ_ONLY", new errors.StorageReadOnlyError("Read only")],
+  ["ENGINE_CLOSED", new errors.EngineClosedError("Closed")],
   ["STORAGE_FAILED", new errors.StorageFailedError("Closed")],
   ["SCHEMA_TOO_NEW", new errors.SchemaTooNewError("Newer")],
   ["JOURNAL_CORRUPT", new errors.JournalCorruptError("Damaged", { runId: "run-1", seq: 3 })],

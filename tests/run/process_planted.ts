@@ -1,0 +1,4 @@
+import "./planted.ts";
+import { runProcess } from "./process_entry.ts";
+
+await runProcess();

@@ -1,0 +1,4 @@
+import "../suite/all.ts";
+import { runProcess } from "./process_entry.ts";
+
+await runProcess();
