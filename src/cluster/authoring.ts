@@ -306,7 +306,7 @@ export function waitForApproval(options: ApprovalOptions = {}): Promise<Approval
  */
 export async function parallel<T, R>(
   items: Iterable<T>,
-  fn: (item: T, index: number) => R | PromiseLike<R>,
+  fn: (item: T) => R | PromiseLike<R>,
   options: ParallelOptions = {},
 ): Promise<Awaited<R>[]> {
   const list = [...items];
@@ -323,7 +323,7 @@ export async function parallel<T, R>(
       const index = next++;
       const item = list[index] as T;
       try {
-        results[index] = await (session === undefined ? fn(item, index) : session.ordered(() => fn(item, index)));
+        results[index] = await (session === undefined ? fn(item) : session.ordered(() => fn(item)));
       } catch (error) {
         failed = true;
         throw error;

@@ -1,0 +1,311 @@
+/**
+ * Keys and rounds against the official client: the same bodies under both, message by message.
+ *
+ * What may differ is listed in `DIFFERENCES`, each with its reason and a case that shows it; generated bodies avoid exactly
+ * those patterns.
+ */
+import { deepStrictEqual } from "node:assert";
+import fc from "fast-check";
+import { type Api, drive, type External, officialClient, windkit } from "./wrapper.ts";
+
+const RUNS = Deno.env.get("WINDKIT_SOAK") === "1" ? 2000 : 150;
+
+/** External scripts: one that always works, one that fails until its second attempt, one that never works. */
+const external: External = (script, key, args) => {
+  if (script === "f/x/never") return { ok: false, value: "never works" };
+  if (script === "f/x/flaky" && !key.includes("#2")) return { ok: false, value: "not yet" };
+  return { ok: true, value: { from: script, args } as never };
+};
+
+type Node =
+  | { readonly t: "step"; readonly name: string; readonly fails: boolean }
+  | { readonly t: "call"; readonly task: "double" | "boom" | "mixed"; readonly arg: number; readonly caught: boolean }
+  | { readonly t: "script"; readonly path: string; readonly attempts: number; readonly delay: number }
+  | { readonly t: "all"; readonly args: readonly number[] }
+  | { readonly t: "fan"; readonly count: number; readonly concurrency: number }
+  | { readonly t: "sleep"; readonly seconds: number }
+  | { readonly t: "approval" }
+  | { readonly t: "loop"; readonly times: number; readonly body: readonly Node[] };
+
+const leaf: fc.Arbitrary<Node> = fc.oneof(
+  fc.record({
+    t: fc.constant("step" as const),
+    name: fc.constantFrom("x", "x_2", "double", "y z", "", "__proto__", "sleep"),
+    fails: fc.boolean(),
+  }),
+  fc.record({
+    t: fc.constant("call" as const),
+    task: fc.constantFrom("double" as const, "boom" as const, "mixed" as const),
+    arg: fc.integer({ min: 0, max: 3 }),
+    caught: fc.boolean(),
+  }),
+  fc.record({
+    t: fc.constant("script" as const),
+    path: fc.constantFrom("f/x/ok", "f/x/flaky", "f/x/never", "./mod.ts"),
+    attempts: fc.integer({ min: 0, max: 2 }),
+    delay: fc.constantFrom(0, 1.5, 10),
+  }),
+  fc.record({ t: fc.constant("all" as const), args: fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 3 }) }),
+  fc.record({
+    t: fc.constant("fan" as const),
+    count: fc.integer({ min: 0, max: 5 }),
+    concurrency: fc.integer({ min: 1, max: 6 }),
+  }),
+  fc.record({ t: fc.constant("sleep" as const), seconds: fc.constantFrom(1, 2.5, 60) }),
+  fc.constant({ t: "approval" as const }),
+);
+
+const program: fc.Arbitrary<readonly Node[]> = fc.array(
+  fc.oneof(
+    { weight: 5, arbitrary: leaf },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        t: fc.constant("loop" as const),
+        times: fc.integer({ min: 1, max: 3 }),
+        body: fc.array(leaf, { maxLength: 2 }),
+      }),
+    },
+  ),
+  { maxLength: 7 },
+);
+
+function build(api: Api, nodes: readonly Node[]): unknown {
+  const double = api.task(async function double(n: number): Promise<unknown> {
+    await Promise.resolve();
+    return { n: n * 2, when: new Date(0), gone: undefined, big: [1n, NaN] };
+  });
+  const boom = api.task(function boom(n: number): never {
+    throw Object.assign(new TypeError(`boom ${n}`), { at: n });
+  });
+  const mixed = api.task("mixed", async (a: number, b: string) => await Promise.resolve(`${a}${b}`));
+  const tasks: Readonly<Record<string, (n: number) => Promise<unknown>>> = {
+    double,
+    boom,
+    mixed: (n) => mixed(n, "b"),
+  };
+
+  async function run(list: readonly Node[], out: unknown[]): Promise<void> {
+    for (const node of list) {
+      if (node.t === "loop") {
+        for (let i = 0; i < node.times; i++) await run(node.body, out);
+        continue;
+      }
+      const caught = node.t === "call" ? node.caught : true;
+      try {
+        out.push(await one(node));
+      } catch (error) {
+        if (!caught) throw error;
+        const e = error as Error & { step_key?: string; result?: { error?: { name?: string } } };
+        out.push({ name: e.name, message: e.message, key: e.step_key ?? null, cause: e.result?.error?.name ?? null });
+      }
+    }
+  }
+
+  async function one(node: Exclude<Node, { t: "loop" }>): Promise<unknown> {
+    switch (node.t) {
+      case "step":
+        return await api.step(node.name, () => {
+          if (node.fails) throw new RangeError(`no ${node.name}`);
+          return { name: node.name, list: [undefined, () => 1] };
+        });
+      case "call":
+        return await tasks[node.task]?.(node.arg);
+      case "script": {
+        const retry = node.attempts === 0 ? {} : { retry: { attempts: node.attempts, delay: node.delay } };
+        return await api.taskScript(node.path, { timeout: 5, tag: "t", concurrency_limit: 2, ...retry })({ a: 1 });
+      }
+      case "all":
+        return await Promise.all(node.args.map((n) => double(n)));
+      case "fan":
+        // One batch: the official client's window is a barrier, this package's slides (DIFFERENCES).
+        return await api.parallel(Array.from({ length: node.count }, (_, i) => i), double, {
+          concurrency: Math.max(node.concurrency, node.count, 1),
+        });
+      case "sleep":
+        return await api.sleep(node.seconds) ?? null;
+      case "approval":
+        return await api.waitForApproval({ timeout: 60 });
+    }
+  }
+
+  return api.workflow(async () => {
+    const out: unknown[] = [];
+    await run(nodes, out);
+    return out;
+  });
+}
+
+Deno.test("runRound() gives the official client's messages, keys, dispatches and result for generated bodies", async () => {
+  await fc.assert(
+    fc.asyncProperty(program, async (nodes) => {
+      const theirs = await drive(officialClient, build(officialClient.api, nodes), external);
+      const mine = await drive(windkit, build(windkit.api, nodes), external);
+      deepStrictEqual(mine.messages, theirs.messages);
+      deepStrictEqual(mine.completed, theirs.completed);
+      deepStrictEqual(mine.dispatched, theirs.dispatched);
+      deepStrictEqual(mine.end, theirs.end);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+/** What this package does otherwise than the official client, and why. */
+interface Difference {
+  readonly what: string;
+  readonly why: string;
+  readonly body: (api: Api) => unknown;
+  readonly official: (end: string) => boolean;
+  readonly windkit: unknown;
+}
+
+function double(api: Api): (n: number) => Promise<number> {
+  return api.task(async function double(n: number): Promise<number> {
+    return await Promise.resolve(n * 2);
+  });
+}
+
+const DIFFERENCES: readonly Difference[] = [
+  {
+    what: "Promise.allSettled over two uncached tasks",
+    why: "wac-protocol 14.4: the official client hangs",
+    body: (api) =>
+      api.workflow(async () => (await Promise.allSettled([double(api)(1), double(api)(2)])).map((r) => r.status)),
+    official: (end) => end.includes("hung"),
+    windkit: { type: "complete", result: ["fulfilled", "fulfilled"] },
+  },
+  {
+    what: "Promise.any over two uncached tasks",
+    why: "wac-protocol 14.4: the official client hangs",
+    body: (api) => api.workflow(async () => await Promise.any([double(api)(1), double(api)(2)])),
+    official: (end) => end.includes("hung"),
+    windkit: { type: "complete", result: 2 },
+  },
+  {
+    what: "a task that is never awaited",
+    why: "wac-protocol 14.5: the official child reports the workflow's value as the task's result",
+    body: (api) =>
+      api.workflow(async () => {
+        void double(api)(21);
+        return await Promise.resolve("body");
+      }),
+    official: () => true,
+    windkit: { type: "complete", result: "body" },
+  },
+  {
+    what: "a failed task that nobody awaits",
+    why: "the official client ends green and logs a line; here it fails the run",
+    body: (api) => {
+      const bad = api.task(async function bad(): Promise<never> {
+        await Promise.resolve();
+        throw new Error("lost");
+      });
+      return api.workflow(async () => {
+        void bad();
+        return await Promise.resolve("green");
+      });
+    },
+    official: () => true,
+    windkit: { type: "failed", name: "TaskError", message: "lost" },
+  },
+  {
+    what: "a suspension that the body catches and replaces",
+    why: "wac-protocol 10: the official suspension is an Error that `catch` sees",
+    body: (api) =>
+      api.workflow(async () => {
+        try {
+          return await double(api)(4);
+        } catch {
+          throw new Error("caught the suspension");
+        }
+      }),
+    official: (end) => end.includes("caught the suspension"),
+    windkit: { type: "complete", result: 8 },
+  },
+  {
+    what: "a task that is called before a sleep and awaited after it",
+    why:
+      "wac-protocol 14.7: the official round loses the task and begins it only after the sleep; here it goes out first",
+    body: (api) =>
+      api.workflow(async () => {
+        const pending = double(api)(3);
+        await api.sleep(60);
+        return await pending;
+      }),
+    official: () => true,
+    windkit: { type: "complete", result: 6 },
+  },
+  {
+    what: "parallel() with concurrency 0",
+    why: "sdk-contract I 15: the official client runs nothing",
+    body: (api) => api.workflow(async () => await api.parallel([1, 2], double(api), { concurrency: 0 })),
+    official: (end) => end === JSON.stringify({ type: "complete", result: [] }),
+    windkit: { type: "complete", result: [2, 4] },
+  },
+];
+
+for (const { what, why, body, official, windkit: expected } of DIFFERENCES) {
+  Deno.test(`runRound() differs from the official client: ${what} (${why})`, async () => {
+    const theirs = await drive(officialClient, body(officialClient.api), external);
+    if (!official(JSON.stringify(theirs.end))) {
+      throw new Error(`The official client has changed: ${JSON.stringify(theirs.end)}`);
+    }
+    const mine = await drive(windkit, body(windkit.api), external);
+    deepStrictEqual(mine.end, expected);
+  });
+}
+
+Deno.test("runRound() carries the whole dispatch entry: options under their wire names, arguments by name", async () => {
+  const body = (api: Api): unknown => {
+    const t = api.task(
+      "f/a/named",
+      async (first: number, second: { x: number }) => await Promise.resolve([first, second]),
+      {
+        timeout: 7,
+        tag: "gpu",
+        cache_ttl: 60,
+        priority: 3,
+        concurrency_limit: 2,
+        concurrency_key: "k",
+        concurrency_time_window_s: 9,
+      },
+    );
+    return api.workflow(async () =>
+      await Promise.all([t(1, { x: 2 }), api.taskScript("./h.ts")([1, 2] as never, 3), double(api)(5)])
+    );
+  };
+  const theirs = await drive(officialClient, body(officialClient.api), external);
+  const mine = await drive(windkit, body(windkit.api), external);
+  deepStrictEqual(mine.messages, theirs.messages);
+});
+
+Deno.test("runRound() posts steps one at a time on the fast path and runs each body once", async () => {
+  const { runRound } = await import("../../src/workflow/round.ts");
+  const { createLocalHost } = await import("../../src/engine/host.ts");
+  const { step } = await import("../../src/cluster/authoring.ts");
+  const host = createLocalHost();
+  const ran: string[] = [];
+  const posted: string[] = [];
+  let inFlight = 0;
+  const message = await runRound(
+    {
+      body: async () => await Promise.all(["a", "b", "c"].map((n) => step(n, () => (ran.push(n), n)))),
+      hop: host.hop,
+      now: host.now,
+      runId: "job",
+      signal: new AbortController().signal,
+      enter: (session, info, fn) => host.context.run(info === undefined ? { session } : { session, info }, fn),
+      post: async ({ key }) => {
+        if (++inFlight > 1) throw new Error("two posts in flight");
+        await new Promise<void>((resolve) => host.hop(resolve));
+        posted.push(key);
+        inFlight--;
+        return true;
+      },
+    },
+    {},
+    {},
+  );
+  deepStrictEqual(message, { type: "complete", result: ["a", "b", "c"] });
+  deepStrictEqual([ran, posted], [["a", "b", "c"], ["a", "b", "c"]]);
+});
