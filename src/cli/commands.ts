@@ -1,0 +1,87 @@
+/**
+ * From a command line to an exit code.
+ *
+ * @module
+ */
+import { SDK_VERSION } from "../base/version.ts";
+import { approve, cancel } from "./answer_commands.ts";
+import { type Command, parseCommand } from "./arguments.ts";
+import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
+import { paint } from "./format.ts";
+import { helpText } from "./help.ts";
+import { programName } from "./program.ts";
+import { errorData } from "./reports.ts";
+import { run } from "./run_command.ts";
+import { listRuns, pruneRuns, showRun } from "./runs_command.ts";
+import { Interruption, type Interruptions, listenForSignals } from "./signals.ts";
+import { type Io, processIo } from "./terminal.ts";
+
+/**
+ * Does what a command line asks for.
+ *
+ * @param argv the arguments after the program's name
+ * @param main URL of the main module
+ * @returns the exit code
+ */
+export async function runCommandLine(argv: readonly string[], main: string): Promise<number> {
+  let interruptions: Interruptions | undefined;
+  let readerLeft = false;
+  const io = processIo(programName(main), () => {
+    readerLeft = true;
+    interruptions?.stop(new Interruption("the reader of its output, which went away", EXIT.pipe));
+  });
+  let command: Command | undefined;
+  try {
+    command = parseCommand(argv);
+    if (command.command === "run") interruptions = listenForSignals();
+    const code = await perform(command, io, interruptions);
+    return readerLeft ? EXIT.pipe : code;
+  } catch (error) {
+    const code = exitCodeOf(error);
+    const isUnexpected = code === EXIT.failed;
+    const asJson = command === undefined ? argv.includes("--json") : "json" in command && command.json;
+    if (asJson) io.out.write(`${JSON.stringify({ event: "error", error: errorData(error), exitCode: code })}\n`);
+    else io.err.write(errorLines(error, isUnexpected, io));
+    return code;
+  } finally {
+    interruptions?.close();
+    await Promise.all([io.out.flush(), io.err.flush()]);
+  }
+}
+
+async function perform(command: Command, io: Io, interruptions: Interruptions | undefined): Promise<number> {
+  switch (command.command) {
+    case "help":
+      io.out.write(`${helpText(command.topic)}\n`);
+      return EXIT.ok;
+    case "version":
+      io.out.write(`windkit ${SDK_VERSION}\n`);
+      return EXIT.ok;
+    case "run": {
+      if (interruptions === undefined) throw new TypeError("Cannot run a workflow: nothing listens for signals");
+      return await run(command, io, interruptions);
+    }
+    case "list":
+      return await listRuns(command, io);
+    case "show":
+      return await showRun(command, io);
+    case "prune":
+      return await pruneRuns(command, io);
+    case "approve":
+      return await approve(command, io);
+    case "cancel":
+      return await cancel(command, io);
+  }
+}
+
+/** What went wrong, and what to do about it. A condition that has no name of its own is a defect: then with its stack. */
+function errorLines(error: unknown, isUnexpected: boolean, io: Io): string {
+  const colors = paint(io.err.color);
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = error instanceof UsageError ? error.hint : undefined;
+  const stack = isUnexpected && error instanceof Error ? error.stack : undefined;
+  const lines = [`${colors.bad("windkit:")} ${message}`];
+  if (hint !== undefined) lines.push(colors.faint(hint));
+  if (stack !== undefined) lines.push(colors.faint(stack));
+  return `${lines.join("\n")}\n`;
+}

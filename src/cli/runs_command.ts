@@ -1,0 +1,245 @@
+/**
+ * `windkit runs`, `runs show` and `runs prune`.
+ *
+ * @module
+ */
+import { resolve } from "node:path";
+import process from "node:process";
+import { decode } from "../base/canonical.ts";
+import { RUN_STATES } from "../engine/api.ts";
+import type { RunQuery, RunRow, RunState, Storage } from "../engine/ports.ts";
+import { readJournal } from "../engine/read_journal.ts";
+import { openSqliteStorage } from "../storage/sqlite.ts";
+import type { Call, JournalRecord, Outcome } from "../workflow/journal.ts";
+import type { ListCommand, PruneCommand, ShowCommand } from "./arguments.ts";
+import { driverOf, knownRun, withVisit } from "./data_folder.ts";
+import { EXIT } from "./exit_codes.ts";
+import { clip, clock, count, duration, oneLine, type Paint, paint, table } from "./format.ts";
+import type { Io } from "./terminal.ts";
+
+const PAGE = 500;
+const DEFAULT_LIMIT = 50;
+
+/**
+ * Lists runs.
+ *
+ * @param command what was asked for
+ * @param io streams
+ * @returns the exit code
+ */
+export function listRuns(command: ListCommand, io: Io): Promise<number> {
+  return withVisit(command.data, io, (storage) => list(command, io, storage));
+}
+
+async function list(command: ListCommand, io: Io, storage: Storage): Promise<number> {
+  const { json, state, limit = json ? Number.POSITIVE_INFINITY : DEFAULT_LIMIT } = command;
+  const isDriven = driverOf(resolve(io.cwd, command.data)) !== undefined;
+  const colors = paint(io.out.color);
+  const now = Date.now();
+  const shown: string[][] = [];
+  let more = false;
+  let listed = 0;
+  for await (const row of rows(storage, state)) {
+    if (listed++ >= limit) {
+      more = true;
+      break;
+    }
+    if (json) io.out.write(`${JSON.stringify(row)}\n`);
+    else {
+      shown.push([
+        oneLine(row.id),
+        oneLine(row.workflow),
+        stateText(row, isDriven, now, colors),
+        clock(row.createdAt, now),
+        row.closedAt === undefined ? "" : duration(row.closedAt - row.createdAt),
+      ]);
+    }
+  }
+  if (json) return EXIT.ok;
+  if (shown.length === 0) {
+    io.out.write(state === undefined ? "No runs\n" : `No runs that are ${state}\n`);
+    return EXIT.ok;
+  }
+  const columns = [{ title: "RUN" }, { title: "WORKFLOW" }, { title: "STATE" }, { title: "STARTED" }, {
+    title: "TOOK",
+    align: "right",
+  }] as const;
+  io.out.write(`${table(columns, shown, { paint: colors })}\n`);
+  if (more) io.err.write(`${colors.faint(`The newest ${limit} only: --limit N shows more`)}\n`);
+  return EXIT.ok;
+}
+
+async function* rows(storage: Storage, state: ListCommand["state"]): AsyncGenerator<RunRow> {
+  const known: readonly string[] = RUN_STATES;
+  const query: Pick<RunQuery, "state"> = state === undefined
+    ? {}
+    : { state: known.includes(state) ? state as RunState : "closed" };
+  let after: string | undefined;
+  for (;;) {
+    const page = await storage.runs({ ...query, limit: PAGE, ...(after === undefined ? {} : { after }) });
+    for (const row of page) {
+      if (state === undefined || row.state === state || row.status === state) yield row;
+    }
+    after = page.at(-1)?.id;
+    if (page.length < PAGE) return;
+  }
+}
+
+/** A run's state in a word or two, as a person wants to know it. */
+function stateText(row: RunRow, isDriven: boolean, now: number, colors: Paint): string {
+  switch (row.state) {
+    case "closed":
+      return row.status === "completed" ? colors.good("completed") : colors.bad(row.status ?? "closed");
+    case "parked": {
+      const approvals = (row.waits ?? []).filter((wait) => wait.startsWith("approval:"));
+      const keys = approvals.map((wait) => oneLine(wait.slice("approval:".length))).join(", ");
+      if (approvals.length > 0) return colors.wait(`waits for approval ${keys}`);
+      return colors.wait(row.wakeAt === undefined ? "waits" : `sleeps until ${clock(row.wakeAt, now)}`);
+    }
+    case "active":
+      return isDriven ? colors.busy("running") : colors.wait("interrupted");
+    case "ready":
+      return isDriven ? colors.busy("ready") : colors.wait("interrupted");
+    case "orphan":
+      return colors.wait("orphan");
+  }
+}
+
+/**
+ * Prints the journal of a run.
+ *
+ * @param command what was asked for
+ * @param io streams
+ * @returns the exit code
+ */
+export function showRun(command: ShowCommand, io: Io): Promise<number> {
+  return withVisit(command.data, io, (storage) => show(command, io, storage));
+}
+
+async function show(command: ShowCommand, io: Io, storage: Storage): Promise<number> {
+  const row = await knownRun(storage, command.run, command.data);
+  const { records } = await readJournal(storage, row.id);
+  if (command.json) {
+    for (const record of records) io.out.write(`${JSON.stringify(record)}\n`);
+    return EXIT.ok;
+  }
+  const colors = paint(io.out.color);
+  const now = Date.now();
+  const isDriven = driverOf(resolve(io.cwd, command.data)) !== undefined;
+  const lines: string[] = [];
+  const [first] = records;
+  const field = (name: string, value: string): void => void lines.push(`${colors.faint(name.padEnd(10))}${value}`);
+  field("run", colors.strong(oneLine(row.id)));
+  field("workflow", oneLine(row.workflow));
+  if (first?.t === "opened") field("args", clip(first.header.args, 200));
+  field("state", stateText(row, isDriven, now, colors));
+  field("started", clock(row.createdAt, now));
+  if (row.closedAt !== undefined) field("took", duration(row.closedAt - row.createdAt));
+  lines.push("");
+  const limit = io.out.isTerminal ? { columns: io.out.columns() } : {};
+  const columns = [
+    { title: "#", align: "right" },
+    { title: "TIME" },
+    { title: "CALL" },
+    { title: "WHAT" },
+    {
+      title: "TOOK",
+      align: "right",
+    },
+    { title: "BY" },
+    { title: "" },
+  ] as const;
+  lines.push(table(columns, records.map((record) => recordCells(record, now, colors)), { paint: colors, ...limit }));
+  io.out.write(`${lines.join("\n")}\n`);
+  return EXIT.ok;
+}
+
+function recordCells(record: JournalRecord, now: number, colors: Paint): readonly string[] {
+  const start = [String(record.seq), clock(record.at, now)];
+  switch (record.t) {
+    case "opened":
+      return [...start, "", "opened", "", "", colors.faint(`windkit ${record.header.sdk}`)];
+    case "called":
+      return [...start, oneLine(record.key), calledText(record.call), "", record.by ?? "", dueText(record.dueAt, now)];
+    case "settled": {
+      const took = duration(record.at - record.startedAt);
+      const what = record.outcome.ok ? colors.good("done") : colors.bad("failed");
+      return [...start, oneLine(record.key), what, took, record.by ?? "", outcomeText(record.outcome, colors)];
+    }
+    case "marker":
+      return [...start, oneLine(record.name), "marker", "", "", JSON.stringify(record.value)];
+    case "abandoned":
+      return [...start, oneLine(record.key), colors.wait("abandoned"), "", "", record.why];
+    case "undoable":
+      return [...start, oneLine(record.key), "can be undone", "", "", ""];
+    case "cancelling":
+      return [...start, "", colors.wait("cancelling"), "", "", oneLine(record.reason)];
+    case "closed": {
+      const what = record.status === "completed" ? colors.good(record.status) : colors.bad(record.status);
+      return [...start, "", what, "", "", record.outcome === undefined ? "" : outcomeText(record.outcome, colors)];
+    }
+  }
+}
+
+function calledText(call: Call): string {
+  switch (call.kind) {
+    case "task":
+    case "step":
+      return "running";
+    case "sleep":
+      return call.backoffOf === undefined ? "sleeps" : "backs off";
+    case "approval":
+      return "asks";
+    case "event":
+      return "waits";
+    case "child":
+      return "begins a run";
+    case "undo":
+      return "undoes";
+  }
+}
+
+function dueText(dueAt: number | undefined, now: number): string {
+  return dueAt === undefined ? "" : `until ${clock(dueAt, now)}`;
+}
+
+function outcomeText(outcome: Outcome, colors: Paint): string {
+  if (outcome.ok) return colors.faint(clip(oneLine(JSON.stringify(decode(outcome.value))), 80));
+  const { name, message } = outcome.failure.error;
+  return colors.bad(clip(oneLine(`${name}: ${message}`), 120));
+}
+
+/**
+ * Removes old runs.
+ *
+ * @param command what was asked for
+ * @param io streams
+ * @returns the exit code
+ */
+export async function pruneRuns(command: PruneCommand, io: Io): Promise<number> {
+  const closedBefore = Date.now() - command.olderThanMs;
+  // The folder is not taken when there is nothing to remove: another process may drive it.
+  const isNeeded = await withVisit(
+    command.data,
+    io,
+    async (storage) => (await storage.runs({ state: "closed", closedBefore, limit: 1 })).length > 0,
+  );
+  const pruned = isNeeded ? await prune(resolve(io.cwd, command.data), closedBefore) : 0;
+  io.out.write(command.json ? `${JSON.stringify({ pruned })}\n` : `Removed ${count(pruned, "run")}\n`);
+  return EXIT.ok;
+}
+
+async function prune(dir: string, closedBefore: number): Promise<number> {
+  const storage = await openSqliteStorage({ dir, mode: "drive" });
+  try {
+    await storage.own({ name: "windkit runs prune", pid: process.pid });
+    for (let pruned = 0;;) {
+      const page = await storage.runs({ state: "closed", closedBefore, limit: PAGE });
+      if (page.length === 0) return pruned;
+      await storage.commit(page.map((row) => ({ w: "drop", run: row.id })));
+      pruned += page.length;
+    }
+  } finally {
+    await storage.close();
+  }
+}
