@@ -113,7 +113,6 @@ function write(input: unknown, key: string, up: Frame | undefined): string | und
   return `{${text}}`;
 }
 
-// deno-lint-ignore no-control-regex -- U+0000 is what is looked for
 const SUSPECT = /[\0\ud800-\udfff]/;
 
 function quote(text: string, key: string, up: Frame | undefined): string {
@@ -142,7 +141,6 @@ function path(key: string, up: Frame | undefined): string {
   return `value${text}`;
 }
 
-// deno-lint-ignore no-control-regex -- the range of ASCII
 const ASCII = /^[\0-\x7f]*$/;
 
 /** jsonb's order of object keys: shorter first (in bytes of UTF-8), then bytewise, which is by code point. */

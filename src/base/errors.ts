@@ -325,11 +325,23 @@ export class JobFailedError extends Error {
   readonly jobId: string;
   /** The job's result as the server gave it; may be null. */
   readonly result: unknown;
-  /** Builds the error. */
-  constructor(message: string, jobId: string, result: unknown, options?: ErrorOptions) {
+  /** Name of the error in the job's result, when it has one: `"Canceled"` for a job that was cancelled. */
+  readonly errorName: string | undefined;
+  /** Message of the error in the job's result, when it has one. */
+  readonly errorMessage: string | undefined;
+  /** Builds the error; `failure` is the error in the job's result, as far as it could be read. */
+  constructor(
+    message: string,
+    jobId: string,
+    result: unknown,
+    failure: { readonly name?: string; readonly message?: string } = {},
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.jobId = jobId;
     this.result = result;
+    this.errorName = failure.name;
+    this.errorMessage = failure.message;
   }
 }
 

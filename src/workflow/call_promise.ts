@@ -38,17 +38,19 @@ export class CallPromise<T> implements Promise<T> {
     this.#reject(error);
   }
 
-  // deno-lint-ignore no-explicit-any -- the signature of Promise.prototype.then
   then<A = T, B = never>(
     yes?: ((value: T) => A | PromiseLike<A>) | null,
+    // deno-lint-ignore no-explicit-any -- the signature of Promise.prototype.then
     no?: ((reason: any) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     this.observed = true;
     return this.#inner.then(yes, no);
   }
 
-  // deno-lint-ignore no-explicit-any -- the signature of Promise.prototype.catch
-  catch<B = never>(no?: ((reason: any) => B | PromiseLike<B>) | null): Promise<T | B> {
+  catch<B = never>(
+    // deno-lint-ignore no-explicit-any -- the signature of Promise.prototype.catch
+    no?: ((reason: any) => B | PromiseLike<B>) | null,
+  ): Promise<T | B> {
     return this.then(undefined, no);
   }
 

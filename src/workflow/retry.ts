@@ -22,11 +22,13 @@ export function retryPolicy(options: RetryOptions | undefined): RetryPolicy | un
   if (options === undefined) return undefined;
   const { attempts, delay, multiplier, max_delay: maxDelay } = options;
   if (!Number.isInteger(attempts) || attempts < 0 || attempts > 100) {
-    throw new RangeError(`retry.attempts must be a whole number between 0 and 100, got ${String(attempts)}`);
+    throw new RangeError(
+      `Cannot make a task: retry.attempts must be a whole number between 0 and 100, got ${String(attempts)}`,
+    );
   }
   for (const [name, value] of Object.entries({ delay, multiplier, max_delay: maxDelay })) {
     if (value !== undefined && !(typeof value === "number" && value >= 0)) {
-      throw new RangeError(`retry.${name} must be a number of 0 or more, got ${String(value)}`);
+      throw new RangeError(`Cannot make a task: retry.${name} must be a number of 0 or more, got ${String(value)}`);
     }
   }
   return {

@@ -158,7 +158,7 @@ class Round {
     this.#epoch++;
     if (this.#driving || this.#over) return;
     this.#driving = true;
-    queueMicrotask(() => {
+    void Promise.resolve().then(() => {
       this.#driving = false;
       this.#drive();
     });

@@ -11,11 +11,11 @@ import { type Api, drive, type External, officialClient, windkit } from "./wrapp
 const RUNS = Deno.env.get("WINDKIT_SOAK") === "1" ? 2000 : 150;
 
 /** External scripts: one that always works, one that fails until its second attempt, one that never works. */
-const external: External = (script, key, args) => {
+function external(script: string, key: string, args: unknown): ReturnType<External> {
   if (script === "f/x/never") return { ok: false, value: "never works" };
   if (script === "f/x/flaky" && !key.includes("#2")) return { ok: false, value: "not yet" };
   return { ok: true, value: { from: script, args } as never };
-};
+}
 
 type Node =
   | { readonly t: "step"; readonly name: string; readonly fails: boolean }
