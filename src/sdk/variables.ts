@@ -1,0 +1,69 @@
+/**
+ * Variables and secrets of a workspace.
+ *
+ * @module
+ */
+import { hasCode } from "../base/errors.ts";
+import { encodePath } from "../base/url.ts";
+import type { CallOptions } from "../http/transport.ts";
+import { readBoolean, readString } from "../wire/answer.ts";
+import { type ClientOptions, inWorkspace, request } from "./connection.ts";
+
+/** Options of writing a variable. */
+export interface SetVariableOptions extends CallOptions {
+  /** Whether it is a secret. @default false for a new variable, unchanged for one that exists */
+  readonly isSecret?: boolean;
+  /** Its description. @default "" for a new variable, unchanged for one that exists */
+  readonly description?: string;
+  /** True leaves `isSecret` and `description` of a variable that exists as they are. @default false */
+  readonly keepExisting?: boolean;
+}
+
+/** References of both forms name the path behind the prefix; the official clients send `$var:` to the server as it is. */
+const PREFIX = /^(var:\/\/|\$var:)/;
+
+function route(client: ClientOptions, action: string, path: string): string {
+  return inWorkspace(client, `variables/${action}/${encodePath(path, "variable", PREFIX)}`);
+}
+
+/** Reads the value of a variable, decrypted. */
+export async function readVariable(client: ClientOptions, path: string, options?: CallOptions): Promise<string> {
+  return readString(await request(client, { route: route(client, "get_value", path) }, options));
+}
+
+/** Tells whether a variable exists. */
+export async function variableExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
+  return readBoolean(await request(client, { route: route(client, "exists", path) }, options));
+}
+
+/** Writes the value of a variable, and creates it if there is none. */
+export async function writeVariable(
+  client: ClientOptions,
+  path: string,
+  value: string,
+  options: SetVariableOptions = {},
+): Promise<void> {
+  const { isSecret, description, keepExisting = false } = options;
+  if (typeof value !== "string") {
+    throw new TypeError(`Cannot set variable ${JSON.stringify(path)}: expected a string, found a ${typeof value}`);
+  }
+  async function update(): Promise<void> {
+    const body = { value, ...(keepExisting ? {} : { is_secret: isSecret, description }) };
+    await request(client, { method: "POST", route: route(client, "update", path), body, idempotent: true }, options);
+  }
+  if (await variableExists(client, path, options)) return await update();
+  const body = {
+    path: path.replace(PREFIX, ""),
+    value,
+    is_secret: isSecret ?? false,
+    description: description ?? "",
+  };
+  try {
+    await request(client, { method: "POST", route: inWorkspace(client, "variables/create"), body }, options);
+  } catch (error) {
+    // Somebody else may have created it since: the server then answers 400, as it does to other mistakes.
+    const lost = hasCode(error, "WINDMILL_API") && (error as { status?: unknown }).status === 400;
+    if (!lost || !(await variableExists(client, path, options))) throw error;
+    await update();
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * An answer of the server that was read whole, and how its text is turned into values.
+ *
+ * @module
+ */
+import { WindmillApiError } from "../base/errors.ts";
+
+/** What errors show of a request: no query, which may hold what is secret. */
+export interface ShownRequest {
+  /** HTTP method. */
+  readonly method: string;
+  /** Address without its query. */
+  readonly url: string;
+}
+
+/** What the server answered with a status of 200 to 299. */
+export interface Answer {
+  /** What was asked. */
+  readonly request: ShownRequest;
+  /** HTTP status. */
+  readonly status: number;
+  /** HTTP headers. */
+  readonly headers: Headers;
+  /** The body. */
+  readonly text: string;
+}
+
+/** How much of a body an error keeps, in UTF-16 code units: at most one per byte. */
+export const ERROR_BODY_LIMIT = 65_536;
+
+/** The error of a call; status 0 when no whole answer came. */
+export function apiError(
+  request: ShownRequest,
+  status: number,
+  words: string,
+  body: string,
+  options?: ErrorOptions,
+): WindmillApiError {
+  return new WindmillApiError(
+    `${request.method} ${request.url} ${status === 0 ? "got no whole answer" : `answered ${status}`}: ${words}`,
+    { status, request, body: body.slice(0, ERROR_BODY_LIMIT) },
+    options,
+  );
+}
+
+/** An error that says what was found where something else was expected. */
+export function unreadable(answer: Answer, expected: string, found: string): WindmillApiError {
+  return apiError(answer.request, answer.status, `expected ${expected}, found ${found}`, answer.text);
+}
+
+/** Reads the body as JSON; a value that `accepts` refuses is an error. The text shows kinds only: values may be secrets. */
+export function readJson<T = unknown>(
+  answer: Answer,
+  expected: string,
+  accepts?: (value: unknown) => value is T,
+): T {
+  const { text } = answer;
+  let found: string;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (accepts?.(value) !== false) return value as T;
+    found = value === null ? "null" : Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
+  } catch {
+    // The parser's own words quote the text, and with it perhaps a secret.
+    found = text.trim() === "" ? "nothing" : /^\s*</.test(text) ? "HTML" : "broken JSON";
+  }
+  throw unreadable(answer, expected, found);
+}
+
+/** Reads the body as a JSON string. */
+export function readString(answer: Answer): string {
+  return readJson(answer, "a string", (value) => typeof value === "string");
+}
+
+/** Reads the body as a JSON boolean. */
+export function readBoolean(answer: Answer): boolean {
+  return readJson(answer, "a boolean", (value) => typeof value === "boolean");
+}
+
+/** True for an object that is no array and not null. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Reads the body as a JSON object. */
+export function readRecord(answer: Answer, expected = "an object"): Readonly<Record<string, unknown>> {
+  return readJson(answer, expected, isRecord);
+}
+
+/** Reads the body as a JSON array of objects that `decode` accepts. */
+export function readList<T>(
+  answer: Answer,
+  decode: (item: Readonly<Record<string, unknown>>) => T | undefined,
+  what: string,
+): T[] {
+  const expected = `an array of ${what}`;
+  return readJson(answer, expected, (value) => Array.isArray(value)).map((item: unknown, index) => {
+    const decoded = isRecord(item) ? decode(item) : undefined;
+    if (decoded === undefined) throw unreadable(answer, expected, `something else at index ${index}`);
+    return decoded;
+  });
+}
