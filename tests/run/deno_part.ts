@@ -67,16 +67,11 @@ async function denoTest(name: string, args: readonly string[]): Promise<PartResu
   return { ...counts, failed: Math.max(1, counts.failed), lines, failures };
 }
 
-/** The folders with tests of internals: those that may run beside each other, and those that want the machine. */
-const parallelFolders = ["tests/internal", "tests/conformance", "tests/types", "tests/lint", "tests/run"];
-const serialFolders = ["tests/e2e"];
-
-/** Runs the tests of internals; `filter` picks by name. */
+/** Runs the tests of internals, several files at once, or the end-to-end tests, which want the machine for themselves. */
 export async function runInternalPart(kind: "internal" | "e2e", filter = ""): Promise<PartResult> {
-  const folders = kind === "internal" ? parallelFolders : serialFolders;
-  const files = (await Promise.all(folders.map((folder) => filesUnder(folder, (path) => /_test\.ts$/.test(path)))))
-    .flat();
-  if (files.length === 0) return gateResult([], [`No test files in ${folders.join(", ")}`]);
+  const files = (await filesUnder("", (path) => path.endsWith("_test.ts")))
+    .filter((path) => path.startsWith("tests/e2e/") === (kind === "e2e"));
+  if (files.length === 0) return gateResult([], [`There are no test files of kind "${kind}"`]);
   const filtering = filter === "" ? [] : [`--filter=${filter}`];
   return await denoTest(kind, [...(kind === "internal" ? ["--parallel"] : []), ...filtering, ...files]);
 }

@@ -55,7 +55,10 @@ interface SQLiteModule {
 }
 
 const files = runtime === "workerd" ? undefined : builtin<FileSystem>("node:fs");
-const folderOfTemporaries = (): string => builtin<{ tmpdir(): string }>("node:os")?.tmpdir() ?? "/tmp";
+
+function temporaryRoot(): string {
+  return builtin<{ tmpdir(): string }>("node:os")?.tmpdir() ?? "/tmp";
+}
 
 /** Why a case that needs files cannot run here. */
 export const noFileSystem: string | undefined = files === undefined ? "no file system" : undefined;
@@ -83,7 +86,7 @@ export const noServer: string | undefined = runtime === "workerd" || builtin("no
 /** Runs `use` with the path of a new folder, and removes the folder afterwards. */
 export async function withTemporaryFolder<T>(use: (folder: string) => T | Promise<T>): Promise<T> {
   if (files === undefined) throw new Error("Cannot make a temporary folder: this runtime has no file system");
-  const folder = files.mkdtempSync(`${folderOfTemporaries()}/windkit-suite-`);
+  const folder = files.mkdtempSync(`${temporaryRoot()}/windkit-suite-`);
   try {
     return await use(folder);
   } finally {

@@ -1,0 +1,119 @@
+/**
+ * `deno task ok`: every gate that a change must pass. All of them run, also after one failed.
+ *
+ * Options: `--only NAME` (may be repeated).
+ *
+ * @module
+ */
+
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { runSizePart } from "../../bench/size.ts";
+import { layerProblems } from "../lint/layers.ts";
+import { runCommand } from "./command.ts";
+import { filesUnder, runExamplesPart, runInternalPart } from "./deno_part.ts";
+import { gateResult, type Part, type PartResult, runParts } from "./part.ts";
+import { root } from "./runtimes.ts";
+import { runSuitePart } from "./suite_part.ts";
+
+interface Manifest {
+  readonly name: string;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly tasks: Readonly<Record<string, unknown>>;
+}
+
+const manifest = JSON.parse(await readFile(`${root}deno.json`, "utf8")) as Manifest;
+
+function isTypeScript(path: string): boolean {
+  return path.endsWith(".ts");
+}
+
+/** A gate that is one command: it holds when the command succeeds. */
+async function commandGate(args: readonly string[]): Promise<PartResult> {
+  const { code, output } = await runCommand([Deno.execPath(), ...args], { cwd: root, mayFail: true });
+  return gateResult([], code === 0 ? [] : [`deno ${args.slice(0, 6).join(" ")}: exit code ${code}\n${output}`]);
+}
+
+/** The gate that is a task of `deno.json`; the task's last lines are shown. */
+async function taskGate(name: string): Promise<PartResult> {
+  if (manifest.tasks[name] === undefined) return gateResult([], [`deno.json has no task "${name}"`]);
+  const { code, output } = await runCommand([Deno.execPath(), "task", "--quiet", name], { cwd: root, mayFail: true });
+  return gateResult(
+    output.split("\n").slice(-6),
+    code === 0 ? [] : [`deno task ${name}: exit code ${code}\n${output}`],
+  );
+}
+
+async function checkGate(): Promise<PartResult> {
+  const files = await filesUnder("", isTypeScript);
+  return await commandGate(["check", "--quiet", ...files.filter((path) => !path.startsWith("tests/lint/core"))]);
+}
+
+async function coreGate(): Promise<PartResult> {
+  const files = [...await filesUnder("src/base", isTypeScript), ...await filesUnder("src/workflow", isTypeScript)];
+  return await commandGate(["check", "--quiet", "--config", "tests/lint/core.json", ...files]);
+}
+
+async function layersGate(): Promise<PartResult> {
+  const files = await filesUnder("", isTypeScript);
+  const problems = await layerProblems(root, files.filter((path) => !path.endsWith(".d.ts")), manifest.name);
+  return gateResult([`${files.length} files`], problems);
+}
+
+/** Lock files pin what is installed, and must not say where it was downloaded from. */
+async function locksGate(): Promise<PartResult> {
+  const locks = ["deno.lock", ...await filesUnder("tests/tools", (p) => p.endsWith("deno.lock"))];
+  const others = [
+    ...await filesUnder("npm", (p) => p.endsWith(".lock")),
+    ...await filesUnder("bench", (p) => p.endsWith(".lock")),
+  ];
+  const all = [...locks, ...others];
+  const problems = await Promise.all(all.map(async (path) => {
+    const found = /https?:\/\/[^"\s]+/.exec(await readFile(`${root}${path}`, "utf8"));
+    return found === null ? [] : [`${path} contains the address "${found[0]}"`];
+  }));
+  return gateResult([all.join(" ")], problems.flat());
+}
+
+async function docsGate(): Promise<PartResult> {
+  const files = Object.values(manifest.exports);
+  const missing = files.filter((path) => !existsSync(`${root}${path}`));
+  if (missing.length > 0) {
+    return gateResult(
+      [],
+      missing.map((path) => `deno.json exports ${path}, which does not exist`),
+    );
+  }
+  return await commandGate(["doc", "--lint", ...files]);
+}
+
+const gates: readonly Part[] = [
+  { name: "fmt", run: () => commandGate(["fmt", "--check"]) },
+  { name: "lint", run: () => commandGate(["lint"]) },
+  { name: "check", run: checkGate },
+  { name: "core", run: coreGate },
+  { name: "layers", run: layersGate },
+  { name: "locks", run: locksGate },
+  { name: "docs", run: docsGate },
+  { name: "publish", run: () => commandGate(["publish", "--dry-run", "--allow-dirty"]) },
+  { name: "suite", run: () => runSuitePart() },
+  { name: "internal", run: () => runInternalPart("internal") },
+  { name: "e2e", run: () => runInternalPart("e2e") },
+  { name: "examples", run: runExamplesPart },
+  { name: "npm:build", run: () => taskGate("npm:build") },
+  { name: "npm:check", run: () => taskGate("npm:check") },
+  { name: "npm:smoke", run: () => taskGate("npm:smoke") },
+  { name: "size", run: runSizePart },
+];
+
+const { values } = parseArgs({ options: { only: { type: "string", multiple: true, default: [] } } });
+const unknown = values.only.filter((name) => !gates.some((gate) => gate.name === name));
+if (unknown.length > 0) {
+  throw new RangeError(
+    `No gate is named "${unknown.join('", "')}": expected one of ${gates.map((g) => g.name).join(", ")}`,
+  );
+}
+const chosen = gates.filter((gate) => values.only.length === 0 || values.only.includes(gate.name));
+
+Deno.exit(await runParts(chosen, (line) => console.log(line)));
