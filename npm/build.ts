@@ -32,14 +32,6 @@ export interface BuiltPackage {
 /** The repository's folder. */
 export const REPOSITORY: string = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** The program behind the command; the file of `src/cli` is a module that only exports, on every runtime. */
-const BIN_TEXT = `#!/usr/bin/env node
-import process from "node:process";
-import { main } from "../src/cli/main.js";
-
-process.exitCode = await main(process.argv.slice(2));
-`;
-
 /** Compiles and assembles the package of the repository at `root`, and audits it. */
 export async function buildPackage(root: string = REPOSITORY): Promise<BuiltPackage> {
   const facts = readFacts(await Deno.readTextFile(join(root, "deno.json")));
@@ -67,9 +59,7 @@ interface AssembleInput {
 async function assemblePackage({ compiled, facts, root, folder }: AssembleInput): Promise<BuiltPackage> {
   const manifest = buildManifest(facts);
   const all = new Map(compiled);
-  const encoder = new TextEncoder();
-  all.set("package.json", encoder.encode(`${JSON.stringify(manifest, null, 2)}\n`));
-  all.set(BIN_PATH, encoder.encode(BIN_TEXT));
+  all.set("package.json", new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`));
   const graph = await importsOf(all, join(folder, "modules"));
   const kept = reachable(graph, [BIN_PATH, ...entryFiles(manifest)]);
   const paths = [...all.keys()].filter((path) => kept.has(path) || REQUIRED_FILES.includes(path));

@@ -34,8 +34,8 @@ export interface PackageFacts {
   readonly exports: Readonly<Record<string, string>>;
 }
 
-/** The command's file inside the package. */
-export const BIN_PATH = "bin/windkit.js";
+/** The command's file inside the package: it runs when it is the program, and only exports when it is imported. */
+export const BIN_PATH = "src/cli/main.js";
 
 /**
  * Packages that a subpath uses when they are installed, with the range that it was tested with. A source that imports any

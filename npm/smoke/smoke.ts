@@ -1,0 +1,203 @@
+/**
+ * Installs the tarball in throw-away projects, as its users do, and uses it on every runtime that is here: all subpaths,
+ * the client, the engine, the command, the types. Run it with `deno task npm:smoke`.
+ *
+ * @module
+ */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
+import { join } from "node:path";
+import { buildPackage, type BuiltPackage, REPOSITORY, writePackage } from "../build.ts";
+import { type CommandResult, mustRun } from "../command.ts";
+import { createReport, type Report } from "../report.ts";
+import { installTools } from "../tools.ts";
+import { compileTypes, createProject, installPackage, type Project, type Workshop } from "./project.ts";
+import { findRuntimes, isAtLeast, type Runtime } from "./runtimes.ts";
+
+/** Oldest Node that has `node:sqlite` without a flag, which the command needs. */
+const NODE_WITH_SQLITE = [22, 13] as const;
+/** Oldest Node that runs TypeScript without a flag. */
+const NODE_WITH_TYPESCRIPT = [22, 18] as const;
+
+const GREETING = { text: "Hello, Ada", length: 10 };
+const SCRIPTS = ["greet.mjs", "greet.js", "greet_official_name.mjs"] as const;
+const TYPED = ["greet.ts", "greet_official_name.ts"] as const;
+const FIXTURES = ["list_exports.mjs", "use_package.mjs", ...SCRIPTS, ...TYPED];
+
+/** What all checks share. */
+interface Smoke {
+  readonly report: Report;
+  readonly workshop: Workshop;
+  readonly built: BuiltPackage;
+  /** Every subpath's module specifier. */
+  readonly specifiers: readonly string[];
+  /** What the sources export, by specifier. */
+  readonly exported: unknown;
+}
+
+/** Output of a command that has to succeed. */
+function output(result: CommandResult): string {
+  if (result.code !== 0) {
+    throw new Error(`Command "${result.line}" ended with code ${result.code}\n${result.stdout}${result.stderr}`);
+  }
+  return result.stdout;
+}
+
+/** Checks everything on one runtime. */
+async function checkRuntime(smoke: Smoke, runtime: Runtime): Promise<void> {
+  const { report, workshop, built } = smoke;
+  const label = `${runtime.name} ${runtime.version}`;
+  const canRun = runtime.kind !== "node" || isAtLeast(runtime.version, NODE_WITH_SQLITE);
+  const canType = runtime.kind !== "node" || isAtLeast(runtime.version, NODE_WITH_TYPESCRIPT);
+  const plain = await createProject(workshop, runtime, { name: "empty", fixtures: FIXTURES });
+  const init = await createProject(workshop, runtime, { name: "init", fixtures: FIXTURES });
+  const prepared = [
+    await report.check(`${label}: installing in an empty folder installs one package`, async () => {
+      deepStrictEqual(await installPackage(plain, workshop.tarball), [built.manifest.name]);
+    }),
+    await report.check(`${label}: installing in a folder of \`npm init -y\` installs one package`, async () => {
+      if (runtime.kind === "bun") await Deno.writeTextFile(join(init.folder, "package.json"), INIT_MANIFEST);
+      else output(await init.manager(["init", "-y"]));
+      match(await Deno.readTextFile(join(init.folder, "package.json")), /"type": "commonjs"/);
+      deepStrictEqual(await installPackage(init, workshop.tarball), [built.manifest.name]);
+    }),
+  ];
+  if (prepared.includes(false)) return;
+
+  await report.check(`${label}: every subpath exports what its source exports`, async () => {
+    const text = output(await plain.script(["list_exports.mjs", ...smoke.specifiers]));
+    deepStrictEqual(JSON.parse(text), smoke.exported);
+  });
+  await report.check(`${label}: client and engine work`, () => checkUse(plain, canRun));
+  await report.check(`${label}: under the official client's name by an alias`, async () => {
+    const alias = await createProject(workshop, runtime, { name: "alias", fixtures: ["list_exports.mjs"] });
+    deepStrictEqual(await installPackage(alias, `windmill-client@${workshop.tarball}`), ["windmill-client"]);
+    const text = output(await alias.script(["list_exports.mjs", "windmill-client"]));
+    const [root] = Object.values(smoke.exported as Readonly<Record<string, unknown>>);
+    deepStrictEqual(JSON.parse(text), { "windmill-client": root });
+  });
+  for (const [place, project] of [["empty", plain], ["npm init -y", init]] as const) {
+    if (!canRun) {
+      const name = `${label}: windkit run says which versions it needs (${place})`;
+      await report.check(name, () => checkRefusal(project, "greet.mjs"));
+      continue;
+    }
+    for (const file of [...SCRIPTS, ...TYPED]) {
+      const name = `${label}: windkit run ${file} (${place})`;
+      if (file.endsWith(".ts") && !canType) report.skip(name, `Node ${runtime.version} does not run TypeScript`);
+      else await report.check(name, () => checkRun(project, file));
+    }
+  }
+  if (!canRun) return;
+  await report.check(`${label}: windkit --version`, async () => {
+    ok(output(await plain.windkit(["--version"])).includes(built.manifest.version));
+  });
+  await report.check(`${label}: windkit run of a workflow that is not there`, async () => {
+    const { code, stderr } = await plain.windkit(["run", "missing.mjs", "--no-input"]);
+    strictEqual(code, 2);
+    match(stderr, /missing\.mjs/);
+  });
+}
+
+/** What `npm init -y` writes, for package managers whose `init` writes more. */
+const INIT_MANIFEST = `${
+  JSON.stringify({ name: "init", version: "1.0.0", main: "index.js", license: "ISC", "type": "commonjs" }, null, 2)
+}\n`;
+
+async function checkUse(project: Project, hasSqlite: boolean): Promise<void> {
+  const text = output(await project.script(["use_package.mjs", ...(hasSqlite ? ["sqlite"] : [])]));
+  const { variable, official, urls, memory, sqlite, resumed } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  deepStrictEqual([variable, official, memory], ["blue", "blue", 18]);
+  const [url] = urls as readonly string[];
+  match(url ?? "", /^http:\/\/wm\.test\/api\/w\/lab\/variables\/get_value\/u\/ada\/colour/);
+  deepStrictEqual(urls, [url, url]);
+  if (hasSqlite) return deepStrictEqual([sqlite, resumed], [18, 18]);
+  match(String(sqlite), /22\.13/);
+}
+
+/** Runs a workflow, looks at its journal, and runs it again under the same id. */
+async function checkRun(project: Project, file: string): Promise<void> {
+  const id = `run-${file.replace(/\W/g, "-")}`;
+  const args = ["run", file, "--args", '{"name": "Ada"}', "--run-id", id, "--no-input"];
+  deepStrictEqual(JSON.parse(output(await project.windkit(args))), GREETING);
+  const journal = output(await project.direct(["runs", "show", id, "--json"]));
+  ok(journal.includes('"measure"'), `The journal should name the task after its constant "measure":\n${journal}`);
+  deepStrictEqual(JSON.parse(output(await project.direct(args))), GREETING);
+}
+
+/** A Node that is too old for the command says so, and which ones are not. */
+async function checkRefusal(project: Project, file: string): Promise<void> {
+  const { code, stdout, stderr } = await project.windkit(["run", file, "--args", '{"name": "Ada"}']);
+  strictEqual(code, 2, `It ended with code ${code}\n${stdout}${stderr}`);
+  strictEqual(stdout, "");
+  match(stderr, /22\.13/);
+  match(stderr, new RegExp(project.runtime.version.replaceAll(".", "\\.")));
+  ok(!stderr.includes("    at "), `It should print no stack:\n${stderr}`);
+}
+
+/** Compiles a consumer with every compiler, in the ways that projects resolve modules. */
+async function checkTypes({ report, workshop, built }: Smoke, runtime: Runtime): Promise<void> {
+  const project = await createProject(workshop, runtime, { name: "types", fixtures: ["consumer.ts"] });
+  const installed = await report.check("types: installing for a TypeScript project installs one package", async () => {
+    await Deno.writeTextFile(join(project.folder, "package.json"), '{ "name": "consumer", "type": "module" }\n');
+    deepStrictEqual(await installPackage(project, workshop.tarball), [built.manifest.name]);
+  });
+  if (!installed) return;
+  const web = { lib: ["esnext", "dom", "dom.iterable", "dom.asynciterable"], types: [] };
+  const node = { lib: ["es2022"], types: ["node"], typeRoots: [join(workshop.tools.nodeTypes, "..")] };
+  const styles = {
+    "nodenext, web types": { module: "nodenext", moduleResolution: "nodenext", ...web },
+    "bundler, web types": { module: "esnext", moduleResolution: "bundler", ...web },
+    "nodenext, ES2022 and Node types": { module: "nodenext", moduleResolution: "nodenext", ...node },
+  };
+  for (const [style, options] of Object.entries(styles)) {
+    const config = `tsconfig.${style.replace(/\W+/g, "_")}.json`;
+    const compilerOptions = {
+      ...options,
+      target: "es2022",
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      verbatimModuleSyntax: true,
+      skipLibCheck: false,
+      noEmit: true,
+    };
+    await Deno.writeTextFile(join(project.folder, config), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }));
+    for (const [version, script] of Object.entries(workshop.tools.tsc)) {
+      await report.check(`types: TypeScript ${version}, ${style}`, () => compileTypes(project, script, config));
+    }
+  }
+}
+
+/** What the sources export, by specifier: the measure for what the package exports. */
+async function exportsOfSources(specifiers: readonly string[]): Promise<unknown> {
+  const cwd = join(REPOSITORY, "npm", "smoke");
+  const script = join(cwd, "fixtures", "list_exports.mjs");
+  const { stdout } = await mustRun(Deno.execPath(), ["run", "--quiet", "--allow-all", script, ...specifiers], { cwd });
+  return JSON.parse(stdout);
+}
+
+if (import.meta.main) {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "windkit_smoke_" }));
+  const report = createReport();
+  try {
+    const built = await buildPackage();
+    const tarball = await writePackage(built);
+    const specifiers = Object.keys(built.manifest.exports)
+      .filter((subpath) => !subpath.endsWith(".json"))
+      .map((subpath) => built.manifest.name + subpath.slice(1));
+    const workshop = { folder, tarball, tools: await installTools() };
+    const smoke = { report, workshop, built, specifiers, exported: await exportsOfSources(specifiers) };
+    const runtimes = await findRuntimes();
+    for (const runtime of runtimes) {
+      if ("absent" in runtime) report.skip(`${runtime.name}: everything`, runtime.absent);
+      else if (runtime.kind === "node" && !isAtLeast(runtime.version, [20, 16])) {
+        report.skip(`${runtime.name} ${runtime.version}: everything`, "the package needs Node 20.16 or newer");
+      } else await checkRuntime(smoke, runtime);
+    }
+    const installer = runtimes.find((runtime): runtime is Runtime => !("absent" in runtime));
+    if (installer !== undefined) await checkTypes(smoke, installer);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  Deno.exit(report.close());
+}
