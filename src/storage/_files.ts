@@ -39,7 +39,10 @@ interface DenoFiles {
   writeTextFileSync(path: string, text: string): void;
   removeSync(path: string): void;
   renameSync(from: string, to: string): void;
-  openSync(path: string, options: { readonly read: boolean }): { syncSync(): void; close(): void };
+  openSync(
+    path: string,
+    options: { readonly read: boolean; readonly write: boolean },
+  ): { syncSync(): void; close(): void };
 }
 
 interface NodeFiles {
@@ -90,7 +93,8 @@ function denoFiles(deno: DenoFiles): Files {
     remove: (path) => deno.removeSync(path),
     rename: (from, to) => deno.renameSync(from, to),
     sync: (path) => {
-      const file = deno.openSync(path, { read: true });
+      // Windows flushes what is open for writing only; a folder cannot be.
+      const file = deno.openSync(path, { read: true, write: deno.statSync(path).isFile });
       try {
         file.syncSync();
       } finally {
@@ -113,7 +117,7 @@ function nodeFiles(fs: NodeFiles, pid: number): Files {
     remove: (path) => fs.unlinkSync(path),
     rename: (from, to) => fs.renameSync(from, to),
     sync: (path) => {
-      const descriptor = fs.openSync(path, "r");
+      const descriptor = fs.openSync(path, fs.statSync(path).isFile() ? "r+" : "r");
       try {
         fs.fsyncSync(descriptor);
       } finally {
