@@ -20,6 +20,7 @@ import {
 import { SDK_VERSION } from "../base/version.ts";
 import { processId } from "../platform/process_id.ts";
 import { bodyOf } from "../workflow/definition.ts";
+import { failureOf } from "../workflow/failure.ts";
 import { CANONICAL_CODEC, FLAGS, KNOWN_FLAGS } from "../workflow/flags.ts";
 import type { Failure, JournalRecord, Json, Key, Outcome, RunHeader, RunStatus } from "../workflow/journal.ts";
 import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
@@ -40,7 +41,7 @@ import { callSite } from "./call_site.ts";
 import { mismatchError } from "./explain.ts";
 import { createLocalHost } from "./host.ts";
 import { createPlaces } from "./places.ts";
-import type { Message, RunQuery, RunRow, Write } from "./ports.ts";
+import type { Message, RowChange, RunQuery, RunRow, Write } from "./ports.ts";
 import { type ReadJournal, readJournal } from "./read_journal.ts";
 import { type Attempt, RunDriver, type Shared } from "./run_driver.ts";
 
@@ -55,6 +56,8 @@ export { journalView, type ViewedCall } from "../workflow/journal_view.ts";
 const PAGE = 256;
 /** An attempt that has been running for this long is written ahead, in milliseconds. */
 const SLOW_MS = 25;
+/** How soon due runs are looked for again when all that were found are in memory already, in milliseconds. */
+const RECHECK_MS = 100;
 /** How often closed runs beyond the retention are looked for, in milliseconds. */
 const RETENTION_CHECK_MS = 60_000;
 
@@ -128,6 +131,8 @@ class LocalEngine implements Engine {
   #wakeAt = Infinity;
   #wakeTimer: Disposable | undefined;
   #waking = false;
+  /** More runs are due than there is room for. */
+  #crowded = false;
   #slowTimer: Disposable | undefined;
   #retentionTimer: Disposable | undefined;
   #watch: Disposable | undefined;
@@ -357,6 +362,11 @@ class LocalEngine implements Engine {
       this.#queue = this.#queue.slice(this.#queueHead);
       this.#queueHead = 0;
     }
+    if (this.#crowded && this.#active() < this.#room()) {
+      this.#crowded = false;
+      this.#wakeAt = this.#shared.host.now();
+      this.#armWake();
+    }
     if (this.#queue.length - this.#queueHead < this.#bounds.maxQueuedRuns) {
       const full = this.#full;
       this.#full = [];
@@ -426,7 +436,9 @@ class LocalEngine implements Engine {
 
   #onParked(run: RunDriver): void {
     this.#parked.add(run);
-    if (this.#parked.size > this.#bounds.maxParkedInMemory) {
+    // Without run context the place of the one run must be given up for another to begin.
+    const kept = this.#shared.host.context.concurrent ? this.#bounds.maxParkedInMemory : 0;
+    if (this.#parked.size > kept) {
       const [oldest] = this.#parked;
       if (oldest !== undefined) this.#evict(oldest);
     }
@@ -455,22 +467,25 @@ class LocalEngine implements Engine {
     );
   }
 
-  /** Brings parked runs back whose time has come. Those in memory have alarms of their own. */
+  /** Brings parked runs back whose time has come, as many as there is room for. Those in memory have alarms of their own. */
   async #wakeDue(): Promise<void> {
     if (this.#waking) return;
     this.#waking = true;
     try {
       const { storage, host } = this.#shared;
-      const due = await storage.due(host.now(), PAGE + this.#parked.size);
+      const due = await storage.due(host.now(), PAGE + this.#live.size + this.#stopped.size);
       const stored = due.filter((row) => !this.#live.has(row.id) && !this.#stopped.has(row.id));
-      await Promise.all(stored.map((row) => this.#load(row.id)));
+      const room = Math.max(0, this.#room() - this.#active());
+      await Promise.all(stored.slice(0, room).map((row) => this.#load(row.id)));
+      this.#crowded = stored.length > room;
       const next = await storage.nextWake() ?? Infinity;
-      // What is due and in memory, or stopped, is no reason to look again at once.
-      this.#wakeAt = stored.length === 0 && next <= host.now() ? host.now() + 1000 : next;
+      // What is left and due is in memory (its row changes with its next commit), stopped, or waits for room (`#serve`).
+      this.#wakeAt = next <= host.now() && stored.length <= room ? host.now() + RECHECK_MS : next;
     } finally {
       this.#waking = false;
     }
-    this.#armWake();
+    if (!this.#crowded) this.#armWake();
+    this.#checkIdle();
   }
 
   /** A message was left for a run: bring it back if it waits for one. */
@@ -481,6 +496,10 @@ class LocalEngine implements Engine {
     const { storage, batcher } = this.#shared;
     const row = await storage.run(id);
     const messages = await storage.inbox(id, 1000);
+    const cancel = messages.find((m) => m.kind === "cancel");
+    if (cancel !== undefined && row !== undefined && (this.#stopped.has(id) || row.state === "orphan")) {
+      return await this.#cancelUnrunnable(row, cancel);
+    }
     if (row === undefined || row.state === "closed") {
       if (messages.length > 0) batcher.add(messages.map((m): Write => ({ w: "take", id: m.id })));
       return;
@@ -491,6 +510,22 @@ class LocalEngine implements Engine {
     if (wanted && row.state === "parked") await this.#load(id);
   }
 
+  /** Ends a run whose code cannot be run here: it is unknown, or it no longer fits the journal. */
+  async #cancelUnrunnable(row: RunRow, message: Message): Promise<void> {
+    const { id } = row;
+    const { batcher, host } = this.#shared;
+    const { nextSeq, check } = await readJournal(this.#shared.storage, id);
+    const { reason = "Cancelled" } = decode(message.payload) as { readonly reason?: string };
+    const outcome: Outcome = { ok: false, failure: failureOf(new CancelledError(reason), "") };
+    const text = encodeRecord({ t: "closed", status: "cancelled", outcome }, host.now());
+    const change: RowChange = { state: "closed", status: "cancelled", closedAt: host.now(), wakeAt: null, waits: null };
+    const records = [{ seq: nextSeq, text, check: chainCheck(check, text) }];
+    batcher.add([{ w: "append", run: id, records, row: change }, { w: "take", id: message.id }], () => {
+      this.#stopped.delete(id);
+      this.#notifyClosed(id, "cancelled", outcome);
+    });
+  }
+
   // --- Ends ---
 
   #onClosed(run: RunDriver, status: RunStatus, outcome: Outcome): void {
@@ -498,12 +533,16 @@ class LocalEngine implements Engine {
     this.#parked.delete(run);
     this.#live.delete(id);
     if (!this.#shared.host.context.concurrent) this.#shared.host.context.clear();
+    this.#notifyClosed(id, status, outcome);
+    this.#serve();
+  }
+
+  #notifyClosed(id: string, status: RunStatus, outcome: Outcome): void {
     const failure = outcome.ok ? undefined : { failure: outcome.failure };
     this.#shared.emit?.({ event: "run_closed", run: id, status, ...failure });
     const waiters = this.#waiters.get(id);
     this.#waiters.delete(id);
     for (const w of waiters ?? []) w.resolve({ status, outcome });
-    this.#serve();
   }
 
   #onStopped(run: RunDriver, failure: Failure | Error): void {
@@ -587,7 +626,7 @@ class LocalEngine implements Engine {
   }
 
   #isIdle(): boolean {
-    return this.#active() === 0 && this.#queueHead === this.#queue.length && !this.#waking &&
+    return this.#active() === 0 && this.#queueHead === this.#queue.length && !this.#waking && !this.#crowded &&
       this.#shared.batcher.empty;
   }
 
@@ -663,8 +702,12 @@ class LocalEngine implements Engine {
       waiters.add(waiter);
       this.#waiters.set(id, waiters);
       signal?.addEventListener("abort", onAbort, { once: true });
-      // It may have ended while its row was read.
-      if (!this.#live.has(id)) {
+      // It may have stopped or ended while its row was read.
+      const stoppedNow = this.#stopped.get(id);
+      if (stoppedNow !== undefined) {
+        forget();
+        waiter.reject(stoppedNow);
+      } else if (!this.#live.has(id)) {
         void this.#shared.storage.run(id).then(async (now) => {
           if (now?.state !== "closed") return;
           const closed = (await readJournal(this.#shared.storage, id)).records.at(-1);

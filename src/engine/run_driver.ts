@@ -216,15 +216,13 @@ export class RunDriver {
     if (!session.replaying) {
       this.#shared.alarms.cancel(this.#patience);
       this.#patience = undefined;
-      const deferred = this.#deferred;
-      this.#deferred = [];
-      for (const then of deferred) then();
     }
     const ready: Extract<Command, { readonly c: "call" }>[] = [];
     for (const command of commands) {
       if (this.#closed) return;
       switch (command.c) {
         case "call":
+          if (this.#tooLarge(command)) break;
           if (command.call.kind === "task" || command.call.kind === "step") ready.push(command);
           else this.#wait(command);
           break;
@@ -252,6 +250,11 @@ export class RunDriver {
       // A parked run is not looked at after a crash before its time: what runs now must not be forgotten.
       if (this.#stored === "parked") this.#append([], this.#unparkedRow(), () => this.#startAll(ready));
       else this.#startAll(ready);
+    }
+    if (!session.replaying) {
+      const deferred = this.#deferred;
+      this.#deferred = [];
+      for (const then of deferred) then();
     }
     if (this.#waits.size > 0) this.#shared.batcher.beforeCommit(() => this.#maybePark());
   }
@@ -296,6 +299,8 @@ export class RunDriver {
           if (this.#attempts.get(key) !== attempt) return;
           if (found === "lost") this.#queueAttempt(attempt);
           else if (found !== "running") this.#finished(attempt, found);
+          // What it left while nobody drove this run.
+          else void this.checkInbox().catch((error) => this.#shared.stopped(this, error as Error));
         },
         (error) => this.#finished(attempt, { ok: false, failure: failureOf(error, key) }),
       );
@@ -533,6 +538,22 @@ export class RunDriver {
       `Cannot record the result of "${key}": it has ${bytes} bytes, the limit is ${room}. Store it elsewhere and record where`,
     );
     return { ok: false, failure: failureOf(error, key) };
+  }
+
+  /** What a call says of itself must fit into a record too: a call that does not fit fails. */
+  #tooLarge(command: Extract<Command, { readonly c: "call" }>): boolean {
+    const { key, call } = command;
+    const length = key.length +
+      ("args" in call ? call.args.length : call.kind === "approval" ? encode(call).length : 0);
+    const room = this.#shared.storage.limits.maxRecordBytes / 4;
+    if (length <= room) return false;
+    const shown = key.length > 100 ? `${key.slice(0, 100)}…` : key;
+    const error = new PayloadTooLargeError(
+      `Cannot record the call of "${shown}": its name and arguments have ${length} characters, the limit is ${room}. ` +
+        `Store them elsewhere and pass where`,
+    );
+    this.#settle(key, command, { ok: false, failure: failureOf(error, key) }, this.#shared.host.now());
+    return true;
   }
 
   #replayAll(): void {
