@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { createInterface } from "node:readline/promises";
+import { createInterface } from "node:readline";
 import type { ApprovalAnswer } from "../engine/api.ts";
 import type { Json } from "../workflow/journal.ts";
 import { parseJson } from "./arguments.ts";
@@ -32,24 +32,22 @@ export async function askApproval(
   colors: Paint,
   signal: AbortSignal,
 ): Promise<ApprovalAnswer | undefined> {
-  // Without `terminal`, the terminal itself edits the line, and Ctrl-C stays a signal.
-  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
-  const ended = new AbortController();
-  lines.once("close", () => ended.abort());
-  const either = AbortSignal.any([signal, ended.signal]);
-  const ask = (text: string): Promise<string> => lines.question(text, { signal: either });
+  const { ask, close, ended } = openInput();
+  const either = AbortSignal.any([signal, ended]);
+  const answerTo = (text: string): Promise<string> => ask(text, either);
   try {
     const { key, description } = question;
     process.stderr.write(`\n${colors.wait("?")} ${colors.strong(oneLine(description ?? `Approve "${key}"?`))}\n`);
     let approved: boolean | undefined;
     while (approved === undefined) {
-      const answer = (await ask(`  ${colors.faint(oneLine(key))}  y/n: `)).trim().toLowerCase();
+      const answer = (await answerTo(`  ${colors.faint(oneLine(key))}  y/n: `)).trim().toLowerCase();
       if (answer === "y" || answer === "yes") approved = true;
       if (answer === "n" || answer === "no") approved = false;
     }
     const fields = formFields(question.form);
     for (;;) {
-      const text = (await ask(`  Value as JSON${fields === "" ? "" : ` with ${fields}`}, or Enter for none: `)).trim();
+      const text = (await answerTo(`  Value as JSON${fields === "" ? "" : ` with ${fields}`}, or Enter for none: `))
+        .trim();
       if (text === "") return { approved };
       try {
         return { approved, value: parseJson("The value", text) };
@@ -59,11 +57,53 @@ export async function askApproval(
       }
     }
   } catch (error) {
-    if (either.aborted) return undefined;
-    throw error;
+    if (!either.aborted) throw error;
+    process.stderr.write("\n"); // the answer came from elsewhere, in the middle of this line
+    return undefined;
   } finally {
-    lines.close();
+    close();
   }
+}
+
+interface Input {
+  /** Prints a text and waits for a line; lines typed ahead are kept. */
+  readonly ask: (text: string, signal: AbortSignal) => Promise<string>;
+  readonly close: () => void;
+  /** Aborted at the end of the input. */
+  readonly ended: AbortSignal;
+}
+
+function openInput(): Input {
+  // Without `terminal`, the terminal itself edits the line, and Ctrl-C stays a signal.
+  const reader = createInterface({ input: process.stdin, terminal: false });
+  const typed: string[] = [];
+  const ended = new AbortController();
+  let take: ((line: string) => void) | undefined;
+  reader.on("line", (line) => {
+    if (take === undefined) typed.push(line);
+    else take(line);
+  });
+  reader.once("close", () => ended.abort());
+  return {
+    async ask(text, signal): Promise<string> {
+      process.stderr.write(text);
+      const ahead = typed.shift();
+      if (ahead !== undefined) return ahead;
+      signal.throwIfAborted();
+      return await new Promise<string>((resolve, reject) => {
+        take = (line): void => {
+          take = undefined;
+          resolve(line);
+        };
+        signal.addEventListener("abort", () => {
+          take = undefined;
+          reject(signal.reason as Error);
+        }, { once: true });
+      });
+    },
+    close: () => reader.close(),
+    ended: ended.signal,
+  };
 }
 
 /** Names and types of a form's fields. */

@@ -209,19 +209,39 @@ export function textReport(io: Io): Report {
   };
 }
 
+/** The error behind a failed run: when a task's failure ended it, the task's own. */
+interface Origin {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+  /** The call that failed. */
+  readonly step?: string;
+}
+
+function originOf(error: unknown): Origin {
+  const { name, message, detail } = errorData(error) as unknown as Origin & {
+    readonly detail?: Origin & { readonly extra?: Json };
+  };
+  const { code, result, step_key: step } = Object(detail?.extra) as {
+    readonly code?: Json;
+    readonly result?: { readonly error?: Origin };
+    readonly step_key?: Json;
+  };
+  const cause = code === "TASK_FAILED" ? result?.error : undefined;
+  if (cause !== undefined) return { ...cause, ...(typeof step === "string" ? { step } : {}) };
+  return { name, message, ...(detail?.stack === undefined ? {} : { stack: detail.stack }) };
+}
+
 function errorText(error: unknown): string {
-  const { name, message, stepKey } = errorData(error);
-  const plain = error instanceof UsageError || !hasCode(error, "RUN_FAILED") || name === "Error" ||
-    name === "TaskError";
-  const where = typeof stepKey === "string" ? ` (in "${oneLine(stepKey)}")` : "";
-  return `${plain ? "" : `${String(name)}: `}${String(message)}${where}`;
+  const { name, message, step } = originOf(error);
+  const where = step === undefined ? "" : ` in "${oneLine(step)}"`;
+  return `${hasCode(error, "RUN_FAILED") ? `${name}${where}: ` : ""}${message}`;
 }
 
 /** The lines of a failed run's stack that are the user's own. */
 function ownFrames(error: unknown): readonly string[] {
-  const { detail } = errorData(error) as { readonly detail?: { readonly stack?: string } };
   const own = new URL("..", import.meta.url).href;
-  return (detail?.stack ?? "").split("\n").filter((text) =>
-    /^\s+at /.test(text) && !text.includes(own) && !/\((?:node|ext|native):|at (?:node|ext|native):/.test(text)
+  return (originOf(error).stack ?? "").split("\n").filter((text) =>
+    /^\s+at /.test(text) && !text.includes(own) && !/\b(?:node|ext|native):/.test(text)
   ).slice(0, 4).map((text) => `    ${text.trim()}`);
 }
