@@ -100,4 +100,8 @@ export async function runSizePart(): Promise<PartResult> {
 
 const part: Part = { name: "size", run: runSizePart };
 
-if (import.meta.main) Deno.exit(await runParts([part], (line) => console.log(line)));
+if (import.meta.main) {
+  const code = await runParts([part], (line) => console.log(line));
+  await rm(outFolder, { recursive: true, force: true });
+  Deno.exit(code);
+}

@@ -148,7 +148,7 @@ export async function readImports(root: string, files: readonly string[]): Promi
   const base = pathToFileURL(root.endsWith("/") ? root : `${root}/`).href;
   const folder = `${root}/tests/dist/`;
   await mkdir(folder, { recursive: true });
-  const entry = `${folder}all_files.ts`;
+  const entry = `${folder}all_files_${Deno.pid}.ts`;
   await writeFile(entry, files.map((path) => `import "../../${path}";\n`).join(""));
   try {
     const { stdout } = await runCommand([Deno.execPath(), "info", "--json", entry], { cwd: root });

@@ -50,7 +50,8 @@ function slowest(junit: string): readonly string[] {
   return cases.slice(0, 5).map((c) => `${c.seconds.toFixed(1)} s  ${c.name}`);
 }
 
-async function denoTest(name: string, args: readonly string[]): Promise<PartResult> {
+/** Runs `deno test` with arguments and counts. */
+export async function denoTest(name: string, args: readonly string[]): Promise<PartResult> {
   await mkdir(outFolder, { recursive: true });
   const junit = `${outFolder}${name}.xml`;
   const { code, output } = await runCommand(

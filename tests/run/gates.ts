@@ -7,14 +7,14 @@
  */
 
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { runSizePart } from "../../bench/size.ts";
 import { layerProblems } from "../lint/layers.ts";
 import { runCommand } from "./command.ts";
 import { filesUnder, runExamplesPart, runInternalPart } from "./deno_part.ts";
 import { gateResult, type Part, type PartResult, runParts } from "./part.ts";
-import { root } from "./runtimes.ts";
+import { outFolder, root } from "./runtimes.ts";
 import { runSuitePart } from "./suite_part.ts";
 
 interface Manifest {
@@ -116,4 +116,6 @@ if (unknown.length > 0) {
 }
 const chosen = gates.filter((gate) => values.only.length === 0 || values.only.includes(gate.name));
 
-Deno.exit(await runParts(chosen, (line) => console.log(line)));
+const code = await runParts(chosen, (line) => console.log(line));
+await rm(outFolder, { recursive: true, force: true });
+Deno.exit(code);

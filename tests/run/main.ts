@@ -6,9 +6,11 @@
  * @module
  */
 
+import { rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { runExamplesPart, runInternalPart } from "./deno_part.ts";
 import { type Part, runParts } from "./part.ts";
+import { outFolder } from "./runtimes.ts";
 import { runSuitePart } from "./suite_part.ts";
 
 const { values } = parseArgs({
@@ -29,5 +31,6 @@ const parts: readonly Part[] = [
 const chosen = parts.filter((p) => part === "" || p.name === part);
 if (chosen.length === 0) throw new RangeError(`'--part' must be one of ${parts.map((p) => p.name).join(", ")}`);
 
-// A child that outlives a closed terminal is ended by its own watch; exit at once, whatever is still open.
-Deno.exit(await runParts(chosen, (line) => console.log(line)));
+const code = await runParts(chosen, (line) => console.log(line));
+await rm(outFolder, { recursive: true, force: true });
+Deno.exit(code);

@@ -25,8 +25,8 @@ export interface Runtime {
 /** The folder of the repository, with `/` at its end. */
 export const root: string = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Where bundles and lists go. */
-export const outFolder = `${root}tests/dist/`;
+/** Where bundles and lists of this process go: two pipelines may run at once. */
+export const outFolder = `${root}tests/dist/${process.pid}/`;
 
 const tools = `${root}tests/tools/`;
 const platform = `${process.platform}-${process.arch}`;

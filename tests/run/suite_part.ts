@@ -4,7 +4,7 @@
  * @module
  */
 
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { bundle } from "./bundle.ts";
 import { type PartResult, table } from "./part.ts";
 import { BLOCKING_CASE, EXITING_CASE, PLANTED_LIMIT_MS } from "./planted.ts";
@@ -80,7 +80,6 @@ export async function runSuitePart(options: SuiteOptions = {}): Promise<PartResu
   const { filter = "", runtime: wanted = "" } = options;
   const problems = [...await forgottenFiles()];
   await installTools();
-  await rm(outFolder, { recursive: true, force: true });
   await mkdir(outFolder, { recursive: true });
   const entries = ["process_suite", "process_planted", "worker_suite", "worker_planted"];
   await bundle(entries.map((name) => `tests/run/${name}.ts`), outFolder);
