@@ -118,6 +118,15 @@ function tokenOf(client: ClientOptions): string | undefined {
   return setting(client, client.token, /^[!-~]+$/, "a token of visible ASCII as option 'token'", "WM_TOKEN");
 }
 
+/** Refuses options that no call could use. What is not given may still come from the environment. */
+export function checkOptions(client: ClientOptions): void {
+  const { baseUrl, workspace, token, timeoutMs = 1 } = client;
+  if (baseUrl !== undefined) baseOf(client);
+  if (workspace !== undefined) workspaceOf(client);
+  if (token !== undefined) tokenOf(client);
+  if (!(timeoutMs > 0)) throw new ConfigurationError(`'timeoutMs' must be > 0: current value is ${timeoutMs}`);
+}
+
 /** Address, headers, limits and means of a call. */
 export function prepare(client: ClientOptions, call: Call, options: CallOptions = {}): WireRequest {
   const { method = "GET", route, query = "", body, accept = "application/json" } = call;

@@ -22,6 +22,11 @@ export interface SetVariableOptions extends CallOptions {
 /** References of both forms name the path behind the prefix; the official clients send `$var:` to the server as it is. */
 const PREFIX = /^(var:\/\/|\$var:)/;
 
+/** The path that a `var://` or `$var:` reference names; undefined for other texts. */
+export function variableReference(text: string): string | undefined {
+  return PREFIX.test(text) ? text.replace(PREFIX, "") : undefined;
+}
+
 function route(client: ClientOptions, action: string, path: string): string {
   return inWorkspace(client, `variables/${action}/${encodePath(path, "variable", PREFIX)}`);
 }

@@ -1,0 +1,57 @@
+/**
+ * Calls of endpoints that no function speaks for.
+ *
+ * @module
+ */
+import { encodePath } from "../base/url.ts";
+import type { CallOptions } from "../http/transport.ts";
+import { type Answer, readJson } from "../wire/answer.ts";
+import { type ClientOptions, queryOf, request, workspaceOf } from "./connection.ts";
+
+/** Options of a raw request. */
+export interface RawRequestOptions extends CallOptions {
+  /** Query; undefined and null are left out. */
+  readonly query?: Readonly<Record<string, string | number | boolean | null | undefined>>;
+  /** Body, sent as JSON; undefined sends none. */
+  readonly body?: unknown;
+  /** Kind of the answer. @default "application/json" */
+  readonly accept?: string;
+  /** True repeats the call after a failure that passes, whatever its method. @default true for GET, HEAD, PUT and DELETE */
+  readonly idempotent?: boolean;
+}
+
+/** Answer of a raw request. */
+export interface RawAnswer {
+  /** HTTP status, 200 to 299. */
+  readonly status: number;
+  /** HTTP headers. */
+  readonly headers: Headers;
+  /** The body. */
+  readonly text: string;
+  /** Reads the body as JSON. */
+  readonly json: () => unknown;
+}
+
+/** Makes a request below `/api`. */
+export async function rawRequest(
+  client: ClientOptions,
+  method: string,
+  path: string,
+  options: RawRequestOptions = {},
+): Promise<RawAnswer> {
+  const { query = {}, body, accept, idempotent } = options;
+  const bare = typeof path === "string" ? path.replace(/^\//, "") : path;
+  const workspace = /(^|\/)\{workspace\}(\/|$)/;
+  const target = workspace.test(bare) ? bare.replace(workspace, (_, a, z) => a + workspaceOf(client) + z) : bare;
+  const call = {
+    method: method.toUpperCase(),
+    route: encodePath(target, "path"),
+    query: queryOf(query),
+    body,
+    ...(accept === undefined ? {} : { accept }),
+    ...(idempotent === undefined ? {} : { idempotent }),
+  };
+  const answer: Answer = await request(client, call, options);
+  const { status, headers, text } = answer;
+  return { status, headers, text, json: () => readJson(answer, "JSON") };
+}

@@ -1,0 +1,515 @@
+/**
+ * The functions under the official client's names, with its arguments and units (seconds), on the client that the environment
+ * describes or {@linkcode setClient} set. Options after the official arguments are additions.
+ *
+ * What they do differently from the official client, all of them: an error status is an error (WindmillApiError with status and
+ * body), paths are encoded, a missing workspace, token or job id is a ConfigurationError before any request, `""` in the
+ * environment is unset, and calls have time limits, repetition where it is safe, and signals.
+ *
+ * @module
+ */
+import { hasCode } from "../base/errors.ts";
+import type { CallOptions } from "../http/transport.ts";
+import type { Job, JobResult, JobStatus } from "../wire/jobs.ts";
+import type { ResourceRecord } from "../wire/resources.ts";
+import { defaultClient } from "./default_client.ts";
+import {
+  type CancelOutcome,
+  readJobProgress,
+  readJobRecord,
+  readJobStatus,
+  readResult,
+  readResultMaybe,
+  readRootJobId,
+  stopJob,
+  stopOtherJobs,
+  writeProgress,
+} from "./job_records.ts";
+import {
+  type JobArgs,
+  runJob,
+  type Runnable,
+  type RunOptions,
+  startJob,
+  type StartOptions,
+  type WaitOptions,
+} from "./jobs.ts";
+import {
+  findResource,
+  type GetResourceOptions,
+  readDatabaseUrl,
+  readResource,
+  readResourcePage,
+  resourceReference,
+  writeResource,
+} from "./resources.ts";
+import { readFlowState, readState, statePathOf, writeFlowState, writeState } from "./state.ts";
+import { readVariable, variableReference, writeVariable } from "./variables.ts";
+import { awaitJob } from "./wait.ts";
+
+/**
+ * Reads the value of a variable, decrypted. `var://path` and `$var:path` name it too; the official client knows the first
+ * only, and turns every failure into one that says "not found".
+ *
+ * @param path path of the variable
+ * @returns its value
+ */
+export function getVariable(path: string, options?: CallOptions): Promise<string> {
+  return readVariable(defaultClient(), path, options);
+}
+
+/**
+ * Writes the value of a variable, and creates it if there is none. One that somebody else creates meanwhile is updated, where
+ * the official client fails.
+ *
+ * @param isSecretIfNotExist whether a new one is a secret
+ * @param descriptionIfNotExist description of a new one
+ */
+export function setVariable(
+  path: string,
+  value: string,
+  isSecretIfNotExist: boolean = false,
+  descriptionIfNotExist: string = "",
+): Promise<void> {
+  return writeVariable(defaultClient(), path, value, {
+    isSecret: isSecretIfNotExist,
+    description: descriptionIfNotExist,
+    keepExisting: true,
+  });
+}
+
+/** Gives the path that a `var://` or `$var:` reference names; undefined for other texts. */
+export function parseVariableSyntax(text: string): string | undefined {
+  return variableReference(text);
+}
+
+/**
+ * Reads the value of a resource, with the variables and resources it refers to. The type is the caller's word.
+ *
+ * @param path path of the resource; that of the script's state when it is not given
+ * @param undefinedIfEmpty true gives undefined when there is none
+ * @param options raw value, job context
+ */
+export async function getResource<T = unknown>(
+  path?: string,
+  undefinedIfEmpty: boolean = false,
+  options?: GetResourceOptions,
+): Promise<T> {
+  const client = defaultClient();
+  const read = undefinedIfEmpty ? findResource : readResource;
+  return await read(client, path ?? statePathOf(client), options) as T;
+}
+
+/**
+ * Writes the value of a resource.
+ *
+ * @param path path of the resource; that of the script's state when it is not given
+ * @param initializeToTypeIfNotExist type of the resource if it must be created; without it, only one that exists can be set
+ */
+export async function setResource(value: unknown, path?: string, initializeToTypeIfNotExist?: string): Promise<void> {
+  const client = defaultClient();
+  const options = initializeToTypeIfNotExist === undefined ? {} : { resourceType: initializeToTypeIfNotExist };
+  await writeResource(client, path ?? statePathOf(client), value, options);
+}
+
+/**
+ * Reads one page of resources. The official TypeScript client has no such function; this is the Python client's.
+ *
+ * @param page which page, from 1
+ * @param perPage how many there are in a page, at most 100
+ */
+export function listResources(resourceType?: string, page?: number, perPage?: number): Promise<ResourceRecord[]> {
+  return readResourcePage(defaultClient(), {
+    ...(resourceType === undefined ? {} : { resourceType }),
+    ...(page === undefined ? {} : { page }),
+    ...(perPage === undefined ? {} : { perPage }),
+  });
+}
+
+/** Gives the path that a `$res:` or `res://` reference names; undefined for other texts. */
+export function parseResourceSyntax(text: string | null | undefined): string | undefined {
+  return resourceReference(text);
+}
+
+/** Gives the resource that a `$res:` or `res://` reference names, and any other value as it is. */
+export async function resolveDefaultResource<T = unknown>(value: unknown): Promise<T> {
+  const path = resourceReference(value);
+  return (path === undefined ? value : (await findResource(defaultClient(), path))) as T;
+}
+
+/**
+ * Makes the connection string of a `postgresql` resource. Every part is percent-encoded, and a part that is missing is an
+ * error; the official client does neither.
+ */
+export function databaseUrlFromResource(path: string): Promise<string> {
+  return readDatabaseUrl(defaultClient(), path);
+}
+
+/**
+ * Gives the path where the state of the running script is kept.
+ *
+ * @throws ConfigurationError when the environment has none
+ */
+export function getStatePath(): string {
+  return statePathOf(defaultClient());
+}
+
+/** Gives the path where the state of the running script is kept: {@linkcode getStatePath} under the Python client's name. */
+export function statePath(): string {
+  return getStatePath();
+}
+
+/**
+ * Reads the state that the running script keeps between its runs; undefined when there is none yet. The type is the caller's
+ * word.
+ *
+ * @param path where it is; the environment's path when it is not given
+ */
+export async function getState<T = unknown>(path?: string): Promise<T | undefined> {
+  return await readState(defaultClient(), path === undefined ? {} : { path }) as T | undefined;
+}
+
+/**
+ * Writes the state that the running script keeps between its runs.
+ *
+ * @param path where it is; the environment's path when it is not given
+ */
+export function setState(state: unknown, path?: string): Promise<void> {
+  return writeState(defaultClient(), state, path === undefined ? {} : { path });
+}
+
+/**
+ * Reads the state of the running script.
+ *
+ * @deprecated Use {@linkcode getState} instead.
+ */
+export function getInternalState<T = unknown>(): Promise<T | undefined> {
+  return getState();
+}
+
+/**
+ * Writes the state of the running script.
+ *
+ * @deprecated Use {@linkcode setState} instead.
+ */
+export function setInternalState(state: unknown): Promise<void> {
+  return setState(state);
+}
+
+/**
+ * Reads what a job of the running flow left under a key; null when there is nothing. The type is the caller's word.
+ *
+ * @param errorIfNotPossible false reports a failure on the console and gives undefined, which is the official default
+ */
+export async function getFlowUserState<T = unknown>(
+  key: string,
+  errorIfNotPossible: boolean = true,
+): Promise<T | null | undefined> {
+  return await possibly(errorIfNotPossible, () => readFlowState(defaultClient(), key)) as T | null | undefined;
+}
+
+/**
+ * Leaves a value under a key, for all jobs of the running flow.
+ *
+ * @param errorIfNotPossible false reports a failure on the console and goes on, which is the official default
+ */
+export async function setFlowUserState(
+  key: string,
+  value: unknown,
+  errorIfNotPossible: boolean = true,
+): Promise<void> {
+  await possibly(errorIfNotPossible, () => writeFlowState(defaultClient(), key, value));
+}
+
+async function possibly<T>(strict: boolean, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (strict || !(hasCode(error, "WINDMILL_API") || hasCode(error, "CONFIGURATION"))) throw error;
+    console.error(`Cannot use the state of the flow: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** Gives the one of path and hash that is there. */
+function oneOf(path: string | null | undefined, hash: string | null | undefined): readonly [Runnable, string] {
+  const given = [["p", path], ["h", hash]] as const;
+  const [first, second] = given.filter((pair): pair is ["p" | "h", string] =>
+    pair[1] !== undefined && pair[1] !== null
+  );
+  if (first === undefined || second !== undefined) {
+    throw new TypeError(`Expected a path or a hash, found ${first === undefined ? "neither" : "both"}`);
+  }
+  return first;
+}
+
+async function start(
+  [kind, name]: readonly [Runnable, string],
+  args: JobArgs | null | undefined,
+  scheduledInSeconds: number | null | undefined,
+  tag: string | null | undefined,
+  options?: StartOptions,
+  track?: boolean,
+): Promise<string> {
+  return await startJob(
+    defaultClient(),
+    kind,
+    name,
+    args,
+    {
+      ...(scheduledInSeconds === undefined || scheduledInSeconds === null ? {} : { scheduledInSeconds }),
+      ...(tag === undefined || tag === null ? {} : { tag }),
+      ...options,
+    },
+    track,
+  );
+}
+
+async function run<T>(
+  [kind, name]: readonly [Runnable, string],
+  args: JobArgs | null | undefined,
+  verbose: boolean,
+  tag: string | null | undefined,
+  options?: RunOptions,
+): Promise<T> {
+  if (verbose) console.info(`Running "${name}" and waiting for its result`);
+  const given = { ...(tag === undefined || tag === null ? {} : { tag }), ...options };
+  return await runJob(defaultClient(), kind, name, args, given) as T;
+}
+
+/**
+ * Starts a script and gives the id of its job.
+ *
+ * @param path path of the script, or null
+ * @param hash_ hash of a version of it, or null
+ * @param args arguments by name
+ * @param scheduledInSeconds when to run it; 0 and null are at once
+ * @param tag worker tag
+ * @deprecated Use {@linkcode runScriptByPathAsync} or {@linkcode runScriptByHashAsync} instead.
+ */
+export async function runScriptAsync(
+  path: string | null,
+  hash_: string | null,
+  args: JobArgs | null,
+  scheduledInSeconds: number | null = null,
+  tag: string | null = null,
+): Promise<string> {
+  return await start(oneOf(path, hash_), args, scheduledInSeconds, tag);
+}
+
+/**
+ * Starts the script at a path and gives the id of its job. The official client gives the text of an error as if it were an id.
+ *
+ * @param args arguments by name
+ * @param scheduledInSeconds when to run it; 0 and null are at once
+ * @param tag worker tag
+ */
+export function runScriptByPathAsync(
+  path: string,
+  args: JobArgs | null = null,
+  scheduledInSeconds: number | null = null,
+  tag: string | null = null,
+  options?: StartOptions,
+): Promise<string> {
+  return start(["p", path], args, scheduledInSeconds, tag, options);
+}
+
+/**
+ * Starts one version of a script and gives the id of its job.
+ *
+ * @param args arguments by name
+ * @param scheduledInSeconds when to run it; 0 and null are at once
+ * @param tag worker tag
+ */
+export function runScriptByHashAsync(
+  hash_: string,
+  args: JobArgs | null = null,
+  scheduledInSeconds: number | null = null,
+  tag: string | null = null,
+  options?: StartOptions,
+): Promise<string> {
+  return start(["h", hash_], args, scheduledInSeconds, tag, options);
+}
+
+/**
+ * Starts the flow at a path and gives the id of its job.
+ *
+ * @param args arguments by name
+ * @param scheduledInSeconds when to run it; 0 and null are at once
+ * @param doNotTrackInParent false makes it a child of the running job: only for a flow that is waited for, and alone
+ * @param tag worker tag
+ */
+export async function runFlowAsync(
+  path: string | null,
+  args: JobArgs | null = null,
+  scheduledInSeconds: number | null = null,
+  doNotTrackInParent: boolean = true,
+  tag: string | null = null,
+  options?: StartOptions,
+): Promise<string> {
+  return await start(["f", flowPath(path)], args, scheduledInSeconds, tag, options, !doNotTrackInParent);
+}
+
+function flowPath(path: string | null | undefined): string {
+  if (path === undefined || path === null || path === "") {
+    throw new TypeError(`Expected the path of a flow, found ${JSON.stringify(path)}`);
+  }
+  return path;
+}
+
+/**
+ * Runs a script and gives its result.
+ *
+ * @param path path of the script, or null
+ * @param hash_ hash of a version of it, or null
+ * @param args arguments by name
+ * @param verbose true writes a line on the console
+ * @param tag worker tag
+ * @deprecated Use {@linkcode runScriptByPath} or {@linkcode runScriptByHash} instead.
+ */
+export async function runScript<T = unknown>(
+  path: string | null = null,
+  hash_: string | null = null,
+  args: JobArgs | null = null,
+  verbose: boolean = false,
+  tag: string | null = null,
+): Promise<T> {
+  return await run(oneOf(path, hash_), args, verbose, tag);
+}
+
+/**
+ * Runs the script at a path and gives its result; JobFailedError when it failed. The type is the caller's word.
+ *
+ * @param args arguments by name
+ * @param verbose true writes a line on the console
+ * @param tag worker tag
+ * @param options signal, time limit and more; the official client waits without a limit
+ */
+export function runScriptByPath<T = unknown>(
+  path: string,
+  args: JobArgs | null = null,
+  verbose: boolean = false,
+  tag: string | null = null,
+  options?: RunOptions,
+): Promise<T> {
+  return run(["p", path], args, verbose, tag, options);
+}
+
+/**
+ * Runs one version of a script and gives its result; JobFailedError when it failed. The type is the caller's word.
+ *
+ * @param args arguments by name
+ * @param verbose true writes a line on the console
+ * @param tag worker tag
+ * @param options signal, time limit and more; the official client waits without a limit
+ */
+export function runScriptByHash<T = unknown>(
+  hash_: string,
+  args: JobArgs | null = null,
+  verbose: boolean = false,
+  tag: string | null = null,
+  options?: RunOptions,
+): Promise<T> {
+  return run(["h", hash_], args, verbose, tag, options);
+}
+
+/**
+ * Runs the flow at a path and gives its result; JobFailedError when it failed. The type is the caller's word.
+ *
+ * @param args arguments by name
+ * @param verbose true writes a line on the console
+ * @param tag worker tag
+ * @param options signal, time limit and more; the official client waits without a limit
+ */
+export async function runFlow<T = unknown>(
+  path: string | null = null,
+  args: JobArgs | null = null,
+  verbose: boolean = false,
+  tag: string | null = null,
+  options?: RunOptions,
+): Promise<T> {
+  return await run(["f", flowPath(path)], args, verbose, tag, options);
+}
+
+/**
+ * Waits for a job and gives its result; JobFailedError, with the job's id, result and error, when it failed. It follows the
+ * server's updates, where the official client asks every 500 ms.
+ *
+ * @param verbose true writes a line on the console
+ * @param options signal and time limit
+ */
+export async function waitJob<T = unknown>(
+  jobId: string,
+  verbose: boolean = false,
+  options?: WaitOptions,
+): Promise<T> {
+  if (verbose) console.info(`Waiting for job "${jobId}"`);
+  return await awaitJob(defaultClient(), jobId, options) as T;
+}
+
+/** Reads the result of a completed job; it does not say whether the job succeeded. The type is the caller's word. */
+export async function getResult<T = unknown>(jobId: string): Promise<T> {
+  return await readResult(defaultClient(), jobId) as T;
+}
+
+/** Tells whether a job is completed, and then how. An unknown job is one that is not completed. */
+export function getResultMaybe(jobId: string): Promise<JobResult> {
+  return readResultMaybe(defaultClient(), jobId);
+}
+
+/** Reads the record of a job. */
+export function getJob(jobId: string): Promise<Job> {
+  return readJobRecord(defaultClient(), jobId);
+}
+
+/** Tells whether a job is waiting, running or completed. */
+export function getJobStatus(jobId: string): Promise<JobStatus> {
+  return readJobStatus(defaultClient(), jobId);
+}
+
+/**
+ * Gives the id of the outermost job that a job belongs to.
+ *
+ * @param jobId the job; the running one when it is not given
+ */
+export function getRootJobId(jobId?: string): Promise<string> {
+  return readRootJobId(defaultClient(), jobId);
+}
+
+/**
+ * Cancels a job that is waiting or running.
+ *
+ * @param reason why; the job's error shows it
+ * @returns the server's words
+ */
+export function cancelJob(jobId: string, reason?: string): Promise<string> {
+  return stopJob(defaultClient(), jobId, reason === undefined ? {} : { reason });
+}
+
+/**
+ * Cancels every other running job of the current script. The official TypeScript client has no such function; the Python
+ * client's looks at the first page of jobs only, and stops at the first one that it cannot cancel.
+ *
+ * @returns what became of each job, by id
+ */
+export function cancelRunning(): Promise<Readonly<Record<string, CancelOutcome>>> {
+  return stopOtherJobs(defaultClient());
+}
+
+/**
+ * Reports how far a job is, in percent; the server keeps whole numbers from 0 to 99.
+ *
+ * @param jobId the job; the running one when it is not given
+ */
+export function setProgress(percent: number, jobId?: string): Promise<void> {
+  return writeProgress(defaultClient(), percent, jobId === undefined ? {} : { jobId });
+}
+
+/**
+ * Reads how far a job is, in percent; null when it never said.
+ *
+ * @param jobId the job; the running one when it is not given
+ */
+export function getProgress(jobId?: string): Promise<number | null> {
+  return readJobProgress(defaultClient(), jobId === undefined ? {} : { jobId });
+}
