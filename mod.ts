@@ -81,6 +81,35 @@ export {
   waitJob,
 } from "./src/sdk/top_level.ts";
 
+// Workflows as code.
+export {
+  parallel,
+  sleep,
+  step,
+  task,
+  TaskError,
+  taskFlow,
+  taskInfo,
+  taskScript,
+  waitForApproval,
+  workflow,
+} from "./src/cluster/authoring.ts";
+export type {
+  ApprovalOptions,
+  ApprovalResult,
+  Json,
+  Jsonified,
+  JsonifiedFields,
+  ParallelOptions,
+  RetryOptions,
+  Task,
+  TaskErrorDetail,
+  TaskFunction,
+  TaskInfo,
+  TaskOptions,
+  Workflow,
+} from "./src/cluster/authoring.ts";
+
 // Errors of both.
 export {
   CancelledError,
