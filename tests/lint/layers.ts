@@ -106,6 +106,11 @@ function judgeSource(layer: string, rules: Layer, { specifier, to, typeOnly }: I
   return `${layer} may not import ${target}`;
 }
 
+/** True for tests that every runtime runs: the suite, and what an adapter has to pass. */
+function isNeutral(path: string): boolean {
+  return path.startsWith("tests/suite/") || (path.startsWith("tests/conformance/") && !path.endsWith("_test.ts"));
+}
+
 /** Judges one import of a file: what is wrong, or undefined. `ownName` is the name of the package. */
 export function judgeImport(found: Import, ownName: string): string | undefined {
   const { from, specifier, to } = found;
@@ -116,11 +121,12 @@ export function judgeImport(found: Import, ownName: string): string | undefined 
     return rules === undefined ? `The folder "${layer}" has no line in the table` : judgeSource(layer, rules, found);
   }
   const isOwn = specifier === ownName || specifier.startsWith(`${ownName}/`);
-  if (from.startsWith("tests/suite/")) {
-    if (isOwn || to?.startsWith("tests/suite/") === true) return undefined;
-    return "The suite runs everywhere: it imports the public names of the package and files of its own folder only";
+  if (isNeutral(from)) {
+    if (isOwn || (to !== undefined && isNeutral(to))) return undefined;
+    return "The suite runs everywhere: it imports the public names of the package, its own files and those of tests/conformance";
   }
-  if (from.startsWith("examples/") && to !== undefined && layerOf(to) !== undefined && specifier.startsWith(".")) {
+  // A workspace is an example; a program beside them that shows one off is none.
+  if (/^examples\/[^/]+\//.test(from) && to !== undefined && layerOf(to) !== undefined && specifier.startsWith(".")) {
     return "An example imports the package by name, as a user would";
   }
   return undefined;

@@ -14,7 +14,9 @@ export function parityProblems(outcomes: readonly RuntimeOutcome[]): readonly st
   if (reference === undefined) return ["No runtime ran the suite"];
   const problems: string[] = [];
   const expected = new Set(reference.names);
-  for (const { runtime, names } of others) {
+  for (const { runtime, names, problem } of others) {
+    // A runtime that never came to its plan has told so already; a list of every case says nothing more.
+    if (names.length === 0 && problem !== undefined) continue;
     const found = new Set(names);
     for (const name of expected.difference(found)) problems.push(`${runtime} lacks the case "${name}"`);
     for (const name of found.difference(expected)) {

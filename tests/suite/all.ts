@@ -5,3 +5,5 @@
  */
 
 import "./errors.ts";
+import "./public_api.ts";
+import "./storage_conformance.ts";
