@@ -4,8 +4,8 @@
  * @module
  */
 
-/** Folder of this package's sources, as stack frames name it. */
-const OWN = new URL("../", import.meta.url).href;
+/** Folder of this package's sources, as stack frames name it; undefined where a module has no address (a Worker's bundle). */
+const OWN = URL.canParse("../", import.meta.url) ? new URL("../", import.meta.url).href : undefined;
 
 /** `folder/file.ts:12:5` of the innermost frame that is not this package's; undefined when there is none. */
 export function callSite(): string | undefined {
@@ -13,7 +13,8 @@ export function callSite(): string | undefined {
   for (const line of stack?.split("\n").slice(1) ?? []) {
     const frame = /((?:file:\/\/|https?:\/\/|\/|[A-Za-z]:\\)[^()\s]*?):(\d+):(\d+)\)?$/.exec(line);
     const [, file, row, column] = frame ?? [];
-    if (file === undefined || file.startsWith(OWN) || `file://${file}`.startsWith(OWN)) continue;
+    if (file === undefined) continue;
+    if (OWN !== undefined && (file.startsWith(OWN) || `file://${file}`.startsWith(OWN))) continue;
     return `${file.split(/[/\\]/).slice(-2).join("/")}:${row}:${column}`;
   }
   return undefined;
