@@ -218,6 +218,9 @@ function external(
  * ```
  */
 export function step<R>(name: string, fn: () => R): Promise<Jsonified<Awaited<R>>> {
+  if (typeof name !== "string") {
+    return Promise.reject(new TypeError(`Cannot run a step: 'name' must be text, found ${typeof name}`));
+  }
   const current = here(`step("${name}")`);
   const result = current instanceof Promise ? current : current?.step(name || "step", fn) ?? plainly(fn);
   return result as Promise<Jsonified<Awaited<R>>>;

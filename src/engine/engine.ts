@@ -49,6 +49,7 @@ export type * from "./api.ts";
 export type * from "./ports.ts";
 export type * from "../workflow/journal.ts";
 export { pendingApprovals } from "./answers.ts";
+export { createLocalHost } from "./host.ts";
 export { type ReadJournal, readJournal, verifyChain } from "./read_journal.ts";
 export { journalView, type ViewedCall } from "../workflow/journal_view.ts";
 

@@ -637,8 +637,8 @@ function positional(args: unknown, body: (...args: never[]) => unknown): readonl
   const names = parameterNames(Function.prototype.toString.call(body));
   // A first parameter that is destructured, or that no argument is named after, takes them all.
   const [first] = names;
-  if (names.length === 1 && (first === undefined || !Object.hasOwn(byName, first)) && Object.keys(byName).length > 0) {
-    return [byName];
+  if (names.length === 1) {
+    if (first === undefined || (!Object.hasOwn(byName, first) && Object.keys(byName).length > 0)) return [byName];
   }
   return names.map((name) => name !== undefined && Object.hasOwn(byName, name) ? byName[name] : undefined);
 }

@@ -7,3 +7,5 @@
 import "./errors.ts";
 import "./public_api.ts";
 import "./storage_conformance.ts";
+import "./workflow_calls.ts";
+import "./workflow_keys.ts";
