@@ -75,6 +75,18 @@ function failureTexts(outcomes: readonly RuntimeOutcome[]): readonly string[] {
   });
 }
 
+const SLOW_MS = 2000;
+
+/** The cases that take long, each with the runtime on which it took longest. */
+function slowCases(outcomes: readonly RuntimeOutcome[]): readonly string[] {
+  const slow = outcomes.flatMap((o) =>
+    o.cases.filter((c) => c.ms >= SLOW_MS).map((c) => ({ ...c, runtime: o.runtime }))
+  )
+    .toSorted((a, b) => b.ms - a.ms);
+  const longest = [...new Map(slow.toReversed().map((c) => [c.name, c])).values()].toReversed();
+  return longest.slice(0, 5).map((c) => `${(c.ms / 1000).toFixed(1)} s  ${c.name} (${c.runtime})`);
+}
+
 /** Runs the suite on every runtime of this machine and compares them. */
 export async function runSuitePart(options: SuiteOptions = {}): Promise<PartResult> {
   const { filter = "", runtime: wanted = "" } = options;
@@ -114,7 +126,7 @@ export async function runSuitePart(options: SuiteOptions = {}): Promise<PartResu
     passed: total(1),
     failed: total(2) + problems.length,
     skipped: total(3),
-    lines: [...table(["runtime", "passed", "failed", "skipped", "time"], rows), ...absent],
+    lines: [...table(["runtime", "passed", "failed", "skipped", "time"], rows), ...absent, ...slowCases(outcomes)],
     failures: [...problems, ...failureTexts(outcomes)],
   };
 }
