@@ -6,7 +6,7 @@
  */
 import { encode } from "../base/canonical.ts";
 import { CancelledError, DeadlineError, EngineClosedError, PayloadTooLargeError } from "../base/errors.ts";
-import { failureOf } from "../workflow/failure.ts";
+import { failureOf, shortened } from "../workflow/failure.ts";
 import type {
   Call,
   Command,
@@ -528,8 +528,14 @@ export class RunDriver {
 
   /** A value that the storage cannot take is a failure of its call, which it can. */
   #bounded(key: Key, outcome: Outcome): Outcome {
-    if (!outcome.ok) return outcome;
     const { maxRecordBytes } = this.#shared.storage.limits;
+    if (!outcome.ok) {
+      // Six characters of JSON a unit at most, and the message is there twice.
+      const { failure } = outcome;
+      const { message, error } = failure;
+      if ((message.length + error.message.length + error.name.length) * 6 + 65_536 <= maxRecordBytes) return outcome;
+      return { ok: false, failure: shortened(failure, Math.floor(maxRecordBytes / 64)) };
+    }
     const room = maxRecordBytes - 4096;
     if (outcome.value.length * 3 <= room) return outcome;
     const bytes = new TextEncoder().encode(outcome.value).length;

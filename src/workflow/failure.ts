@@ -58,6 +58,19 @@ function text(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? clean(value) : undefined;
 }
 
+/**
+ * The same failure with at most `longest` characters of message, for a storage that takes no longer record.
+ *
+ * @param failure what was recorded of a thrown value
+ * @param longest characters of the message that are kept
+ */
+export function shortened(failure: Failure, longest: number): Failure {
+  const { message: long, error: { extra: _extra, stack: _stack, ...error }, ...rest } = failure;
+  const cut = (text: string): string =>
+    text.length <= longest ? text : `${text.slice(0, longest).toWellFormed()}\n... (truncated)`;
+  return { ...rest, message: cut(long), error: { ...error, name: cut(error.name), message: cut(error.message) } };
+}
+
 /** Text that can be recorded: a failure must never fail to be recorded because of what it says. */
 function clean(value: string): string {
   return value.toWellFormed().replaceAll("\0", "\ufffd");
@@ -68,7 +81,8 @@ function printed(value: unknown): string {
 }
 
 function extras(thrown: unknown): Json | undefined {
-  const found: Record<string, Json> = {};
+  // No prototype, so that a field named "__proto__" is one like any other.
+  const found: Record<string, Json> = Object.create(null);
   let names: readonly string[] = [];
   try {
     names = Object.getOwnPropertyNames(thrown);

@@ -13,7 +13,7 @@
  * @module
  */
 import { decode, encode } from "../base/canonical.ts";
-import { CancelledError, DeadlineError } from "../base/errors.ts";
+import { CancelledError, DeadlineError, TaskError } from "../base/errors.ts";
 import { hash64 } from "../base/hash.ts";
 import { CallPromise } from "./call_promise.ts";
 import { errorOf, failureOf } from "./failure.ts";
@@ -415,6 +415,8 @@ class RunSession implements BodySession {
   #add(entry: Omit<Pending, "n">): void {
     const { key } = entry;
     const p: Pending = { ...entry, n: ++this.#calls };
+    // The run has failed: what other branches of the body still ask for is not begun.
+    if (this.#ended?.ok === false) return;
     const done = this.#completed?.get(key);
     if (done !== undefined) return p.settle(done);
     this.#pending.set(key, p);
@@ -613,9 +615,9 @@ class RunSession implements BodySession {
   }
 }
 
-/** The failure of a run: what left its body. */
+/** The failure of a run: what left its body, and the key of the call that it came from. */
 function bodyFailure(error: unknown): Failure {
-  return failureOf(error, "");
+  return failureOf(error, error instanceof TaskError ? error.step_key : "");
 }
 
 function differs(recorded: Fingerprint, asked: Fingerprint): boolean {

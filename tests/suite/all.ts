@@ -8,4 +8,6 @@ import "./errors.ts";
 import "./public_api.ts";
 import "./storage_conformance.ts";
 import "./workflow_calls.ts";
+import "./workflow_combinators.ts";
+import "./workflow_failures.ts";
 import "./workflow_keys.ts";
