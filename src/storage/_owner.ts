@@ -32,12 +32,15 @@ export function ownerPath(dir: string): string {
   return `${dir}/owner.json`;
 }
 
+/** Long enough for somebody who only looks, short enough for an error. */
+const LOOK_MS = 50;
+
 /**
  * Takes the lock.
  *
  * @returns undefined when somebody holds it
  */
-export function takeLock(sqlite: SqliteModule, dir: string, waitMs = 0): Lock | undefined {
+export function takeLock(sqlite: SqliteModule, dir: string, waitMs: number = LOOK_MS): Lock | undefined {
   const path = lockPath(dir);
   let db: Database | undefined;
   try {
@@ -58,6 +61,26 @@ export function takeLock(sqlite: SqliteModule, dir: string, waitMs = 0): Lock | 
       );
     }
     throw storageError(error, `lock "${path}"`);
+  }
+}
+
+/**
+ * Tells whether somebody holds the lock, without taking it. Holds a shared lock for an instant, which `takeLock` waits out.
+ *
+ * @returns false when there is no lock file
+ */
+export function isLocked(sqlite: SqliteModule, files: Files, dir: string): boolean {
+  const path = lockPath(dir);
+  if (files.look(path).kind === "nothing") return false;
+  const db = new sqlite.DatabaseSync(path, { readOnly: true });
+  try {
+    runAll(db, ["PRAGMA busy_timeout = 0", "SELECT count(*) FROM sqlite_schema"]);
+    return false;
+  } catch (error) {
+    if (resultCode(error) === 5) return true;
+    throw storageError(error, `look at "${path}"`);
+  } finally {
+    db.close();
   }
 }
 

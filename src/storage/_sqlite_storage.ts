@@ -20,6 +20,7 @@ import {
   storageError,
 } from "./_sqlite_module.ts";
 import { checkVersion, migrate, readVersion, rollback, type Schema } from "./_sqlite_schema.ts";
+import { readPage, SPILL_LENGTH } from "./_sqlite_records.ts";
 import { createSqliteWatch, type SqliteWatch } from "./_sqlite_watch.ts";
 import { checkFollows, checkLimit, checkQuery, checkWrites, inboxFull, STATES } from "./_writes.ts";
 import type { SqliteStorage } from "./sqlite.ts";
@@ -37,18 +38,6 @@ export interface Opened {
   readonly schema: Schema;
   readonly limits: Storage["limits"];
 }
-
-/** Length of a record's check value, which its stored text starts with. */
-const CHECK_LENGTH = 16;
-
-/** Texts longer than this are kept in `blobs`, in code units. */
-const SPILL_LENGTH = 65_536;
-
-/** Records per page, at most; fewer when large ones are among them. */
-const PAGE_RECORDS = 512;
-
-/** A page ends after the record that brings its large texts above this, in code units. */
-const PAGE_LENGTH = 4 * 1024 * 1024;
 
 /** Runs whose place is remembered. */
 const CACHED_RUNS = 8192;
@@ -377,28 +366,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
 
   function journalPage(run: string, from: number): StoredRecord[] {
     const no = sql("SELECT no FROM runs WHERE id = ?").get(run)?.["no"];
-    if (no === undefined) return [];
-    const page: StoredRecord[] = [];
-    let length = 0;
-    for (
-      const row of sql(`SELECT seq, text FROM records WHERE run = ? AND seq >= ? ORDER BY seq LIMIT ${PAGE_RECORDS}`)
-        .all(no, from)
-    ) {
-      const seq = Number(row["seq"]);
-      const stored = String(row["text"]);
-      let text = stored.slice(CHECK_LENGTH);
-      if (stored.length === CHECK_LENGTH) {
-        const blob = sql("SELECT text FROM blobs WHERE record = (SELECT no FROM records WHERE run = ? AND seq = ?)")
-          .get(no, seq);
-        if (blob !== undefined) {
-          text = String(blob["text"]);
-          length += text.length;
-        }
-      }
-      page.push({ seq, text, check: stored.slice(0, CHECK_LENGTH) });
-      if (length > PAGE_LENGTH) break;
-    }
-    return page;
+    return no === undefined ? [] : readPage(sql, Number(no), from);
   }
 
   async function* journal(run: string, fromSeq = 0): AsyncGenerator<readonly StoredRecord[]> {

@@ -1,0 +1,51 @@
+/**
+ * How a record is kept: its check value and its text in one column, a large text in a table of its own.
+ *
+ * @module
+ */
+import type { StoredRecord } from "../engine/ports.ts";
+import type { Statement } from "./_sqlite_module.ts";
+
+/** Texts longer than this are kept in `blobs`, in code units. */
+export const SPILL_LENGTH = 65_536;
+
+/** Length of a check value, which a record's stored text starts with. */
+const CHECK_LENGTH = 16;
+
+/** Records per page, at most; fewer when large ones are among them. */
+const PAGE_RECORDS = 512;
+
+/** A page ends after the record that brings its large texts above this, in code units. */
+const PAGE_LENGTH = 4 * 1024 * 1024;
+
+/**
+ * Reads a page of a run's records.
+ *
+ * @param sql prepares statements
+ * @param no number of the run in the file
+ * @param from first record wanted
+ * @returns the records in order; none when there are no more
+ */
+export function readPage(sql: (text: string) => Statement, no: number, from: number): StoredRecord[] {
+  const page: StoredRecord[] = [];
+  let length = 0;
+  const rows = sql(`SELECT seq, text FROM records WHERE run = ? AND seq >= ? ORDER BY seq LIMIT ${PAGE_RECORDS}`)
+    .all(no, from);
+  for (const row of rows) {
+    const seq = Number(row["seq"]);
+    const stored = String(row["text"]);
+    let text = stored.slice(CHECK_LENGTH);
+    if (text === "") {
+      // An empty text, or one that is kept apart.
+      const blob = sql("SELECT text FROM blobs WHERE record = (SELECT no FROM records WHERE run = ? AND seq = ?)")
+        .get(no, seq);
+      if (blob !== undefined) {
+        text = String(blob["text"]);
+        length += text.length;
+      }
+    }
+    page.push({ seq, text, check: stored.slice(0, CHECK_LENGTH) });
+    if (length > PAGE_LENGTH) break;
+  }
+  return page;
+}
