@@ -3,6 +3,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { SDK_VERSION } from "../base/version.ts";
 import { approve, cancel } from "./answer_commands.ts";
 import { type Command, parseCommand } from "./arguments.ts";
@@ -12,6 +13,7 @@ import { helpText } from "./help.ts";
 import { programName } from "./program.ts";
 import { errorData } from "./reports.ts";
 import { run } from "./run_command.ts";
+import { runtimeOf } from "./runtime.ts";
 import { listRuns, pruneRuns, showRun } from "./runs_command.ts";
 import { Interruption, type Interruptions, listenForSignals } from "./signals.ts";
 import { type Io, processIo } from "./terminal.ts";
@@ -24,6 +26,7 @@ import { type Io, processIo } from "./terminal.ts";
  * @returns the exit code
  */
 export async function runCommandLine(argv: readonly string[], main: string): Promise<number> {
+  hushSqliteWarning();
   let interruptions: Interruptions | undefined;
   let readerLeft = false;
   const io = processIo(programName(main), () => {
@@ -47,6 +50,16 @@ export async function runCommandLine(argv: readonly string[], main: string): Pro
     interruptions?.close();
     await Promise.all([io.out.flush(), io.err.flush()]);
   }
+}
+
+/** Node 22 announces at the first use of `node:sqlite` that it is experimental: news for nobody who runs a workflow. */
+function hushSqliteWarning(): void {
+  if (runtimeOf().name !== "Node") return;
+  const { emitWarning } = process;
+  process.emitWarning = (warning: string | Error, ...rest: unknown[]): void => {
+    if (rest[0] === "ExperimentalWarning" && String(warning).includes("SQLite")) return;
+    Reflect.apply(emitWarning, process, [warning, ...rest]);
+  };
 }
 
 async function perform(command: Command, io: Io, interruptions: Interruptions | undefined): Promise<number> {

@@ -130,9 +130,11 @@ function textOf(source: unknown): string {
 }
 
 async function takeNamesInBun(): Promise<void> {
-  // Imported before the names are taken over: a virtual module is made synchronously.
+  // Imported before the names are taken over: a virtual module is made synchronously. Not the program itself, which waits
+  // for what is loaded here.
+  const others = Object.entries(ownModules()).filter(([name]) => !name.endsWith("/cli"));
   const namespaces = await Promise.all(
-    Object.entries(ownModules()).map(async ([name, url]) => [name, await import(url) as object] as const),
+    others.map(async ([name, url]) => [name, await import(url) as object] as const),
   );
   bunPlugin((build) => {
     for (const [name, namespace] of namespaces) {
