@@ -5,7 +5,7 @@
  */
 import { JournalCorruptError } from "../base/errors.ts";
 import type { JournalRecord } from "../workflow/journal.ts";
-import { chainCheck, decodeRecord } from "../workflow/record_text.ts";
+import { chainCheck, decodeRecord, isChainCheck } from "../workflow/record_text.ts";
 import type { Storage, StoredRecord } from "./ports.ts";
 
 /** A journal, and where the next record goes on. */
@@ -52,9 +52,9 @@ export async function readJournal(storage: Storage, runId: string): Promise<Read
 
 function verify(runId: string, record: StoredRecord, seq: number, previous: string): string {
   if (record.seq !== seq) throw corrupt(runId, seq, `it is missing: the next one stored has number ${record.seq}`);
-  const check = chainCheck(previous, record.text);
-  if (check !== record.check) throw corrupt(runId, seq, `its check value is ${record.check}, expected ${check}`);
-  return check;
+  const { text, check } = record;
+  if (isChainCheck(previous, text, check)) return check;
+  throw corrupt(runId, seq, `its check value is ${check}, expected ${chainCheck(previous, text)}`);
 }
 
 function corrupt(runId: string, seq: number, why: string, cause?: unknown): JournalCorruptError {

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { hash64 } from "../base/hash.ts";
+import { hash64, isHash64 } from "../base/hash.ts";
 import type {
   AbandonReason,
   Call,
@@ -16,6 +16,7 @@ import type {
   Fingerprint,
   JournalRecord,
   Json,
+  Outcome,
   RecordBody,
   RunHeader,
   RunStatus,
@@ -29,6 +30,11 @@ const KIND_OF: Readonly<Record<string, Call["kind"]>> = Object.fromEntries(
 /** Check value of a record: covers its text and, through `previous`, all records before it. */
 export function chainCheck(previous: string, text: string): string {
   return hash64(text, previous);
+}
+
+/** True when `check` is a record's check value. */
+export function isChainCheck(previous: string, text: string, check: string): boolean {
+  return isHash64(text, previous, check);
 }
 
 /** Writes a record. `at` is in milliseconds since 1970. */
@@ -102,18 +108,13 @@ export function decodeRecord(text: string, seq: number): JournalRecord {
     case "s":
     case "f": {
       const [tag, , key, after, took, by, kind, name, digest, args, site, inbox] = head as unknown as SettledTuple;
-      return {
-        t: "settled",
-        seq,
-        at,
-        key,
-        after,
-        startedAt: at - took,
-        outcome: tag === "s" ? { ok: true, value } : { ok: false, failure: JSON.parse(value) as Failure },
-        ...(typeof by === "string" ? { by } : undefined),
-        ...(typeof kind === "string" ? { fp: fingerprintOf(kind, name || key, digest || "", args, site) } : undefined),
-        ...(typeof inbox === "string" ? { inbox } : undefined),
-      };
+      const outcome: Outcome = tag === "s" ? { ok: true, value } : { ok: false, failure: JSON.parse(value) as Failure };
+      // Most records of a journal are these: fields are set one by one because a spread of each costs as much as the parsing.
+      const record: Settled = { t: "settled", seq, at, key, after, startedAt: at - took, outcome };
+      if (typeof by === "string") record.by = by;
+      if (typeof kind === "string") record.fp = fingerprintOf(kind, name || key, digest || "", args, site);
+      if (typeof inbox === "string") record.inbox = inbox;
+      return record;
     }
     case "c": {
       const [, , key, bare, fp, dueAt, ref, by] = head as unknown as CalledTuple;
@@ -172,6 +173,9 @@ export function decodeRecord(text: string, seq: number): JournalRecord {
   }
 }
 
+type Settled = { -readonly [K in keyof SettledRecord]: SettledRecord[K] };
+type SettledRecord = Extract<JournalRecord, { readonly t: "settled" }>;
+
 type SettledTuple = readonly [
   tag: string,
   at: number,
@@ -211,11 +215,8 @@ function fingerprintOf(
       `Cannot read a record: the call's kind is ${JSON.stringify(tag)}, which this version does not know`,
     );
   }
-  return {
-    kind,
-    name,
-    digest,
-    ...(typeof args === "string" ? { args } : undefined),
-    ...(typeof site === "string" ? { site } : undefined),
-  };
+  if (typeof site === "string") {
+    return typeof args === "string" ? { kind, name, digest, args, site } : { kind, name, digest, site };
+  }
+  return typeof args === "string" ? { kind, name, digest, args } : { kind, name, digest };
 }

@@ -90,7 +90,8 @@ export interface BodySession extends Session {
 }
 
 interface Pending {
-  readonly n: number;
+  /** Number of the call, from 1. Set when it is added. */
+  n: number;
   readonly key: Key;
   readonly call: Call;
   readonly fp: Fingerprint;
@@ -107,6 +108,9 @@ type Called = Extract<JournalRecord, { readonly t: "called" }>;
 
 /** Longest arguments that a fingerprint keeps (design.md 4.7). */
 const SHOWN_ARGS = 512;
+
+/** Causes that are kept although nothing asks for them any more. */
+const FORGET = 256;
 
 /** A session for one run. */
 export function createSession(ports: SessionPorts): BodySession {
@@ -136,8 +140,10 @@ class RunSession implements BodySession {
   #completed: Map<Key, Outcome> | undefined;
   #replaying = true;
 
-  // Which hand-over led to which call, since the last moment at which nothing was pending.
+  // Which hand-over led to which call, since the last moment at which nothing was pending: what is older is of no interest, and
+  // thrown out now and then, because clearing a map costs more than a call.
   #turn = 0;
+  #quiet = 0;
   #cause: Key | undefined;
   #ordered = false;
   readonly #causes = new Map<Key, Key | undefined>();
@@ -256,6 +262,7 @@ class RunSession implements BodySession {
         attempt: index + 1,
       };
       this.#add({
+        n: 0,
         key: attempts[index] as Key,
         call,
         fp,
@@ -270,6 +277,7 @@ class RunSession implements BodySession {
           const seconds = backoffSeconds(retry, index);
           if (seconds < 1) return start(index + 1);
           this.#add({
+            n: 0,
             key: backoffs[index] as Key,
             call: { kind: "sleep", ms: seconds * 1000, backoffOf: base },
             fp: this.#fingerprint("sleep", "sleep", `${seconds * 1000}`),
@@ -289,6 +297,7 @@ class RunSession implements BodySession {
     if (this.#refuse(promise)) return promise;
     const key = this.#draw(name);
     this.#add({
+      n: 0,
       key,
       call: { kind: "step", name, base: key, attempt: 1 },
       fp: this.#fingerprint("step", name, ""),
@@ -304,6 +313,7 @@ class RunSession implements BodySession {
     const promise = new CallPromise<void>();
     if (this.#refuse(promise)) return promise;
     this.#add({
+      n: 0,
       key: this.#draw("sleep"),
       call: { kind: "sleep", ms },
       fp: this.#fingerprint("sleep", "sleep", `${ms}`),
@@ -326,6 +336,7 @@ class RunSession implements BodySession {
       return promise;
     }
     this.#add({
+      n: 0,
       key: chosen ?? this.#draw("approval"),
       call: {
         kind: "approval",
@@ -377,25 +388,30 @@ class RunSession implements BodySession {
       this.#sited.add(name);
       site = this.#ports.site(name);
     }
+    if (args === "") return site === undefined ? { kind, name, digest: "" } : { kind, name, digest: "", site };
     return {
       kind,
       name,
-      digest: args === "" ? "" : hash64(args),
-      ...(args === "" || args.length > SHOWN_ARGS ? undefined : { args }),
+      digest: hash64(args),
+      ...(args.length > SHOWN_ARGS ? undefined : { args }),
       ...(site === undefined ? undefined : { site }),
     };
   }
 
   #draw(name: string): Key {
-    if (this.#pending.size === 0 && this.#drawn.size > 0) {
+    if (this.#pending.size === 0) {
       // Nothing runs beside the body: whatever raced before, this call comes after all of it.
-      this.#drawn.clear();
-      this.#causes.clear();
+      this.#quiet = this.#turn;
+      if (this.#causes.size > FORGET) {
+        this.#drawn.clear();
+        this.#causes.clear();
+      }
     }
     const key = this.#keys.draw(name);
     const last = this.#drawn.get(name);
     if (
-      last !== undefined && last.turn !== this.#turn && !this.#ordered && !this.#follows(last.key) &&
+      last !== undefined && last.turn >= this.#quiet && last.turn !== this.#turn && !this.#ordered &&
+      !this.#follows(last.key) &&
       !this.#noticed.has(name)
     ) {
       this.#noticed.add(name);
@@ -412,9 +428,9 @@ class RunSession implements BodySession {
     return false;
   }
 
-  #add(entry: Omit<Pending, "n">): void {
-    const { key } = entry;
-    const p: Pending = { ...entry, n: ++this.#calls };
+  #add(p: Pending): void {
+    const { key } = p;
+    p.n = ++this.#calls;
     // The run has failed: what other branches of the body still ask for is not begun.
     if (this.#ended?.ok === false) return;
     const done = this.#completed?.get(key);
@@ -463,7 +479,8 @@ class RunSession implements BodySession {
       return this.#schedule();
     }
     if (this.#ended !== undefined) this.#finish(this.#ended);
-    if (this.#commands.length > 0) this.#ports.wake();
+    // Also without a command: that nothing is left to hand over is news to the driver.
+    this.#ports.wake();
   }
 
   /** One record of the history. True when the history is used up. */
