@@ -13,6 +13,7 @@
 /** What a value of type `T` is after it was recorded and read back. */
 export type Jsonified<T> = 0 extends 1 & T ? T
   : unknown extends T ? T
+  : [T] extends [JsonValue] ? T
   : T extends { toJSON(key: string): infer R } ? Jsonified<R>
   : T extends { toJSON(): infer R } ? Jsonified<R>
   : T extends string | number | boolean | null ? T
@@ -23,6 +24,11 @@ export type Jsonified<T> = 0 extends 1 & T ? T
   : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> ? Record<never, never>
   : T extends object ? JsonifiedFields<T>
   : never;
+
+/** A value that is JSON already. */
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | {
+  readonly [name: string]: JsonValue;
+};
 
 /** Fields of an object that survive: functions and symbols do not, an optional field may also be null. */
 export type JsonifiedFields<T> = {

@@ -274,10 +274,14 @@ export function waitForApproval(options: ApprovalOptions = {}): Promise<Approval
       ),
     );
   }
-  if (key !== undefined && (key.trim() === "" || key === "." || key === ".." || /[/\\]/.test(key))) {
+  if (
+    key !== undefined &&
+    (key.trim() === "" || key === "." || key === ".." || /[/\\\0]/.test(key) || !key.isWellFormed())
+  ) {
     return Promise.reject(
       new TypeError(
-        `Cannot wait for an approval: 'key' must not be blank, "." or "..", nor contain "/" or "\\", found "${key}"`,
+        `Cannot wait for an approval: 'key' must not be blank, "." or "..", nor contain "/", "\\", U+0000 or a lone surrogate, ` +
+          `found ${JSON.stringify(key)}`,
       ),
     );
   }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { encode } from "../base/canonical.ts";
+import { decode, encode } from "../base/canonical.ts";
 import type { JournalRecord, Key } from "../workflow/journal.ts";
 import type { ApprovalAnswer, PendingApproval } from "./api.ts";
 import type { Message, RunRow } from "./ports.ts";
@@ -75,4 +75,51 @@ export function approvalMessage(
 /** The message that asks a run to end. `nonce` makes it one of its own. */
 export function cancelMessage(run: string, reason: string, nonce: string, at: number): Message {
   return { id: `cancel:${run}:${nonce}`, run, kind: "cancel", name: "", payload: encode({ reason }), at };
+}
+
+/** Why a run could not take a message; undefined when it can. Other processes leave messages too: nothing is believed. */
+export function messageProblem(message: Pick<Message, "id" | "kind" | "payload">): string | undefined {
+  const { id, kind, payload } = message;
+  if (id === "") return "its id must not be empty";
+  let value: unknown;
+  try {
+    value = decode(payload);
+  } catch (error) {
+    return `its payload must be JSON: ${(error as Error).message}`;
+  }
+  if (kind === "event") return undefined;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return "its payload must be an object";
+  const { approved = true, reason = "", ok, value: result, failure } = value as Readonly<Record<string, unknown>>;
+  switch (kind) {
+    case "approval":
+      return typeof approved === "boolean" ? undefined : "its payload's 'approved' must be true or false";
+    case "cancel":
+      return typeof reason === "string" ? undefined : "its payload's 'reason' must be text";
+    case "settle":
+      if (ok === true) {
+        return typeof result === "string" && isJson(result) ? undefined : "its payload's 'value' must be JSON text";
+      }
+      return ok === false && isFailure(failure) ? undefined : "its payload must be an outcome";
+    default:
+      return `its kind must be event, approval, cancel or settle, found "${String(kind)}"`;
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    decode(text);
+    return true;
+  } catch {
+    return false; // not JSON: that is the answer
+  }
+}
+
+function isFailure(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { message, stepKey, error } = value as Readonly<Record<string, unknown>>;
+  if (typeof message !== "string" || typeof stepKey !== "string" || typeof error !== "object" || error === null) {
+    return false;
+  }
+  const { name, message: text } = error as Readonly<Record<string, unknown>>;
+  return typeof name === "string" && typeof text === "string";
 }

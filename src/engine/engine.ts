@@ -11,9 +11,11 @@ import {
   EngineClosedError,
   hasCode,
   HostUnsupportedError,
+  PayloadTooLargeError,
   RunExistsError,
   RunFailedError,
   SchemaTooNewError,
+  StorageFailedError,
   UnknownRunError,
   UnknownWorkflowError,
 } from "../base/errors.ts";
@@ -35,7 +37,7 @@ import type {
   RunHandle,
   StartOptions,
 } from "./api.ts";
-import { approvalMessage, cancelMessage, pendingApprovals } from "./answers.ts";
+import { approvalMessage, cancelMessage, messageProblem, pendingApprovals } from "./answers.ts";
 import { createBatcher } from "./batcher.ts";
 import { callSite } from "./call_site.ts";
 import { mismatchError } from "./explain.ts";
@@ -125,8 +127,12 @@ class LocalEngine implements Engine {
   /** Runs that wait to begin or to be replayed. */
   #queue: string[] = [];
   #queueHead = 0;
+  /** Starts that wait for a place in the queue, and places that are promised to starts under way. */
   #full: (() => void)[] = [];
+  #reserved = 0;
   readonly #waiters = new Map<string, Set<Waiter>>();
+  /** Ids of messages that are being left, by run. */
+  readonly #posting = new Map<string, Set<string>>();
   readonly #stopped = new Map<string, Error>();
   readonly #sites = new Map<string, string | undefined>();
   #wakeAt = Infinity;
@@ -148,10 +154,12 @@ class LocalEngine implements Engine {
     this.#bounds = bounds;
     const { storage, executor, onEvent, host = createLocalHost(), cancelGraceMs = 5000, replay } = options;
     const emit = onEvent === undefined ? undefined : (event: EngineEvent): void => {
+      // A hook of the user's must not decide about a run, nor end the process: not by throwing, nor by rejecting.
       try {
-        onEvent(event);
+        const told: unknown = onEvent(event);
+        if (told instanceof Promise) told.catch(() => undefined);
       } catch {
-        return; // a hook of the user's must not decide about a run
+        return;
       }
     };
     const batcher = createBatcher(storage, host.hop, host.now, {
@@ -228,11 +236,7 @@ class LocalEngine implements Engine {
   async start(workflow: string, args: Json = {}, options: StartOptions = {}): Promise<RunHandle> {
     this.#open();
     const { runId = this.#newId(), deadlineMs, signal } = options;
-    if (runId === "" || runId.startsWith("__windkit/")) {
-      throw new TypeError(
-        `Cannot start a run: 'runId' must not be empty nor start with "__windkit/", found "${runId}"`,
-      );
-    }
+    checkRunId(runId);
     if (deadlineMs !== undefined) positive("deadlineMs", deadlineMs, 0);
     if (!Object.hasOwn(this.#options.workflows, workflow)) {
       const known = Object.keys(this.#options.workflows);
@@ -243,20 +247,33 @@ class LocalEngine implements Engine {
       );
     }
     const encoded = encode(args);
-    const starting = this.#starting.get(runId);
-    if (starting !== undefined) await starting;
-    const existing = options.runId === undefined ? undefined : await this.#shared.storage.run(runId);
-    if (existing !== undefined) {
-      await this.#sameRun(runId, workflow, encoded);
-      return this.#handle(runId);
+    if (options.runId === undefined) return await this.#create(workflow, encoded, runId, deadlineMs, signal);
+    for (let other = this.#starting.get(runId); other !== undefined; other = this.#starting.get(runId)) {
+      await other.then(() => undefined, () => undefined); // how it ends is its own caller's affair
+      this.#open();
     }
-    const creating = this.#create(workflow, encoded, runId, deadlineMs, signal);
-    this.#starting.set(runId, creating);
+    const starting = this.#startNamed(workflow, encoded, runId, deadlineMs, signal);
+    this.#starting.set(runId, starting);
     try {
-      return await creating;
+      return await starting;
     } finally {
       this.#starting.delete(runId);
     }
+  }
+
+  /** One at a time for each id. */
+  async #startNamed(
+    workflow: string,
+    args: string,
+    id: string,
+    deadlineMs: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<RunHandle> {
+    if (await this.#shared.storage.run(id) === undefined) {
+      return await this.#create(workflow, args, id, deadlineMs, signal);
+    }
+    await this.#sameRun(id, workflow, args);
+    return this.#handle(id);
   }
 
   async #create(
@@ -268,6 +285,7 @@ class LocalEngine implements Engine {
   ): Promise<RunHandle> {
     const { host, batcher, storage } = this.#shared;
     await this.#place(signal);
+    this.#reserved--;
     this.#open();
     if (!host.context.concurrent && this.#live.size > 0) {
       const [other] = this.#live.keys();
@@ -298,6 +316,7 @@ class LocalEngine implements Engine {
     const driver = begin ? this.#driver(header, { records: [], nextSeq: 1, check }, row) : undefined;
     if (driver !== undefined) this.#live.set(id, driver);
     else this.#queue.push(id);
+    this.#admit();
     return await new Promise<RunHandle>((resolve, reject) => {
       this.#onFailure.add(reject);
       batcher.add([{ w: "create", row, records: [{ seq: 0, text, check }] }], () => {
@@ -316,7 +335,9 @@ class LocalEngine implements Engine {
     const bytes = new TextEncoder().encode(text).length;
     const { maxRecordBytes } = this.#shared.storage.limits;
     if (bytes <= maxRecordBytes) return;
-    throw new RangeError(`Cannot start run "${id}": its arguments take ${bytes} bytes, the limit is ${maxRecordBytes}`);
+    throw new PayloadTooLargeError(
+      `Cannot start run "${id}": its arguments take ${bytes} bytes, the limit is ${maxRecordBytes}`,
+    );
   }
 
   async #sameRun(id: string, workflow: string, args: string): Promise<void> {
@@ -332,16 +353,37 @@ class LocalEngine implements Engine {
     throw new RunExistsError(`Run "${id}" exists with another ${differs.join(" and another ")}`, names);
   }
 
-  /** Waits for a place in the queue. */
+  /** Waits for a place in the queue and reserves it: the caller gives the reservation back when it takes the place. */
   async #place(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    while (this.#queue.length - this.#queueHead >= this.#bounds.maxQueuedRuns) {
-      await new Promise<void>((resolve, reject) => {
-        this.#full.push(resolve);
-        signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-      });
-      this.#open();
+    if (this.#full.length === 0 && this.#hasPlace()) {
+      this.#reserved++;
+      return;
     }
+    await new Promise<void>((resolve, reject) => {
+      const leave = (): void => {
+        this.#full = this.#full.filter((other) => other !== enter);
+        reject(signal?.reason as Error);
+      };
+      const enter = (): void => {
+        signal?.removeEventListener("abort", leave);
+        this.#reserved++;
+        resolve();
+      };
+      this.#full.push(enter);
+      signal?.addEventListener("abort", leave, { once: true });
+    });
+  }
+
+  #hasPlace(): boolean {
+    return this.#queue.length - this.#queueHead + this.#reserved < this.#bounds.maxQueuedRuns;
+  }
+
+  /** Lets waiting starts in, in their order, as far as there are places. */
+  #admit(): void {
+    let admitted = 0;
+    for (; admitted < this.#full.length && this.#hasPlace(); admitted++) this.#full[admitted]?.();
+    if (admitted > 0) this.#full = this.#full.slice(admitted);
   }
 
   #driver(header: RunHeader, journal: ReadJournal, row: RunRow): RunDriver {
@@ -368,11 +410,7 @@ class LocalEngine implements Engine {
       this.#wakeAt = this.#shared.host.now();
       this.#armWake();
     }
-    if (this.#queue.length - this.#queueHead < this.#bounds.maxQueuedRuns) {
-      const full = this.#full;
-      this.#full = [];
-      for (const go of full) go();
-    }
+    this.#admit();
     this.#checkIdle();
   }
 
@@ -492,8 +530,14 @@ class LocalEngine implements Engine {
   /** A message was left for a run: bring it back if it waits for one. */
   async #deliver(id: string): Promise<void> {
     if (this.#closing !== undefined || this.#failed !== undefined) return;
-    const live = this.#live.get(id) ?? await this.#loading.get(id);
-    if (live !== undefined) return await live.checkInbox();
+    for (;;) {
+      const live = this.#live.get(id) ?? await this.#loading.get(id);
+      if (live === undefined) break;
+      await live.checkInbox();
+      // It may have been put aside while its messages were read.
+      if (this.#live.get(id) === live) return;
+      if (this.#closing !== undefined || this.#failed !== undefined) return;
+    }
     const { storage, batcher } = this.#shared;
     const row = await storage.run(id);
     const messages = await storage.inbox(id, 1000);
@@ -750,19 +794,60 @@ class LocalEngine implements Engine {
   }
 
   async post(message: Omit<Message, "at">): Promise<void> {
+    const wrong = messageProblem(message);
+    if (wrong !== undefined) throw new TypeError(`Cannot post message "${message.id}": ${wrong}`);
     await this.#row(message.run);
     await this.#post({ ...message, at: this.#shared.host.now() });
   }
 
   async #post(message: Message): Promise<void> {
+    await this.#checkPost(message);
     await new Promise<void>((resolve, reject) => {
       this.#onFailure.add(reject);
       this.#shared.batcher.add([{ w: "post", message }], () => {
         this.#onFailure.delete(reject);
+        this.#posted(message);
         resolve();
         void this.#deliver(message.run).catch((error) => this.#fail(error as Error));
       });
     });
+  }
+
+  /** What the storage would refuse is refused here: there it would stop the engine. */
+  async #checkPost(message: Message): Promise<void> {
+    const { id, run, payload } = message;
+    const { storage } = this.#shared;
+    const { maxRecordBytes, maxMessages } = storage.limits;
+    if (payload.length * 3 > maxRecordBytes) {
+      const bytes = new TextEncoder().encode(payload).length;
+      if (bytes > maxRecordBytes) {
+        throw new PayloadTooLargeError(
+          `Cannot post message "${id}": its payload has ${bytes} bytes, the limit is ${maxRecordBytes}`,
+        );
+      }
+    }
+    const posting = this.#posting.get(run) ?? new Set();
+    this.#posting.set(run, posting);
+    posting.add(id);
+    try {
+      const waiting = await storage.inbox(run, maxMessages);
+      this.#open();
+      const others = new Set([...posting, ...waiting.map((m) => m.id)]);
+      if (others.size > maxMessages && !waiting.some((m) => m.id === id)) {
+        throw new StorageFailedError(
+          `Cannot post message "${id}": ${waiting.length} messages wait for run "${run}", the limit is ${maxMessages}`,
+        );
+      }
+    } catch (error) {
+      this.#posted(message);
+      throw error;
+    }
+  }
+
+  #posted({ id, run }: Message): void {
+    const posting = this.#posting.get(run);
+    posting?.delete(id);
+    if (posting?.size === 0) this.#posting.delete(run);
   }
 
   async prune(olderThanMs: number): Promise<number> {
@@ -830,6 +915,18 @@ class LocalEngine implements Engine {
       toHex(this.#shared.host.random(8))
     }`;
   }
+}
+
+/** Longest id of a run, in characters. */
+const LONGEST_ID = 1024;
+
+function checkRunId(id: string): void {
+  const fits = id !== "" && id.length <= LONGEST_ID && id.isWellFormed() && !/\0/.test(id);
+  if (fits && !id.startsWith("__windkit/")) return;
+  throw new TypeError(
+    `Cannot start a run: 'runId' must have 1 to ${LONGEST_ID} characters, no U+0000 and no lone surrogate, ` +
+      `and not start with "__windkit/", found ${JSON.stringify(id.slice(0, 80))} of ${id.length} characters`,
+  );
 }
 
 function positive(name: string, value: number, least: number): number {

@@ -22,6 +22,7 @@ import type {
 import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
 import { type BodySession, createSession } from "../workflow/session.ts";
 import type { Alarm, AlarmClock } from "./alarm_clock.ts";
+import { messageProblem } from "./answers.ts";
 import type { EngineEvent, WorkflowFunction } from "./api.ts";
 import type { Batcher } from "./batcher.ts";
 import { nonConfluentNotice } from "./explain.ts";
@@ -145,6 +146,7 @@ export class RunDriver {
 
   /** Starts or replays the body. */
   begin(records: readonly JournalRecord[]): void {
+    if (this.#closed) return; // the engine was closed while the run was being stored
     for (const record of records) {
       if (record.t === "called") this.#called.set(record.key, record);
       else if (record.t === "settled" || record.t === "abandoned") this.#called.delete(record.key);
@@ -456,6 +458,14 @@ export class RunDriver {
     for (const message of messages) {
       if (this.#closed) return;
       if (this.#taking.has(message.id)) continue;
+      const wrong = messageProblem(message);
+      if (wrong !== undefined) {
+        this.#taking.add(message.id);
+        const { emit, batcher } = this.#shared;
+        emit?.({ event: "warning", run: this.id, message: `Message "${message.id}" was thrown away: ${wrong}` });
+        batcher.add([{ w: "take", id: message.id }]);
+        continue;
+      }
       if (message.kind === "cancel") {
         this.#taking.add(message.id);
         const { reason = "Cancelled" } = JSON.parse(message.payload) as { readonly reason?: string };

@@ -45,7 +45,7 @@ export async function withEngine<T>(options: BenchOptions, use: (bench: Bench) =
     host,
     onEvent: (event) => {
       events.push(event);
-      onEvent?.(event);
+      return onEvent?.(event);
     },
   });
   try {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import "./engine_runs.ts";
 import "./errors.ts";
 import "./public_api.ts";
 import "./storage_conformance.ts";
