@@ -152,7 +152,7 @@ async function follow(request: WireRequest, signal: AbortSignal): Promise<Respon
     const to = location !== null && URL.canParse(location, url) ? new URL(location, url) : undefined;
     const same = to?.origin === new URL(url).origin;
     if (hop >= REDIRECTS || !(hidden ? safe : to !== undefined && (safe || (same && status > 306)))) {
-      throw failure(request, status, `a redirect to ${to?.origin}, set 'baseUrl' to the final address`);
+      throw failure(request, status, `a redirect to ${to?.origin ?? "elsewhere"}, set 'baseUrl' to the final address`);
     }
     if (to === undefined) init.redirect = "follow";
     else {

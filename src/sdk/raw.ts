@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { encodePath } from "../base/url.ts";
+import { encodeSegment } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { type Answer, readJson } from "../wire/answer.ts";
 import { type ClientOptions, queryOf, request, workspaceOf } from "./connection.ts";
@@ -40,12 +40,14 @@ export async function rawRequest(
   options: RawRequestOptions = {},
 ): Promise<RawAnswer> {
   const { query = {}, body, accept, idempotent } = options;
-  const bare = typeof path === "string" ? path.replace(/^\//, "") : path;
-  const workspace = /(^|\/)\{workspace\}(\/|$)/;
-  const target = workspace.test(bare) ? bare.replace(workspace, (_, a, z) => a + workspaceOf(client) + z) : bare;
+  const segments = typeof path === "string" ? path.replace(/^\//, "").split("/") : [path];
+  // The workspace goes in as one segment, whatever its name holds.
+  const route = segments.map((segment) =>
+    encodeSegment(segment === "{workspace}" ? workspaceOf(client) : segment, `path ${JSON.stringify(path)}`)
+  ).join("/");
   const call = {
     method: method.toUpperCase(),
-    route: encodePath(target, "path"),
+    route,
     query: queryOf(query),
     body,
     ...(accept === undefined ? {} : { accept }),

@@ -4,6 +4,10 @@
  * @module
  */
 
+import "./client_groups.ts";
+import "./client_transport.ts";
+import "./client_wait.ts";
+import "./client_wire.ts";
 import "./engine_runs.ts";
 import "./errors.ts";
 import "./public_api.ts";

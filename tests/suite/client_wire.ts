@@ -1,0 +1,327 @@
+/**
+ * What goes over the wire, compared request by request with what the official clients sent (`fixtures/official_requests.json`,
+ * recorded from windmill-client 1.818.0 and wmill 1.735.0). Where this client sends something else, the table says what and why.
+ */
+import * as wmill from "@windkit/windmill-client";
+import { type Client, createClient } from "@windkit/windmill-client";
+import { assert, assertEquals } from "./assert.ts";
+import { json, options, type Seen, serve, type Stub, text, withEnvironment } from "./_client_kit.ts";
+import { noEnvironment } from "./env.ts";
+import recorded from "./fixtures/official_requests.json" with { type: "json" };
+import { test } from "./harness.ts";
+
+interface Sent {
+  readonly method: string;
+  readonly url: string;
+  readonly accept: string | null;
+  readonly contentType: string | null;
+  readonly authorization: string | null;
+  readonly body: string;
+}
+
+interface WireCase {
+  /** The call on a client of its own. */
+  readonly client: (client: Client) => Promise<unknown>;
+  /** The same call with the official name. */
+  readonly top?: () => Promise<unknown>;
+}
+
+const job = "00000000-0000-0000-0000-00000000c0de";
+
+const environment: Readonly<Record<string, string>> = {
+  BASE_INTERNAL_URL: "http://stub.test/",
+  WM_WORKSPACE: "ws",
+  WM_TOKEN: "tok",
+  WM_JOB_ID: "job-self",
+  WM_JOB_PATH: "u/me/self",
+  WM_FLOW_JOB_ID: "flow-1",
+  WM_ROOT_FLOW_JOB_ID: "rootflow",
+  WM_STATE_PATH: "u/me/state",
+};
+
+/** Answers as the server did that the requests were recorded from. */
+function answer({ method, target }: Seen): Response {
+  const path = target.replace(/^\/api\/w\/ws\//, "").replace(/\?.*$/, "");
+  if (/missing$/.test(path)) return text("Not found: thing", 404);
+  if (/boom$/.test(path)) return text("Internal: kaboom", 500);
+  if (/^(variables|resources)\/exists\//.test(path)) return json(!path.endsWith("absent"));
+  if (/^variables\/get_value\//.test(path) || /^resources\/get_value/.test(path)) return json("value");
+  if (path === "resources/list") return json([{ path: "u/me/db", resource_type: "postgresql" }]);
+  if (path === "jobs/list") return json([{ id: "job-self" }, { id: "other-1" }]);
+  if (/^jobs\/run\//.test(path)) return text(job, 201);
+  if (/^jobs_u\/getupdate_sse\//.test(path)) return text('data: {"type":"update","completed":true}\n\n');
+  if (/get_result_maybe\/fail/.test(path)) {
+    return json({ started: true, success: false, completed: true, result: { error: { name: "E", message: "bad" } } });
+  }
+  if (/get_result_maybe\//.test(path)) {
+    return json({ started: true, success: true, completed: true, result: { ok: 1 } });
+  }
+  if (/completed\/get_result\//.test(path)) return json({ r: 1 });
+  if (/get_root_job_id\//.test(path)) return json("root-1");
+  if (/^jobs_u\/get\//.test(path)) {
+    return json({ id: "job-2", type: "QueuedJob", running: true, parent_job: "parent-1" });
+  }
+  if (/get_progress\//.test(path)) return json(5);
+  if (/user_states\//.test(path) && method === "GET") return json({ s: 1 });
+  return text("done");
+}
+
+const typescript: Readonly<Record<string, WireCase>> = {
+  "getVariable": { client: (c) => c.variables.get("u/me/v"), top: () => wmill.getVariable("u/me/v") },
+  "getVariable var://": {
+    client: (c) => c.variables.get("var://u/me/v"),
+    top: () => wmill.getVariable("var://u/me/v"),
+  },
+  "getVariable $var:": { client: (c) => c.variables.get("$var:u/me/v"), top: () => wmill.getVariable("$var:u/me/v") },
+  "getVariable missing": {
+    client: (c) => c.variables.get("u/me/missing"),
+    top: () => wmill.getVariable("u/me/missing"),
+  },
+  "getVariable special": { client: (c) => c.variables.get("u/me/a b?c"), top: () => wmill.getVariable("u/me/a b?c") },
+  "setVariable exists": {
+    client: (c) => c.variables.set("u/me/v", "x"),
+    top: () => wmill.setVariable("u/me/v", "x", true, "desc"),
+  },
+  "setVariable absent": {
+    client: (c) => c.variables.set("u/me/absent", "x", { isSecret: true, description: "desc" }),
+    top: () => wmill.setVariable("u/me/absent", "x", true, "desc"),
+  },
+  "getResource": { client: (c) => c.resources.get("u/me/r"), top: () => wmill.getResource("u/me/r") },
+  "getResource $res:": { client: (c) => c.resources.get("$res:u/me/r"), top: () => wmill.getResource("$res:u/me/r") },
+  "getResource missing": {
+    client: (c) => c.resources.get("u/me/missing"),
+    top: () => wmill.getResource("u/me/missing"),
+  },
+  "getResource missing undefinedIfEmpty": {
+    client: (c) => c.resources.find("u/me/missing"),
+    top: () => wmill.getResource("u/me/missing", true),
+  },
+  "getResource boom undefinedIfEmpty": {
+    client: (c) => c.resources.find("u/me/boom"),
+    top: () => wmill.getResource("u/me/boom", true),
+  },
+  "setResource exists": {
+    client: (c) => c.resources.set("u/me/r", { a: 1 }),
+    top: () => wmill.setResource({ a: 1 }, "u/me/r"),
+  },
+  "setResource absent": {
+    client: (c) => c.resources.set("u/me/absent", { a: 1 }, { resourceType: "mytype" }),
+    top: () => wmill.setResource({ a: 1 }, "u/me/absent", "mytype"),
+  },
+  "setResource absent notype": {
+    client: (c) => c.resources.set("u/me/absent", { a: 1 }),
+    top: () => wmill.setResource({ a: 1 }, "u/me/absent"),
+  },
+  "getState": { client: (c) => c.state.get(), top: () => wmill.getState() },
+  "setState": { client: (c) => c.state.set({ s: 1 }), top: () => wmill.setState({ s: 1 }) },
+  "setProgress": { client: (c) => c.jobs.setProgress(12.7), top: () => wmill.setProgress(12.7) },
+  "setProgress jobId": {
+    client: (c) => c.jobs.setProgress(12.7, { jobId: "job-2" }),
+    top: () => wmill.setProgress(12.7, "job-2"),
+  },
+  "getProgress": { client: (c) => c.jobs.getProgress(), top: () => wmill.getProgress() },
+  "setFlowUserState": {
+    client: (c) => c.state.setFlow("k", { v: 1 }),
+    top: () => wmill.setFlowUserState("k", { v: 1 }),
+  },
+  "setFlowUserState string": {
+    client: (c) => c.state.setFlow("k", "str"),
+    top: () => wmill.setFlowUserState("k", "str"),
+  },
+  "setFlowUserState undefined": {
+    client: (c) => c.state.setFlow("k", undefined),
+    top: () => wmill.setFlowUserState("k", undefined),
+  },
+  "getFlowUserState": { client: (c) => c.state.getFlow("k"), top: () => wmill.getFlowUserState("k") },
+  "cancelJob": { client: (c) => c.jobs.cancel("job-9"), top: () => wmill.cancelJob("job-9") },
+  "runScriptByPath": {
+    client: (c) => c.jobs.run("u/me/s", { x: 1 }),
+    top: () => wmill.runScriptByPath("u/me/s", { x: 1 }),
+  },
+  "runScriptByHash": {
+    client: (c) => c.jobs.runByHash("abc", { x: 1 }, { tag: "gpu" }),
+    top: () => wmill.runScriptByHash("abc", { x: 1 }, false, "gpu"),
+  },
+  "runScriptByPathAsync": {
+    client: (c) => c.jobs.start("u/me/s", { x: 1 }, { scheduledInSeconds: 30, tag: "gpu" }),
+    top: () => wmill.runScriptByPathAsync("u/me/s", { x: 1 }, 30, "gpu"),
+  },
+  "runScriptByPathAsync http404": {
+    client: (c) => c.jobs.start("missing"),
+    top: () => wmill.runScriptByPathAsync("missing"),
+  },
+  "runFlow": { client: (c) => c.jobs.runFlow("u/me/f", { x: 1 }), top: () => wmill.runFlow("u/me/f", { x: 1 }) },
+  "runFlowAsync": {
+    client: (c) => c.jobs.startFlow("u/me/f", { x: 1 }),
+    top: () => wmill.runFlowAsync("u/me/f", { x: 1 }),
+  },
+  "waitJob fail": { client: (c) => c.jobs.wait("fail"), top: () => wmill.waitJob("fail") },
+  "waitJob failstr": { client: (c) => c.jobs.wait("failstr"), top: () => wmill.waitJob("failstr") },
+  "getResult": { client: (c) => c.jobs.result("job-9"), top: () => wmill.getResult("job-9") },
+  "getResultMaybe": { client: (c) => c.jobs.resultMaybe("job-9"), top: () => wmill.getResultMaybe("job-9") },
+  "getRootJobId": { client: (c) => c.jobs.rootJobId(), top: () => wmill.getRootJobId() },
+  "resolveDefaultResource": {
+    client: (c) => c.resources.get("$res:u/me/r"),
+    top: () => wmill.resolveDefaultResource("$res:u/me/r"),
+  },
+  "databaseUrlFromResource": {
+    client: (c) => c.resources.databaseUrl("u/me/r"),
+    top: () => wmill.databaseUrlFromResource("u/me/r"),
+  },
+};
+
+/** Functions that the Python client has and the TypeScript client lacks. */
+const python: Readonly<Record<string, WireCase>> = {
+  "run_flow_async track": {
+    client: (c) => c.jobs.startFlow("u/me/f", { x: 1 }, { parentJob: "job-self", rootJob: "rootflow" }),
+    top: () => wmill.runFlowAsync("u/me/f", { x: 1 }, null, false),
+  },
+  "cancel_running": { client: (c) => c.jobs.cancelRunning(), top: () => wmill.cancelRunning() },
+  "get_job": { client: (c) => c.jobs.get("job-9"), top: () => wmill.getJob("job-9") },
+  "get_job_status": { client: (c) => c.jobs.status("job-9"), top: () => wmill.getJobStatus("job-9") },
+  "list_resources": {
+    client: (c) => c.resources.list({ resourceType: "postgresql", page: 1, perPage: 50 }),
+    top: () => wmill.listResources("postgresql", 1, 50),
+  },
+  "list_resources none": { client: (c) => c.resources.list(), top: () => wmill.listResources() },
+  "get_resource raw": {
+    client: (c) => c.resources.get("u/me/r", { raw: true }),
+    top: () => wmill.getResource("u/me/r", false, { raw: true }),
+  },
+};
+
+const updates = "?fast=true&no_logs=true&only_result=true";
+
+/** A request for the stream of a job's updates. */
+function stream(id: string): Partial<Sent> & { readonly at: number } {
+  return {
+    at: 0,
+    method: "GET",
+    url: `/api/w/ws/jobs_u/getupdate_sse/${id}${updates}`,
+    accept: "text/event-stream",
+    contentType: null,
+    authorization: "Bearer tok",
+    body: "",
+  };
+}
+
+/** What is sent otherwise than recorded: changes of one request, or one more request before the recorded one at `at`. */
+const differences: Readonly<
+  Record<
+    string,
+    { readonly reason: string; readonly changes?: readonly Partial<Sent>[]; readonly extra?: ReturnType<typeof stream> }
+  >
+> = {
+  "getVariable $var:": {
+    reason: "the official clients send the prefix as a part of the path, which the server does not find",
+    changes: [{ url: "/api/w/ws/variables/get_value/u/me/v" }],
+  },
+  "getVariable special": {
+    reason: "the official client leaves '?' and '#' as they are, and so asks for another variable",
+    changes: [{ url: "/api/w/ws/variables/get_value/u/me/a%20b%3Fc" }],
+  },
+  "runScriptByPath": { reason: "the stream of updates says when to look", extra: { ...stream(job), at: 1 } },
+  "runScriptByHash": { reason: "the stream of updates says when to look", extra: { ...stream(job), at: 1 } },
+  "runFlow": { reason: "the stream of updates says when to look", extra: { ...stream(job), at: 1 } },
+  "waitJob fail": { reason: "the stream of updates says when to look", extra: stream("fail") },
+  "waitJob failstr": { reason: "the stream of updates says when to look", extra: stream("failstr") },
+  "get_job_status": {
+    reason: "a status needs neither logs nor code",
+    changes: [{ url: "/api/w/ws/jobs_u/get/job-9?no_logs=true&no_code=true" }],
+  },
+  "cancel_running": {
+    reason: "the server's default page has 30 jobs, and there may be more; the reason has this function's name",
+    changes: [{ url: "/api/w/ws/jobs/list?running=true&script_path_exact=u%2Fme%2Fself&page=1&per_page=100" }, {
+      body: JSON.stringify({ reason: "killed by `cancelRunning` method" }),
+    }],
+  },
+};
+
+function sent(stub: Stub): Sent[] {
+  return stub.seen.map(({ method, target, headers, body }) => ({
+    method,
+    url: target,
+    accept: headers.get("accept"),
+    contentType: headers.get("content-type"),
+    authorization: headers.get("authorization"),
+    body,
+  }));
+}
+
+/** What is expected of a case: the recorded requests with the differences of the table. */
+function expected(name: string, recordings: readonly (Sent & { readonly fn: string })[], foreign: boolean): Sent[] {
+  const list: Sent[] = recordings.filter(({ fn }) => fn === name).map(({ fn: _, ...request }) => {
+    if (!foreign) return request;
+    // The Python client sends "*/*" and a content type with every request, and JSON with spaces; what counts is the value.
+    const body = request.body === "" ? "" : JSON.stringify(JSON.parse(request.body));
+    const accept = request.url.includes("/jobs/run/") ? "*/*" : "application/json";
+    return { ...request, accept, contentType: body === "" ? null : "application/json", body };
+  });
+  assert(list.length > 0, `Expected a recording of "${name}"`);
+  const { changes = [], extra } = differences[name] ?? {};
+  changes.forEach((change, at) => list[at] = { ...list[at] as Sent, ...change });
+  if (extra !== undefined) {
+    const { at, ...request } = extra;
+    list.splice(at, 0, request as Sent);
+  }
+  return list;
+}
+
+async function ignoreOutcome(call: Promise<unknown>): Promise<void> {
+  // Recorded calls fail too, on purpose: here only what was sent counts.
+  await call.then(() => undefined, () => undefined);
+}
+
+for (
+  const [cases, recordings, foreign] of [
+    [typescript, recorded.typescript, false],
+    [python, recorded.python, true],
+  ] as const
+) {
+  for (const [name, { client, top }] of Object.entries(cases)) {
+    test(`wire: a client sends what the official one does for ${name}`, async () => {
+      const stub = serve(answer);
+      const env = name === "run_flow_async track" ? {} : environment;
+      await ignoreOutcome(
+        client(createClient({ env, baseUrl: "http://stub.test", workspace: "ws", token: "tok", fetch: stub.fetch })),
+      );
+      assertEquals(sent(stub), expected(name, recordings, foreign));
+    });
+    if (top === undefined) continue;
+    test(`wire: the function of that name sends what the official one does for ${name}`, async () => {
+      const stub = serve(answer);
+      await withEnvironment(environment, stub, () => ignoreOutcome(top()));
+      assertEquals(sent(stub), expected(name, recordings, foreign));
+    }, noEnvironment);
+  }
+}
+
+test("wire: every recorded function has a case, and every difference is one", () => {
+  const names = new Set([...recorded.typescript, ...recorded.python].map(({ fn }) => fn));
+  assertEquals([...Object.keys(typescript), ...Object.keys(python)].toSorted(), [...names].toSorted());
+  for (const [name, { reason, changes, extra }] of Object.entries(differences)) {
+    const first = [...recorded.typescript, ...recorded.python].find(({ fn }) => fn === name);
+    assert(reason.length > 20 && first !== undefined, `Expected a reason and a recording for "${name}"`);
+    assert(extra !== undefined || changes?.[0]?.url !== first.url, `Expected a difference in "${name}"`);
+  }
+});
+
+test("wire: the answers of the recorded server give what the official client gave, or a typed error", async () => {
+  const client = createClient({ ...options(serve(answer)), env: environment });
+  assertEquals(await client.variables.get("u/me/v"), "value");
+  assertEquals(await client.resources.find("u/me/missing"), undefined);
+  assertEquals(await client.jobs.getProgress(), 5);
+  assertEquals(await client.state.getFlow("k"), { s: 1 });
+  assertEquals(await client.jobs.cancel("job-9"), "done");
+  assertEquals(await client.jobs.run("u/me/s"), { ok: 1 });
+  assertEquals(await client.jobs.start("u/me/s"), job);
+  assertEquals(await client.jobs.rootJobId(), "root-1");
+  assertEquals(await client.jobs.resultMaybe("x"), {
+    started: true,
+    success: true,
+    completed: true,
+    result: { ok: 1 },
+  });
+  assertEquals(await client.jobs.status("x"), "RUNNING");
+  assertEquals(await client.jobs.cancelRunning(), { "other-1": { message: "done" } });
+});
