@@ -57,17 +57,24 @@ export async function loadSqlite(): Promise<SqliteModule> {
   // A name in a variable, so that no bundler resolves it. In Deno this takes 1 ms, `process.getBuiltinModule` 15.
   const name = "node:sqlite";
   if (runtime.Deno !== undefined) return await import(name) as SqliteModule;
-  const found = runtime.process?.getBuiltinModule?.(name) as SqliteModule | undefined;
-  if (found?.DatabaseSync !== undefined) return found;
+  // Workers have a module of that name that opens nothing.
+  const found = isWorkers(runtime)
+    ? undefined
+    : runtime.process?.getBuiltinModule?.(name) as Partial<SqliteModule> | undefined;
+  if (found?.DatabaseSync !== undefined) return found as SqliteModule;
   throw new MissingPackageError(
     `Cannot open the SQLite storage: it needs 'node:sqlite' (${NEEDED}), and this is ${runtimeName(runtime)}`,
   );
 }
 
+function isWorkers(runtime: Runtime): boolean {
+  return runtime.navigator?.userAgent?.startsWith("Cloudflare") === true;
+}
+
 function runtimeName(runtime: Runtime): string {
+  if (isWorkers(runtime)) return "Cloudflare Workers";
   const { bun, node } = runtime.process?.versions ?? {};
   if (bun !== undefined) return `Bun ${bun}`;
-  if (runtime.navigator?.userAgent?.startsWith("Cloudflare") === true) return "Cloudflare Workers";
   return node === undefined ? "a runtime without it" : `Node ${node}`;
 }
 

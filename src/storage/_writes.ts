@@ -96,21 +96,6 @@ export function inboxFull(message: Message, maxMessages: number): StorageFailedE
   );
 }
 
-/** Length of a text in bytes of UTF-8. */
-export function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0x80) continue;
-    // A surrogate pair is two units and four bytes: two more for the first, none for the second.
-    if (unit >= 0xd800 && unit <= 0xdbff) {
-      bytes += 2;
-      i++;
-    } else bytes += unit < 0x800 ? 1 : 2;
-  }
-  return bytes;
-}
-
 function checkRecords(run: string, records: readonly StoredRecord[], maxRecordBytes: number): void {
   for (const { seq, text, check } of records) {
     if (!CHECK.test(check)) {
@@ -124,12 +109,12 @@ function checkRecords(run: string, records: readonly StoredRecord[], maxRecordBy
 }
 
 function checkSize(text: string, maxBytes: number, what: () => string): void {
-  // No text has more than three bytes a unit: most are settled without counting.
+  // No text has more than three bytes a unit, and none less than one: most are settled without counting.
   if (text.length * 3 <= maxBytes) return;
-  const bytes = text.length > maxBytes ? text.length : utf8Length(text);
+  const bytes = text.length > maxBytes ? text.length : new TextEncoder().encode(text).length;
   if (bytes <= maxBytes) return;
-  const found = bytes === text.length ? utf8Length(text) : bytes;
-  throw new PayloadTooLargeError(`Cannot store ${what()}: it has ${found} bytes, the limit is ${maxBytes}`);
+  const least = bytes === text.length ? "at least " : "";
+  throw new PayloadTooLargeError(`Cannot store ${what()}: it has ${least}${bytes} bytes, the limit is ${maxBytes}`);
 }
 
 /** U+0000 would end the text for some of SQLite's readers; a lone surrogate would come back as another character. */
