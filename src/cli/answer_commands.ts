@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { resolve } from "node:path";
 import { decode } from "../base/canonical.ts";
 import { approvalMessage, cancelMessage, pendingApprovals } from "../engine/answers.ts";
 import type { Message, RunRow, Storage } from "../engine/ports.ts";
 import { readJournal } from "../engine/read_journal.ts";
 import type { ApproveCommand, CancelCommand } from "./arguments.ts";
-import { dataOption, driverOf, knownRun, withVisit } from "./data_folder.ts";
+import { dataOption, isDriven, knownRun, withVisit } from "./data_folder.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
 import { paint, quote } from "./format.ts";
 import type { Io } from "./terminal.ts";
@@ -51,7 +50,7 @@ async function postApproval(command: ApproveCommand, io: Io, storage: Storage): 
     { run: row.id, key: message.name, approved, approver },
     `${did} "${message.name}" of run ${row.id}${early}`,
   );
-  remind(command, io, row);
+  await remind(command, io, row);
   return EXIT.ok;
 }
 
@@ -72,7 +71,7 @@ async function postCancel(command: CancelCommand, io: Io, storage: Storage): Pro
   const { reason = "Cancelled from the command line" } = command;
   await storage.commit([{ w: "post", message: cancelMessage(row.id, reason, crypto.randomUUID(), Date.now()) }]);
   tell(command, io, { run: row.id, reason }, `Asked run ${row.id} to end`);
-  remind(command, io, row);
+  await remind(command, io, row);
   return EXIT.ok;
 }
 
@@ -82,8 +81,8 @@ function tell(command: { readonly json: boolean }, io: Io, data: unknown, text: 
 }
 
 /** A message waits for a process that drives the run: say so when there is none. */
-function remind(command: ApproveCommand | CancelCommand, io: Io, row: RunRow): void {
-  if (command.json || driverOf(resolve(io.cwd, command.data)) !== undefined) return;
+async function remind(command: ApproveCommand | CancelCommand, io: Io, row: RunRow): Promise<void> {
+  if (command.json || await isDriven(command.data, io)) return;
   const again = `${io.program} run FILE --run-id ${quote(row.id)}${dataOption(command.data)}`;
   io.err.write(`No process drives it now. It takes the message when it goes on: ${again}\n`);
 }

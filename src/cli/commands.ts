@@ -7,6 +7,7 @@ import process from "node:process";
 import { SDK_VERSION } from "../base/version.ts";
 import { approve, cancel } from "./answer_commands.ts";
 import { type Command, parseCommand } from "./arguments.ts";
+import { doctor } from "./doctor_command.ts";
 import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { paint } from "./format.ts";
 import { helpText } from "./help.ts";
@@ -84,6 +85,8 @@ async function perform(command: Command, io: Io, interruptions: Interruptions | 
       return await approve(command, io);
     case "cancel":
       return await cancel(command, io);
+    case "doctor":
+      return await doctor(command, io);
   }
 }
 

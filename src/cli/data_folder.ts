@@ -5,11 +5,11 @@
  */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import process from "node:process";
 import { UnknownRunError } from "../base/errors.ts";
 import type { RunRow, Storage } from "../engine/ports.ts";
 import { localFiles } from "../storage/_files.ts";
-import { type Holder, readHolder } from "../storage/_owner.ts";
+import { isLocked } from "../storage/_owner.ts";
+import { loadSqlite } from "../storage/_sqlite_module.ts";
 import { openSqliteStorage } from "../storage/sqlite.ts";
 import { DEFAULT_DATA } from "./arguments.ts";
 import { UsageError } from "./exit_codes.ts";
@@ -27,6 +27,20 @@ export function holdsRuns(dir: string): boolean {
 }
 
 /**
+ * Refuses a folder that holds no runs.
+ *
+ * @param dir absolute path
+ * @param data the folder as it was given
+ */
+export function checkHoldsRuns(dir: string, data: string): void {
+  if (holdsRuns(dir)) return;
+  throw new UsageError(
+    `No runs in "${data}": ${existsSync(dir) ? "the folder holds no data of windkit" : "there is no such folder"}`,
+    "Name the folder with --data; windkit run makes it",
+  );
+}
+
+/**
  * Opens a data folder for reading and for leaving messages, and closes it again.
  *
  * @param data the folder as it was given
@@ -36,12 +50,7 @@ export function holdsRuns(dir: string): boolean {
  */
 export async function withVisit<T>(data: string, io: Io, use: (storage: Storage) => Promise<T>): Promise<T> {
   const dir = resolve(io.cwd, data);
-  if (!holdsRuns(dir)) {
-    throw new UsageError(
-      `No runs in "${data}": ${existsSync(dir) ? "the folder holds no data of windkit" : "there is no such folder"}`,
-      "Name the folder with --data; windkit run makes it",
-    );
-  }
+  checkHoldsRuns(dir, data);
   const storage = await openSqliteStorage({ dir, mode: "visit" });
   try {
     return await use(storage);
@@ -66,21 +75,14 @@ export async function knownRun(storage: Storage, run: string, data: string): Pro
 }
 
 /**
- * The process that drives a folder now.
+ * Tells whether a process drives a folder now.
  *
- * @param dir absolute path
- * @returns who, as far as it is known; undefined when nobody does
+ * @param data the folder as it was given
+ * @param io where it is relative to
+ * @returns true when one does
  */
-export function driverOf(dir: string): Holder | undefined {
-  const holder = readHolder(localFiles(), dir);
-  if (holder?.pid === undefined) return undefined;
-  try {
-    process.kill(holder.pid, 0);
-    return holder;
-  } catch (error) {
-    // The process is there, and somebody else's; else it ended without closing.
-    return (error as { readonly code?: unknown }).code === "EPERM" ? holder : undefined;
-  }
+export async function isDriven(data: string, io: Io): Promise<boolean> {
+  return isLocked(await loadSqlite(), localFiles(), resolve(io.cwd, data));
 }
 
 /**

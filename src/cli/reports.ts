@@ -9,7 +9,7 @@ import type { EngineEvent } from "../engine/api.ts";
 import type { JournalRecord, Json, Key, RunStatus } from "../workflow/journal.ts";
 import type { LogLevel } from "./console_capture.ts";
 import { createDisplay } from "./display.ts";
-import { exitCodeOf, UsageError } from "./exit_codes.ts";
+import { exitCodeOf } from "./exit_codes.ts";
 import { clock, count, duration, oneLine, paint } from "./format.ts";
 import { createProgress } from "./progress.ts";
 import { Interruption } from "./signals.ts";

@@ -12,7 +12,7 @@ import { readJournal } from "../engine/read_journal.ts";
 import { openSqliteStorage } from "../storage/sqlite.ts";
 import type { Call, JournalRecord, Outcome } from "../workflow/journal.ts";
 import type { ListCommand, PruneCommand, ShowCommand } from "./arguments.ts";
-import { driverOf, knownRun, withVisit } from "./data_folder.ts";
+import { isDriven, knownRun, withVisit } from "./data_folder.ts";
 import { EXIT } from "./exit_codes.ts";
 import { clip, clock, count, duration, oneLine, type Paint, paint, table } from "./format.ts";
 import type { Io } from "./terminal.ts";
@@ -33,7 +33,7 @@ export function listRuns(command: ListCommand, io: Io): Promise<number> {
 
 async function list(command: ListCommand, io: Io, storage: Storage): Promise<number> {
   const { json, state, limit = json ? Number.POSITIVE_INFINITY : DEFAULT_LIMIT } = command;
-  const isDriven = driverOf(resolve(io.cwd, command.data)) !== undefined;
+  const driven = await isDriven(command.data, io);
   const colors = paint(io.out.color);
   const now = Date.now();
   const shown: string[][] = [];
@@ -49,7 +49,7 @@ async function list(command: ListCommand, io: Io, storage: Storage): Promise<num
       shown.push([
         oneLine(row.id),
         oneLine(row.workflow),
-        stateText(row, isDriven, now, colors),
+        stateText(row, driven, now, colors),
         clock(row.createdAt, now),
         row.closedAt === undefined ? "" : duration(row.closedAt - row.createdAt),
       ]);
@@ -86,7 +86,7 @@ async function* rows(storage: Storage, state: ListCommand["state"]): AsyncGenera
 }
 
 /** A run's state in a word or two, as a person wants to know it. */
-function stateText(row: RunRow, isDriven: boolean, now: number, colors: Paint): string {
+function stateText(row: RunRow, driven: boolean, now: number, colors: Paint): string {
   switch (row.state) {
     case "closed":
       return row.status === "completed" ? colors.good("completed") : colors.bad(row.status ?? "closed");
@@ -97,9 +97,9 @@ function stateText(row: RunRow, isDriven: boolean, now: number, colors: Paint): 
       return colors.wait(row.wakeAt === undefined ? "waits" : `sleeps until ${clock(row.wakeAt, now)}`);
     }
     case "active":
-      return isDriven ? colors.busy("running") : colors.wait("interrupted");
+      return driven ? colors.busy("running") : colors.wait("interrupted");
     case "ready":
-      return isDriven ? colors.busy("ready") : colors.wait("interrupted");
+      return driven ? colors.busy("ready") : colors.wait("interrupted");
     case "orphan":
       return colors.wait("orphan");
   }
@@ -125,14 +125,14 @@ async function show(command: ShowCommand, io: Io, storage: Storage): Promise<num
   }
   const colors = paint(io.out.color);
   const now = Date.now();
-  const isDriven = driverOf(resolve(io.cwd, command.data)) !== undefined;
+  const driven = await isDriven(command.data, io);
   const lines: string[] = [];
   const [first] = records;
   const field = (name: string, value: string): void => void lines.push(`${colors.faint(name.padEnd(10))}${value}`);
   field("run", colors.strong(oneLine(row.id)));
   field("workflow", oneLine(row.workflow));
   if (first?.t === "opened") field("args", clip(first.header.args, 200));
-  field("state", stateText(row, isDriven, now, colors));
+  field("state", stateText(row, driven, now, colors));
   field("started", clock(row.createdAt, now));
   if (row.closedAt !== undefined) field("took", duration(row.closedAt - row.createdAt));
   lines.push("");
