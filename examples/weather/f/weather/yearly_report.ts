@@ -214,13 +214,11 @@ function best(months: MonthSummary[], figure: (month: MonthSummary) => number): 
   return months.reduce((top, month) => (figure(month) > figure(top) ? month : top)).month;
 }
 
-/** A small generator with a seed (mulberry32). */
+/** A linear congruential generator: repeatable, and good enough to draw days. */
 function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
   };
 }
