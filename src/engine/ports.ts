@@ -78,7 +78,7 @@ export interface RunQuery {
   readonly workflow?: string;
   /** Only runs that come after this id in the listing: the last one of the page before. */
   readonly after?: string;
-  /** Only runs closed before this time. */
+  /** Only runs closed before this time; they are listed by when they closed, the last first. */
   readonly closedBefore?: number;
   readonly limit: number;
 }
