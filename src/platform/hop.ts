@@ -37,7 +37,7 @@ function find(): (then: () => void) => void {
 }
 
 function immediateHopper(setImmediate: (then: () => void) => unknown): (then: () => void) => void {
-  let queue: (() => void)[] = [];
+  let queue: ((() => void) | undefined)[] = [];
   let next = 0;
   let booked = 0;
   let inRow = 0;
@@ -50,11 +50,9 @@ function immediateHopper(setImmediate: (then: () => void) => unknown): (then: ()
       inRow = 0;
       return;
     }
-    next++;
-    if (next === queue.length) {
-      queue = [];
-      next = 0;
-    } else if (next > 1024 && next > queue.length / 2) {
+    // Emptied slots are thrown out now and then: a new array for each hop would cost as much as the hop.
+    queue[next++] = undefined;
+    if (next > 1024 && next > queue.length / 2) {
       queue = queue.slice(next);
       next = 0;
     }

@@ -23,6 +23,8 @@ export interface Statement {
   run(...values: readonly SqlValue[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint };
   get(...values: readonly SqlValue[]): SqlRow | undefined;
   all(...values: readonly SqlValue[]): SqlRow[];
+  /** Makes rows arrays of their values. Absent in early versions of Node 22. */
+  setReturnArrays?(enabled: boolean): void;
 }
 
 /** An open database: the part of `node:sqlite` that is used here. */

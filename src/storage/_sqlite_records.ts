@@ -4,7 +4,7 @@
  * @module
  */
 import type { StoredRecord } from "../engine/ports.ts";
-import type { Statement } from "./_sqlite_module.ts";
+import type { SqlRow, SqlValue, Statement } from "./_sqlite_module.ts";
 
 /** Texts longer than this are kept in `blobs`, in code units. */
 export const SPILL_LENGTH = 65_536;
@@ -29,11 +29,14 @@ const PAGE_LENGTH = 4 * 1024 * 1024;
 export function readPage(sql: (text: string) => Statement, no: number, from: number): StoredRecord[] {
   const page: StoredRecord[] = [];
   let length = 0;
-  const rows = sql(`SELECT seq, text FROM records WHERE run = ? AND seq >= ? ORDER BY seq LIMIT ${PAGE_RECORDS}`)
-    .all(no, from);
+  const statement = sql(`SELECT seq, text FROM records WHERE run = ? AND seq >= ? ORDER BY seq LIMIT ${PAGE_RECORDS}`);
+  // Rows as arrays take 0.3 µs, as objects 0.65, and a replay reads every row. Early versions of Node 22 have objects only.
+  statement.setReturnArrays?.(true);
+  const rows: readonly (SqlRow | readonly SqlValue[])[] = statement.all(no, from);
   for (const row of rows) {
-    const seq = Number(row["seq"]);
-    const stored = String(row["text"]);
+    const [first, second] = isArray(row) ? row : [row["seq"], row["text"]];
+    const seq = Number(first);
+    const stored = String(second);
     let text = stored.slice(CHECK_LENGTH);
     if (text === "") {
       // An empty text, or one that is kept apart.
@@ -48,4 +51,8 @@ export function readPage(sql: (text: string) => Statement, no: number, from: num
     if (length > PAGE_LENGTH) break;
   }
   return page;
+}
+
+function isArray(row: SqlRow | readonly SqlValue[]): row is readonly SqlValue[] {
+  return Array.isArray(row);
 }

@@ -454,11 +454,13 @@ class RunSession implements BodySession {
   #schedule(): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
-    this.#ports.hop(() => {
-      this.#scheduled = false;
-      this.#advance();
-    });
+    this.#ports.hop(this.#onHop);
   }
+
+  readonly #onHop = (): void => {
+    this.#scheduled = false;
+    this.#advance();
+  };
 
   /** Runs with the body's microtasks drained. Hands one thing over and comes back, or finds that nothing is left to hand over. */
   #advance(): void {
