@@ -107,6 +107,10 @@ export class RunDriver {
   #grace: Alarm | undefined;
   #deadline: Alarm | undefined;
   #cancelling = false;
+  /** Looks into the inbox that are under way: a run is not put aside meanwhile. */
+  #looking = 0;
+  /** The engine counts this run among the parked ones in memory. */
+  #aside = false;
   /** Message ids that are being taken. */
   readonly #taking = new Set<string>();
 
@@ -175,14 +179,20 @@ export class RunDriver {
 
   /** Looks into the inbox and takes what the run waits for. */
   async checkInbox(): Promise<void> {
-    const messages = await this.#shared.storage.inbox(this.id, INBOX_PAGE);
-    if (messages.length > 0) this.#whenLive(() => this.#receive(messages));
+    this.#looking++;
+    try {
+      const messages = await this.#shared.storage.inbox(this.id, INBOX_PAGE);
+      if (messages.length > 0) this.#whenLive(() => this.#receive(messages));
+    } finally {
+      this.#looking--;
+      if (this.#waits.size > 0) this.#shared.batcher.beforeCommit(() => this.#maybePark());
+    }
   }
 
   /** Writes ahead that this attempt runs: it has been running for a while. */
   recordRunning(attempt: Attempt): void {
     const { key, command } = attempt;
-    if (this.#closed || this.#attempts.get(key) !== attempt || this.#session.replaying) return;
+    if (this.#closed || this.#cancelling || this.#attempts.get(key) !== attempt || this.#session.replaying) return;
     this.#called.set(key, undefined);
     this.#append([{ t: "called", key, call: command.call, fp: command.fp, by: this.#shared.by }], this.#unparkedRow());
   }
@@ -224,7 +234,8 @@ export class RunDriver {
       if (this.#closed) return;
       switch (command.c) {
         case "call":
-          if (this.#tooLarge(command)) break;
+          // The session hears of the cancel with the next commit and refuses this call then.
+          if (this.#cancelling || this.#tooLarge(command)) break;
           if (command.call.kind === "task" || command.call.kind === "step") ready.push(command);
           else this.#wait(command);
           break;
@@ -363,7 +374,7 @@ export class RunDriver {
     const { running, alarms, emit } = this.#shared;
     running.delete(attempt);
     this.#freePlace(attempt);
-    if (this.#closed || this.#attempts.get(key) !== attempt) {
+    if (this.#closed || this.#cancelling || this.#attempts.get(key) !== attempt) {
       emit?.({ event: "call_dropped", run: this.id, key, why: this.#closed ? "run-closed" : "superseded" });
       return;
     }
@@ -503,7 +514,8 @@ export class RunDriver {
     startedAt: number,
     extra: { readonly by?: string; readonly inbox?: string; readonly writes?: readonly Write[] } = {},
   ): void {
-    if (this.#closed) return;
+    // After the record of a cancel comes nothing but the end: the cancel settles every call that is pending.
+    if (this.#closed || this.#cancelling) return;
     const outcome = this.#bounded(key, given);
     const { by, inbox, writes } = extra;
     const wait = this.#waits.get(key);
@@ -689,6 +701,7 @@ export class RunDriver {
     this.#stored = state;
     if (before === "parked" && state !== "parked") {
       this.#storedWake = undefined;
+      this.#aside = false;
       this.#shared.unparked(this);
     }
   }
@@ -699,13 +712,15 @@ export class RunDriver {
 
   /** Called with the body's microtasks drained, before a commit. */
   #maybePark(): void {
-    if (this.#closed || this.#session.replaying || this.#attempts.size > 0 || this.#deferred.length > 0) return;
+    if (this.#closed || this.#cancelling || this.#session.replaying) return;
+    if (this.#attempts.size > 0 || this.#deferred.length > 0 || this.#looking > 0) return;
     if (this.#waits.size === 0 || this.#session.pending !== this.#waits.size) return;
     const { wakeAt } = this;
+    // What is due settles in a moment: were the run put aside, it would be brought back at once.
+    if (wakeAt !== undefined && wakeAt <= this.#shared.host.now()) return;
     const waits = this.approvals.map(({ key }) => `approval:${key}`).sort();
     const wake = `${wakeAt ?? ""} ${waits.join(" ")}`;
     if (this.#stored === "parked" && wake === this.#storedWake) return;
-    const first = this.#stored !== "parked";
     this.#storedWake = wake;
     this.#append([], { state: "parked", wakeAt: wakeAt ?? null, waits: waits.length === 0 ? null : waits }, () => {
       if (this.#closed || this.#stored !== "parked") return;
@@ -715,7 +730,9 @@ export class RunDriver {
         ...(wakeAt === undefined ? undefined : { wakeAt }),
         waits,
       });
-      if (first) this.#shared.parked(this);
+      if (this.#aside) return;
+      this.#aside = true;
+      this.#shared.parked(this);
     });
   }
 }

@@ -175,6 +175,8 @@ class RunSession implements BodySession {
     } else {
       this.#records = history[Symbol.iterator]();
       this.#pull();
+      // Nothing to replay: the calls of the body's first turn are live already, and their sites are worth to be kept.
+      if (this.#head === undefined && this.#called.size === 0) this.#replaying = false;
     }
     const { body } = this.#ports;
     const args = positional(decode(header.args), body);

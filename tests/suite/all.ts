@@ -8,6 +8,8 @@ import "./client_groups.ts";
 import "./client_transport.ts";
 import "./client_wait.ts";
 import "./client_wire.ts";
+import "./engine_cancel.ts";
+import "./engine_replay.ts";
 import "./engine_runs.ts";
 import "./errors.ts";
 import "./public_api.ts";
