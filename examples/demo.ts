@@ -45,7 +45,6 @@ const GIVE_UP_MS = 60_000;
 
 const io = processIo("deno task windkit", () => process.exit(141));
 const colors = paint(io.out.color);
-const say = (text: string): void => io.out.write(`${text}\n`);
 
 mkdirSync(join(ROOT, ".windkit"), { recursive: true });
 const data = relative(ROOT, mkdtempSync(join(ROOT, ".windkit", "demo-")));
@@ -64,6 +63,10 @@ try {
   process.exit(code);
 } catch (error) {
   stop(error instanceof Error ? error.message : String(error), 1);
+}
+
+function say(text: string): void {
+  io.out.write(`${text}\n`);
 }
 
 function stop(why: string, code: number): never {
@@ -265,7 +268,8 @@ function stepTable(records: readonly JournalRecord[], first: Watched, second: Wa
   const cells = [...rows].map(([call, { attempts, pids, ms }]) => [
     call,
     `${attempts.length}  ${attempts.join(", ")}`,
-    [...pids].map((pid) => (pid === String(first.pid) ? colors.bad(pid) : colors.good(pid))).join(" "),
+    [...pids].map((pid) => (pid === String(first.pid) ? colors.bad(pid) : colors.good(pid))).join(", ") ||
+    colors.faint("none: the timer, the approver"),
     duration(ms),
   ]);
   return table(columns, cells, { paint: colors, indent: "   " });

@@ -353,7 +353,7 @@ function guess(word: string, known: readonly string[]): string {
   let bestDistance = 3;
   for (const candidate of known) {
     const distance = editDistance(word, candidate);
-    if (distance < bestDistance && distance < candidate.length - 1) {
+    if (distance < bestDistance && distance < candidate.length) {
       best = candidate;
       bestDistance = distance;
     }

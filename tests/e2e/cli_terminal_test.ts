@@ -1,0 +1,63 @@
+import { deepStrictEqual as equal, match, ok } from "node:assert/strict";
+import { terminal, workspace } from "./_cli.ts";
+
+const FILES = {
+  "f/a/asks.ts": `import { task, waitForApproval, workflow } from "windmill-client";
+const prepare = task(async () => await new Promise((resolve) => setTimeout(resolve, 150)));
+export const main = workflow(async () => {
+  await prepare();
+  const form = { type: "object", properties: { note: { type: "string" } } };
+  const { approved, value } = await waitForApproval({ key: "sign_off", description: "Ship it?", form });
+  return { approved, value };
+});`,
+};
+
+const ignore = terminal === undefined;
+
+Deno.test({
+  name: "in a terminal, run shows what goes on, asks at an approval until it is answered, and goes on",
+  ignore, // the program "script" gives the process a terminal, and is not installed
+  async fn() {
+    await using space = workspace(FILES);
+    const run = space.startInTerminal("run", "f/a/asks.ts", "--run-id", "r");
+    await run.line("1 running");
+    await run.line("Ship it?");
+    run.type("maybe\ny\n{oops\n");
+    await run.line("The value is not JSON");
+    run.type('{"note":"fine"}\n');
+    const { code, stdout } = await run.ended;
+    equal(code, 0);
+    match(stdout, /✓.* sign_off /);
+    match(stdout, /"approved": true,\s+"value": {\s+"note": "fine"/);
+    // deno-lint-ignore no-control-regex -- cursor movements are what is looked for
+    ok(/\x1b\[\d+A\x1b\[J/.test(stdout), "nothing was drawn over");
+  },
+});
+
+Deno.test({
+  name: "in a terminal, an answer from another process ends the question",
+  ignore, // as above
+  async fn() {
+    await using space = workspace(FILES);
+    const run = space.startInTerminal("run", "f/a/asks.ts", "--run-id", "r");
+    await run.line("Ship it?");
+    equal((await space.windkit("approve", "r", "--reject")).code, 0);
+    const { code, stdout } = await run.ended;
+    equal(code, 0);
+    match(stdout, /"approved": false/);
+  },
+});
+
+Deno.test({
+  name: "in a terminal, --no-input does not ask; Ctrl-C stops with 130",
+  ignore, // as above
+  async fn() {
+    await using space = workspace(FILES);
+    const run = space.startInTerminal("run", "f/a/asks.ts", "--run-id", "r", "--no-input");
+    await run.line(/approve r sign_off/);
+    run.type("\x03");
+    const { code, stdout } = await run.ended;
+    equal(code, 130);
+    match(stdout, /run r can go on/);
+  },
+});
