@@ -151,8 +151,11 @@ export function task(
       `Cannot make a task${path === undefined ? "" : ` "${path}"`}: expected a function, found ${typeof fn}`,
     );
   }
+  const name = fn.name || path || "step";
+  const wrong = nameProblem(name);
+  if (wrong !== undefined) throw new TypeError(`Cannot make a task: its name must be ${wrong}`);
   const spec: TaskSpec = {
-    name: fn.name || path || "step",
+    name,
     via: "inline",
     ...(path === undefined ? undefined : { script: path }),
     ...wireOptions(options),
@@ -194,8 +197,10 @@ function external(
   path: string,
   options?: TaskOptions,
 ): (...args: readonly unknown[]) => Promise<unknown> {
-  const spec: TaskSpec = { name: path.split("/").at(-1) || "step", via, script: path, ...wireOptions(options) };
   const what = via === "script" ? "taskScript" : "taskFlow";
+  const wrong = nameProblem(path);
+  if (wrong !== undefined) throw new TypeError(`Cannot make a ${what}: 'path' must be ${wrong}`);
+  const spec: TaskSpec = { name: path.split("/").at(-1) || "step", via, script: path, ...wireOptions(options) };
   return (...args: readonly unknown[]) => {
     const current = here(`${what}("${path}")`);
     return current instanceof Promise ? current : current?.task(spec, args) ?? outside(`${what}("${path}")`);
@@ -218,9 +223,8 @@ function external(
  * ```
  */
 export function step<R>(name: string, fn: () => R): Promise<Jsonified<Awaited<R>>> {
-  if (typeof name !== "string") {
-    return Promise.reject(new TypeError(`Cannot run a step: 'name' must be text, found ${typeof name}`));
-  }
+  const wrong = nameProblem(name);
+  if (wrong !== undefined) return Promise.reject(new TypeError(`Cannot run a step: 'name' must be ${wrong}`));
   const current = here(`step("${name}")`);
   const result = current instanceof Promise ? current : current?.step(name || "step", fn) ?? plainly(fn);
   return result as Promise<Jsonified<Awaited<R>>>;
@@ -373,6 +377,16 @@ function outside(what: string): Promise<never> {
       `Cannot call ${what} outside a run: start the workflow with an engine, \`windkit run\` or on a cluster`,
     ),
   );
+}
+
+/** Longest name of a call, in characters: it is part of each of its records. */
+const LONGEST_NAME = 1024;
+
+function nameProblem(name: unknown): string | undefined {
+  if (typeof name !== "string") return `text, found ${typeof name}`;
+  return name.length <= LONGEST_NAME
+    ? undefined
+    : `text of at most ${LONGEST_NAME} characters, found one of ${name.length}`;
 }
 
 /** Without a run: what the function gives, in the form in which it would be recorded. */

@@ -68,6 +68,8 @@ export interface Attempt {
   /** Gives its wait for a place up. */
   leave: () => void;
   holdsPlace: boolean;
+  /** Handle of the work that goes on without this process. */
+  ref: string | undefined;
 }
 
 /** A call that waits for a time or for a message. */
@@ -172,7 +174,8 @@ export class RunDriver {
   /** Leaves memory. What is recorded stands; attempts that run are aborted and their outcomes dropped. */
   leave(reason: Error): void {
     this.#closed = true;
-    this.#dropAttempts(reason);
+    // What goes on without this process is left alone: it is found again by its handle.
+    this.#dropAttempts(reason, false);
     this.#clearAlarms();
     this.#session.take();
   }
@@ -301,25 +304,39 @@ export class RunDriver {
       timeout: undefined,
       leave: () => {},
       holdsPlace: false,
+      ref: this.#called.get(key)?.ref,
     };
     this.#attempts.set(key, attempt);
-    const ref = this.#called.get(key)?.ref;
-    const { executor } = this.#shared;
-    if (ref !== undefined && executor?.reattach !== undefined) {
-      attempt.startedAt = this.#called.get(key)?.at ?? this.#shared.host.now();
-      executor.reattach(ref).then(
-        (found) => {
-          if (this.#attempts.get(key) !== attempt) return;
-          if (found === "lost") this.#queueAttempt(attempt);
-          else if (found !== "running") this.#finished(attempt, found);
-          // What it left while nobody drove this run.
-          else void this.checkInbox().catch((error) => this.#shared.stopped(this, error as Error));
-        },
-        (error) => this.#finished(attempt, { ok: false, failure: failureOf(error, key) }),
-      );
-      return;
-    }
+    const { ref } = attempt;
+    if (ref !== undefined) return void this.#reattach(attempt, ref);
     this.#queueAttempt(attempt);
+  }
+
+  /** Finds work again that went on without a driver: what it left, else what the executor knows of it. */
+  async #reattach(attempt: Attempt, ref: string): Promise<void> {
+    const { key, call } = attempt;
+    const { executor, alarms, host } = this.#shared;
+    const current = (): boolean => !this.#closed && this.#attempts.get(key) === attempt;
+    attempt.startedAt = this.#called.get(key)?.at ?? host.now();
+    try {
+      await this.checkInbox();
+      if (!current()) return;
+      const found = executor?.reattach === undefined ? "lost" : await executor.reattach(ref);
+      if (!current()) return;
+      if (found === "lost") {
+        attempt.ref = undefined;
+        return this.#queueAttempt(attempt);
+      }
+      if (found !== "running") return this.#finished(attempt, found);
+    } catch (error) {
+      return this.#finished(attempt, { ok: false, failure: failureOf(error, key) });
+    }
+    const timeoutS = call.kind === "task" ? call.options.timeoutS : undefined;
+    if (timeoutS === undefined) return;
+    attempt.timeout = alarms.set(
+      attempt.startedAt + timeoutS * 1000,
+      () => this.#whenLive(() => this.#timedOut(attempt, timeoutS)),
+    );
   }
 
   #queueAttempt(attempt: Attempt): void {
@@ -355,7 +372,13 @@ export class RunDriver {
     const session = this.#session;
     const inline = call.kind === "step" || call.via === "inline";
     let work: Promise<Outcome | { readonly ref: string }>;
-    if (executor?.accepts(call) === true) {
+    let accepted: boolean;
+    try {
+      accepted = executor?.accepts(call) === true;
+    } catch (error) {
+      return this.#finished(attempt, { ok: false, failure: failureOf(error, key) });
+    }
+    if (executor !== undefined && accepted) {
       const invoke = inline ? { invoke: (): Promise<Outcome> => session.invoke(key, info) } : undefined;
       work = new Promise((resolve) => resolve(executor.start({ run: this.id, key, call, info, ...invoke })));
     } else if (inline) {
@@ -375,11 +398,13 @@ export class RunDriver {
     running.delete(attempt);
     this.#freePlace(attempt);
     if (this.#closed || this.#cancelling || this.#attempts.get(key) !== attempt) {
+      if ("ref" in result) this.#cancelDetached(result.ref);
       emit?.({ event: "call_dropped", run: this.id, key, why: this.#closed ? "run-closed" : "superseded" });
       return;
     }
     if ("ref" in result) {
       const { ref } = result;
+      attempt.ref = ref;
       this.#called.set(key, undefined);
       this.#append([{ t: "called", key, call, fp: command.fp, ref, by: this.#shared.by }]);
       return;
@@ -401,15 +426,27 @@ export class RunDriver {
     );
   }
 
-  #abort(attempt: Attempt, reason: Error): void {
+  #abort(attempt: Attempt, reason: Error, detachedToo = true): void {
     this.#shared.alarms.cancel(attempt.timeout);
     attempt.leave();
     this.#shared.running.delete(attempt);
     this.#freePlace(attempt);
     attempt.controller ??= new AbortController();
     attempt.controller.abort(reason);
-    const ref = this.#called.get(attempt.key)?.ref;
-    if (ref !== undefined) void this.#shared.executor?.cancel?.(ref, this.#shared.cancelGraceMs).catch(() => undefined);
+    if (detachedToo) this.#cancelDetached(attempt.ref);
+  }
+
+  /** The run needs the work no more. That it cannot be ended is told, and changes nothing for the run. */
+  #cancelDetached(ref: string | undefined): void {
+    const { executor, cancelGraceMs, emit } = this.#shared;
+    if (ref === undefined || executor?.cancel === undefined) return;
+    const told = (error: unknown): void =>
+      emit?.({ event: "warning", run: this.id, message: `Cannot cancel detached work "${ref}": ${String(error)}` });
+    try {
+      executor.cancel(ref, cancelGraceMs).catch(told);
+    } catch (error) {
+      told(error);
+    }
   }
 
   #freePlace(attempt: Attempt): void {
@@ -418,10 +455,10 @@ export class RunDriver {
     this.#shared.places.free();
   }
 
-  #dropAttempts(reason: Error): void {
+  #dropAttempts(reason: Error, detachedToo: boolean): void {
     const attempts = [...this.#attempts.values()];
     this.#attempts.clear();
-    for (const attempt of attempts) this.#abort(attempt, reason);
+    for (const attempt of attempts) this.#abort(attempt, reason, detachedToo);
   }
 
   // --- Waits ---
@@ -631,7 +668,7 @@ export class RunDriver {
       for (const wait of this.#waits.values()) this.#shared.alarms.cancel(wait.alarm);
       this.#waits.clear();
       this.#called.clear();
-      this.#dropAttempts(failureError(reason, deadline));
+      this.#dropAttempts(failureError(reason, deadline), true);
       if (this.#shared.alwaysReplay) this.#replayAll();
       else this.#session.feed([{ c: "cancel", reason, ...(deadline ? { deadline } : undefined) }]);
     }, writes);
@@ -657,7 +694,7 @@ export class RunDriver {
     const bounded = this.#bounded("the run", outcome);
     const ended: RunStatus = bounded.ok === outcome.ok ? status : "failed";
     this.#closed = true;
-    this.#dropAttempts(new EngineClosedError(`Run "${this.id}" has ended`));
+    this.#dropAttempts(new EngineClosedError(`Run "${this.id}" has ended`), true);
     this.#clearAlarms();
     const row: RowChange = {
       state: "closed",

@@ -9,6 +9,7 @@ import "./client_transport.ts";
 import "./client_wait.ts";
 import "./client_wire.ts";
 import "./engine_cancel.ts";
+import "./engine_executor.ts";
 import "./engine_replay.ts";
 import "./engine_runs.ts";
 import "./errors.ts";
