@@ -123,6 +123,7 @@ export async function writePackage(built: BuiltPackage, root: string = REPOSITOR
   const target = join(folder, built.name);
   const part = await Deno.makeTempFile({ dir: folder, suffix: ".part" });
   await Deno.writeFile(part, built.bytes);
+  if (Deno.build.os !== "windows") await Deno.chmod(part, 0o644); // A temporary file is its owner's alone.
   await Deno.rename(part, target); // A reader sees the old tarball or the new one, never half of one.
   for await (const { name } of Deno.readDir(folder)) {
     if (name.endsWith(".tgz") && name !== built.name) await Deno.remove(join(folder, name));

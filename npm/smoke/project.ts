@@ -36,6 +36,9 @@ export interface Project {
   manager(args: readonly string[]): Promise<CommandResult>;
 }
 
+/** Longest run of one command: the slowest, an installation by npm, takes about one second. */
+const LIMIT_MS = 20_000;
+
 /** Nothing listens there: a package manager that asks a registry fails. */
 const NO_REGISTRY = "http://127.0.0.1:9/";
 
@@ -53,7 +56,7 @@ export async function createProject(
   }
   const env = projectEnv(workshop, runtime);
   const run = (program: string, args: readonly string[]): Promise<CommandResult> =>
-    runCommand(program, args, { cwd: folder, env });
+    runCommand(program, args, { cwd: folder, env, limitMs: LIMIT_MS });
   const script = (args: readonly string[]): Promise<CommandResult> =>
     run(runtime.program, runtime.kind === "deno" ? ["run", "--quiet", "--allow-all", ...args] : args);
   const direct = (args: readonly string[]): Promise<CommandResult> =>
