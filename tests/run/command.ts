@@ -53,6 +53,20 @@ function killGroup(pid: number): void {
   }
 }
 
+/** Groups that run now: they have their own, so that the terminal's Ctrl-C does not reach them. */
+const running = new Set<number>();
+
+/** Ends every program that runs, when this process is told to end. */
+export function endProgramsOnSignal(): void {
+  const signals: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) {
+    Deno.addSignalListener(signal, () => {
+      for (const pid of running) killGroup(pid);
+      Deno.exit(130);
+    });
+  }
+}
+
 /** Runs a program to its end and returns what it printed; throws when it fails, unless it may. */
 export async function runCommand(command: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const { cwd, env, onLine, signal, mayFail = false } = options;
@@ -67,6 +81,7 @@ export async function runCommand(command: readonly string[], options: CommandOpt
     stderr: "piped",
     detached: Deno.build.os !== "windows",
   }).spawn();
+  running.add(child.pid);
   function kill(): void {
     killGroup(child.pid);
   }
@@ -90,5 +105,6 @@ export async function runCommand(command: readonly string[], options: CommandOpt
     return { code: status.code, output, stdout: out.join("\n") };
   } finally {
     signal?.removeEventListener("abort", kill);
+    running.delete(child.pid);
   }
 }

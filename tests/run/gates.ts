@@ -11,7 +11,7 @@ import { readFile, rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { runSizePart } from "../../bench/size.ts";
 import { layerProblems } from "../lint/layers.ts";
-import { runCommand } from "./command.ts";
+import { endProgramsOnSignal, runCommand } from "./command.ts";
 import { filesUnder, runExamplesPart, runInternalPart } from "./deno_part.ts";
 import { gateResult, type Part, type PartResult, runParts } from "./part.ts";
 import { outFolder, root } from "./runtimes.ts";
@@ -25,24 +25,39 @@ interface Manifest {
 
 const manifest = JSON.parse(await readFile(`${root}deno.json`, "utf8")) as Manifest;
 
+/** A command that takes longer hangs: the whole pipeline has ten minutes. */
+const COMMAND_LIMIT_MS = 150_000;
+
+interface Ended {
+  readonly output: string;
+  /** What went wrong, in the words of the gate's report. */
+  readonly failure: string | undefined;
+}
+
+/** Runs Deno with arguments, for as long as a gate may take. */
+async function runDeno(args: readonly string[]): Promise<Ended> {
+  const signal = AbortSignal.timeout(COMMAND_LIMIT_MS);
+  const { code, output } = await runCommand([Deno.execPath(), ...args], { cwd: root, mayFail: true, signal });
+  const ending = signal.aborted ? `still running after ${COMMAND_LIMIT_MS / 1000} s, ended` : `exit code ${code}`;
+  const failed = signal.aborted || code !== 0;
+  return { output, failure: failed ? `deno ${args.slice(0, 6).join(" ")}: ${ending}\n${output}` : undefined };
+}
+
 function isTypeScript(path: string): boolean {
   return path.endsWith(".ts");
 }
 
 /** A gate that is one command: it holds when the command succeeds. */
 async function commandGate(args: readonly string[]): Promise<PartResult> {
-  const { code, output } = await runCommand([Deno.execPath(), ...args], { cwd: root, mayFail: true });
-  return gateResult([], code === 0 ? [] : [`deno ${args.slice(0, 6).join(" ")}: exit code ${code}\n${output}`]);
+  const { failure } = await runDeno(args);
+  return gateResult([], failure === undefined ? [] : [failure]);
 }
 
 /** The gate that is a task of `deno.json`; the task's last lines are shown. */
 async function taskGate(name: string): Promise<PartResult> {
   if (manifest.tasks[name] === undefined) return gateResult([], [`deno.json has no task "${name}"`]);
-  const { code, output } = await runCommand([Deno.execPath(), "task", "--quiet", name], { cwd: root, mayFail: true });
-  return gateResult(
-    output.split("\n").slice(-6),
-    code === 0 ? [] : [`deno task ${name}: exit code ${code}\n${output}`],
-  );
+  const { output, failure } = await runDeno(["task", "--quiet", name]);
+  return gateResult(output.split("\n").slice(-6), failure === undefined ? [] : [failure]);
 }
 
 async function checkGate(): Promise<PartResult> {
@@ -116,6 +131,7 @@ if (unknown.length > 0) {
 }
 const chosen = gates.filter((gate) => values.only.length === 0 || values.only.includes(gate.name));
 
+endProgramsOnSignal();
 const code = await runParts(chosen, (line) => console.log(line));
 await rm(outFolder, { recursive: true, force: true });
 Deno.exit(code);

@@ -8,6 +8,7 @@
 
 import { rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { endProgramsOnSignal } from "./command.ts";
 import { runExamplesPart, runInternalPart } from "./deno_part.ts";
 import { type Part, runParts } from "./part.ts";
 import { outFolder } from "./runtimes.ts";
@@ -31,6 +32,7 @@ const parts: readonly Part[] = [
 const chosen = parts.filter((p) => part === "" || p.name === part);
 if (chosen.length === 0) throw new RangeError(`'--part' must be one of ${parts.map((p) => p.name).join(", ")}`);
 
+endProgramsOnSignal();
 const code = await runParts(chosen, (line) => console.log(line));
 await rm(outFolder, { recursive: true, force: true });
 Deno.exit(code);
