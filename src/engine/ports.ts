@@ -16,21 +16,29 @@ export type RunState = "ready" | "active" | "parked" | "closed" | "orphan";
 
 /** State of a run, apart from its history: listing runs reads nothing else. */
 export interface RunRow {
+  /** Id of the run. */
   readonly id: string;
+  /** Name of its workflow. */
   readonly workflow: string;
+  /** Where it stands. */
   readonly state: RunState;
+  /** How it ended, once it has. */
   readonly status?: RunStatus;
   /** Earliest time at which a parked run has something to do, in milliseconds since 1970. */
   readonly wakeAt?: number;
   /** What a parked run waits for, as `kind:name`: `approval:sign_off`, `event:paid`. */
   readonly waits?: readonly string[];
+  /** When it was created, in milliseconds since 1970. */
   readonly createdAt: number;
+  /** When it ended, in milliseconds since 1970. */
   readonly closedAt?: number;
 }
 
 /** One record of one run as it is stored. `seq` counts from 0 without a gap. */
 export interface StoredRecord {
+  /** Number of the record in its run. */
   readonly seq: number;
+  /** The record as `workflow/record_text.ts` writes it. */
   readonly text: string;
   /** 64-bit chained check value, 16 hex digits. */
   readonly check: string;
@@ -40,6 +48,7 @@ export interface StoredRecord {
 export interface Message {
   /** Chosen by the sender; a second message of the same id is ignored. */
   readonly id: string;
+  /** The run that it is for. */
   readonly run: string;
   /** `settle`: a detached job or a child run ended. */
   readonly kind: "event" | "approval" | "cancel" | "settle";
@@ -47,16 +56,23 @@ export interface Message {
   readonly name: string;
   /** Canonical JSON text. */
   readonly payload: Encoded;
+  /** Who left it. */
   readonly from?: string;
+  /** When it was left, in milliseconds since 1970. */
   readonly at: number;
 }
 
 /** Fields of a row that may change after it was created. `null` clears one. */
 export interface RowChange {
+  /** New state. */
   readonly state?: RunState;
+  /** How the run ended. */
   readonly status?: RunStatus;
+  /** New wake time, in milliseconds since 1970. */
   readonly wakeAt?: number | null;
+  /** What the run waits for now. */
   readonly waits?: readonly string[] | null;
+  /** When the run ended, in milliseconds since 1970. */
   readonly closedAt?: number;
 }
 
@@ -66,7 +82,10 @@ export type Write =
   | { readonly w: "create"; readonly row: RunRow; readonly records: readonly StoredRecord[] }
   /** Fails the commit when a record of this `seq` exists (another writer came between), or the run does not. */
   | { readonly w: "append"; readonly run: string; readonly records: readonly StoredRecord[]; readonly row?: RowChange }
-  /** Does nothing when the id is known. */
+  /**
+   * Does nothing when the id is known, also when the run has taken it already. An id that one run has taken may be posted again
+   * for another run: so a message moves along with `continueAsNew`.
+   */
   | { readonly w: "post"; readonly message: Message }
   | { readonly w: "take"; readonly id: string }
   /** Removes a run, its records and its messages. */
@@ -74,17 +93,21 @@ export type Write =
 
 /** Which runs to list: newest first. */
 export interface RunQuery {
+  /** Only runs in this state. */
   readonly state?: RunState;
+  /** Only runs of this workflow. */
   readonly workflow?: string;
   /** Only runs that come after this id in the listing: the last one of the page before. */
   readonly after?: string;
   /** Only runs closed before this time; they are listed by when they closed, the last first. */
   readonly closedBefore?: number;
+  /** Most runs to list. */
   readonly limit: number;
 }
 
 /** Where runs are kept. Every adapter passes `tests/conformance/storage.ts`, whole. */
 export interface Storage extends AsyncDisposable {
+  /** What this storage promises and takes. */
   readonly limits: {
     /** What a resolved commit has survived: power loss, the death of the process, nothing. */
     readonly durable: "power" | "process" | "none";
@@ -97,7 +120,9 @@ export interface Storage extends AsyncDisposable {
   own(owner: { readonly name: string; readonly pid?: number }): Promise<void>;
   /** All or nothing, in order; resolved = durable as `limits.durable` says. Without `own`, only `post` writes are taken. */
   commit(writes: readonly Write[]): Promise<void>;
+  /** One run; undefined when no run of that id is stored. */
   run(id: string): Promise<RunRow | undefined>;
+  /** A page of runs. Throws `UnknownRunError` when `after` is not stored (any more). */
   runs(query: RunQuery): Promise<readonly RunRow[]>;
   /** Pages of a run's records, in order. Does not verify check values: `engine/read_journal.ts` does, for every adapter. */
   journal(run: string, fromSeq?: number): AsyncIterable<readonly StoredRecord[]>;

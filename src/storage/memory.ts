@@ -18,6 +18,7 @@ import {
 } from "./_writes.ts";
 
 export type { Message, RowChange, RunQuery, RunRow, RunState, Storage, StoredRecord, Write } from "../engine/ports.ts";
+export type { Encoded, RunStatus } from "../workflow/journal.ts";
 
 /** How a memory storage is made. */
 export interface MemoryStorageOptions {

@@ -11,6 +11,7 @@ import { openSqlite } from "./_sqlite_open.ts";
 import { SCHEMA } from "./_sqlite_schema.ts";
 
 export type { Message, RowChange, RunQuery, RunRow, RunState, Storage, StoredRecord, Write } from "../engine/ports.ts";
+export type { Encoded, RunStatus } from "../workflow/journal.ts";
 
 /** How an SQLite storage is opened. */
 export interface SqliteStorageOptions {
