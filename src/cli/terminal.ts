@@ -71,7 +71,8 @@ function sink(stream: Stream, env: Io["env"], onBrokenPipe: () => void): Sink {
   return {
     isTerminal,
     color: wantsColor(env, isTerminal),
-    columns: () => stream.columns ?? 80,
+    // 0 where the terminal does not know: a pseudo-terminal without a size.
+    columns: () => (stream.columns === undefined || stream.columns < 20 ? 80 : stream.columns),
     write(text): void {
       if (broken || text === "") return;
       last = new Promise((resolve) => {

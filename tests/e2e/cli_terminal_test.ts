@@ -28,7 +28,7 @@ Deno.test({
     const { code, stdout } = await run.ended;
     equal(code, 0);
     match(stdout, /✓.* sign_off /);
-    match(stdout, /"approved": true,\s+"value": {\s+"note": "fine"/);
+    match(stdout, /"value": {\s+"note": "fine"\s+},\s+"approved": true/);
     // deno-lint-ignore no-control-regex -- cursor movements are what is looked for
     ok(/\x1b\[\d+A\x1b\[J/.test(stdout), "nothing was drawn over");
   },
