@@ -46,9 +46,9 @@ const RESAMPLES = 10_000;
 /** Attempt 1 reads the local mirror, which is fresher where there is one; attempt 2 reads the copy that npm installed. */
 const load_days = task(async (year: number, mirror: string, data: string) => {
   const { attempt } = taskInfo();
-  const source = attempt === 1 ? mirror : data === "" ? installedCopy() : data;
-  const text = await readText(source);
-  return { source, ...readDays(text, year) };
+  const source = attempt === 1 ? mirror : data;
+  const text = await readText(source === "" ? installedCopy() : source);
+  return { source: source === "" ? "npm:vega-datasets" : source, ...readDays(text, year) };
 }, { retry: { attempts: 1 } });
 
 /** The figures of one month. Seeded by the month, so the same data gives the same intervals. */
