@@ -47,6 +47,6 @@ export function runtimeProblem(runtime: Runtime): string | undefined {
   const [major, minor] = OLDEST[runtime.name];
   const [a = 0, b = 0] = runtime.version.split(".").map(Number);
   if (a > major || (a === major && b >= minor)) return undefined;
-  const wanted = Object.entries(OLDEST).map(([name, version]) => `${name} ${version.join(".")}`);
-  return `Cannot run windkit on ${runtime.name} ${runtime.version}: it needs ${wanted.join(", ")} or newer`;
+  const [node, deno, bun] = (["Node", "Deno", "Bun"] as const).map((name) => `${name} ${OLDEST[name].join(".")}`);
+  return `Cannot run windkit on ${runtime.name} ${runtime.version}: it needs ${node}, ${deno} or ${bun}, or newer`;
 }
