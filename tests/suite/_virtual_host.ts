@@ -13,6 +13,8 @@ export interface VirtualHost extends Host {
   advance(ms: number): Promise<void>;
   /** Lets time pass from timer to timer until the promise settles, and gives what it gives. */
   drive<T>(promise: Promise<T>): Promise<T>;
+  /** Lets time pass up to the next timer. False when there is none. */
+  tick(): Promise<boolean>;
   /** Timers that have not rung. */
   readonly timers: number;
 }
@@ -91,6 +93,11 @@ export function createVirtualHost(start = 1_700_000_000_000): VirtualHost {
         if (rung > MOST_TIMERS) throw new Error(`Expected an end, found ${rung} timers that rang without one`);
         await ring(next);
       }
+    },
+    async tick() {
+      const next = earliest();
+      if (next !== undefined) await ring(next);
+      return next !== undefined;
     },
     get timers() {
       return timers.size;
