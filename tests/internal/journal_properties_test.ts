@@ -8,16 +8,20 @@ import { deepStrictEqual as equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { createEngine, type EngineOptions } from "../../src/engine/engine.ts";
 import { readJournal, verifyChain } from "../../src/engine/read_journal.ts";
-import type { StoredRecord } from "../../src/engine/ports.ts";
+import type { Storage, StoredRecord, Write } from "../../src/engine/ports.ts";
 import { workflow } from "../../src/cluster/authoring.ts";
 import type { JournalRecord, Json } from "../../src/workflow/journal.ts";
-import { chainCheck, encodeRecord } from "../../src/workflow/record_text.ts";
+import { chainCheck, decodeRecord, encodeRecord } from "../../src/workflow/record_text.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory.ts";
 import { createVirtualHost, type VirtualHost } from "../suite/_virtual_host.ts";
 import { interpret, type Program, programs, random, reference, type World } from "./journal_programs.ts";
 
 const soak = Deno.env.get("WINDKIT_SOAK") === "1";
-const runs = (inCi: number): number => soak ? inCi * 20 : inCi;
+
+/** How often a property is tried. */
+function tries(inCi: number): { readonly numRuns: number } {
+  return { numRuns: soak ? inCi * 20 : inCi };
+}
 
 interface Life {
   /** Commits after which the process dies; none: it lives to the end. */
@@ -77,15 +81,23 @@ async function play(scenario: Scenario): Promise<readonly RunReport[]> {
     }
     const world: World = {
       sharedNames,
+      hop: () => new Promise((go) => host.hop(go)),
       enter: () => new Promise((go) => waiting.push(go)),
       executed: (run, key) => ok(!settled.has(`${run} ${key}`), `"${key}" of ${run} ran although it was recorded`),
     };
     const main = workflow(async (i: number) => {
       const seen: string[] = [];
       handed[i]?.push(seen);
-      return await interpret(list[i] as Program, world, (path) => void seen.push(path));
+      return await interpret(list[i] as Program, world, (key) => {
+        ok(settled.has(`r${i} ${key}`), `r${i} saw the outcome of "${key}" before it was stored`);
+        seen.push(key);
+      });
     });
-    const fork = await live({ main, storage, host, life, waiting, next, count: list.length });
+    const watched = {
+      ...storage,
+      commit: (writes: readonly Write[]) => noted(storage.commit(writes), writes, settled),
+    };
+    const fork = await live({ main, storage, watched, host, life, waiting, next, count: list.length });
     now = host.now();
     if (fork === undefined) return await report(storage, handed);
     storage = fork;
@@ -98,9 +110,22 @@ async function play(scenario: Scenario): Promise<readonly RunReport[]> {
   throw new Error("The last life must go on to the end");
 }
 
+/** Adds what a commit settles, once it is made. */
+async function noted(commit: Promise<void>, writes: readonly Write[], settled: Set<string>): Promise<void> {
+  await commit;
+  for (const write of writes) {
+    for (const { text, seq } of write.w === "append" ? write.records : []) {
+      const record = decodeRecord(text, seq);
+      if (write.w === "append" && record.t === "settled") settled.add(`${write.run} ${record.key}`);
+    }
+  }
+}
+
 interface LifeOptions {
   readonly main: EngineOptions["workflows"][string];
   readonly storage: MemoryStorage;
+  /** The same, for the engine. */
+  readonly watched: Storage;
   readonly host: VirtualHost;
   readonly life: Life;
   readonly waiting: (() => void)[];
@@ -110,14 +135,14 @@ interface LifeOptions {
 
 /** One engine from its opening to its crash (what the disk held then) or to the end of all runs (undefined). */
 async function live(options: LifeOptions): Promise<MemoryStorage | undefined> {
-  const { main, storage, host, life, waiting, next, count } = options;
+  const { main, storage, watched, host, life, waiting, next, count } = options;
   const { crashAfter, ...bounds } = life;
   let fork: MemoryStorage | undefined;
   let commits = 0;
   const problems: unknown[] = [];
   const engine = await createEngine({
     ...bounds,
-    storage,
+    storage: watched,
     host,
     workflows: { main },
     onEvent: (event) => {
@@ -208,8 +233,6 @@ function checkHandOver({ records, handed }: RunReport): void {
   }
 }
 
-const parameters = (inCi: number): fc.Parameters<unknown> => ({ numRuns: runs(inCi), endOnFailure: false });
-
 Deno.test("programs without races: the outcome is the reference's, whatever crashes and whichever call ends first", async () => {
   await fc.assert(
     fc.asyncProperty(scenarios(false), async (scenario) => {
@@ -220,7 +243,7 @@ Deno.test("programs without races: the outcome is the reference's, whatever cras
         checkHandOver(found);
       }
     }),
-    parameters(150),
+    tries(150),
   );
 });
 
@@ -251,7 +274,7 @@ Deno.test("programs without races: live and replayed, early and late, the same k
         if ("value" in reference(program)) equal(views[0]?.[i], views[1]?.[i]);
       }
     }),
-    parameters(60),
+    tries(60),
   );
 });
 
@@ -263,7 +286,7 @@ Deno.test("programs with races and shared names: every replay agrees with the jo
         checkHandOver(found);
       }
     }),
-    parameters(150),
+    tries(150),
   );
 });
 
@@ -300,7 +323,7 @@ Deno.test("check values: a changed, missing, doubled or moved record is found at
       }
       throw new Error(`Expected damage at record ${position}, found none`);
     }),
-    parameters(1000),
+    tries(1000),
   );
 });
 
