@@ -19,7 +19,7 @@ const NODE_WITH_SQLITE = [22, 13] as const;
 const NODE_WITH_TYPESCRIPT = [22, 18] as const;
 
 /** Tried with Deno 2.9.6: its load hook is passed by, the resolve hook is not. */
-const NO_LOAD_HOOK = 'Deno calls no load hook for a file that its package.json declares "commonjs"';
+const NO_LOAD_HOOK = 'Deno calls no load hook for "commonjs"';
 
 const GREETING = { text: "Hello, Ada", length: 10 };
 const SCRIPTS = ["greet.mjs", "greet.js", "greet_official_name.mjs"] as const;
@@ -91,8 +91,8 @@ async function checkRuntime(smoke: Smoke, runtime: Runtime): Promise<void> {
         continue;
       }
       const isHooked = runtime.kind !== "deno" || project !== init || file.endsWith(".mjs");
-      await report.check(name, () => checkRun(project, { file, isHooked }));
-      if (!isHooked) report.skip(`${name}, tasks named after their constants`, NO_LOAD_HOOK);
+      if (isHooked) await report.check(name, () => checkRun(project, file));
+      else await report.check(`${name} is refused, because ${NO_LOAD_HOOK}`, () => checkUnnamed(project, file));
     }
   }
   if (!canRun) return;
@@ -122,23 +122,22 @@ async function checkUse(project: Project, hasSqlite: boolean): Promise<void> {
   match(String(sqlite), /22\.13/);
 }
 
-interface RunCase {
-  readonly file: string;
-  /** Whether the runtime lets the command read the file for it, to name its tasks. */
-  readonly isHooked: boolean;
-}
-
 /** Runs a workflow, looks at its journal, and runs it again under the same id. */
-async function checkRun(project: Project, { file, isHooked }: RunCase): Promise<void> {
+async function checkRun(project: Project, file: string): Promise<void> {
   const id = `run-${file.replace(/\W/g, "-")}`;
   const args = ["run", file, "--args", '{"name": "Ada"}', "--run-id", id, "--no-input"];
   deepStrictEqual(JSON.parse(output(await project.windkit(args))), GREETING);
   const journal = output(await project.direct(["runs", "show", id, "--json"]));
   match(journal, /"t":"closed".*"status":"completed"/);
-  if (isHooked) {
-    ok(journal.includes('"measure"'), `The journal should name the task after its constant "measure":\n${journal}`);
-  }
+  ok(journal.includes('"measure"'), `The journal should name the task after its constant "measure":\n${journal}`);
   deepStrictEqual(JSON.parse(output(await project.direct(args))), GREETING);
+}
+
+/** A file whose tasks cannot be named is not run under other names. */
+async function checkUnnamed(project: Project, file: string): Promise<void> {
+  const { code, stderr } = await project.windkit(["run", file, "--args", '{"name": "Ada"}', "--no-input"]);
+  strictEqual(code, 2, `It ended with code ${code}\n${stderr}`);
+  match(stderr, /Cannot name the tasks/);
 }
 
 /** A Node that is too old for the command says so, and which ones are not. */

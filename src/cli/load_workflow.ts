@@ -8,7 +8,7 @@ import { readFileSync, realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { WorkflowFunction } from "../engine/api.ts";
 import { UsageError } from "./exit_codes.ts";
-import { prepareToLoad } from "./module_hooks.ts";
+import { lacksTaskNames, prepareToLoad } from "./module_hooks.ts";
 import { runtimeOf } from "./runtime.ts";
 import type { Place } from "./workspace.ts";
 
@@ -34,6 +34,12 @@ export async function loadWorkflow(place: Place, given: string): Promise<Workflo
   const url = pathToFileURL(realpathSync(place.file)).href;
   await prepareToLoad(url);
   const namespace = await importFile(url, given);
+  if (lacksTaskNames(url)) {
+    throw new UsageError(
+      `Cannot name the tasks of "${given}": this runtime took it for a CommonJS file, so they would have other keys than on a cluster`,
+      `Add "type": "module" to the package.json beside it, or write the names: task("load", async () => { ... })`,
+    );
+  }
   const entry = [namespace["default"], ...Object.values(namespace)].find(isWorkflow);
   if (entry !== undefined) return entry;
   const names = Object.keys(namespace);

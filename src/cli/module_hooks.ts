@@ -54,6 +54,8 @@ interface BunGlobal {
 
 /** Workflow files, by the URL that the runtime gives them. */
 const workflows = new Set<string>();
+/** Those whose text went through the hook. */
+const named = new Set<string>();
 let installed = false;
 
 /**
@@ -66,11 +68,24 @@ export async function prepareToLoad(url: string): Promise<void> {
   workflows.add(url);
   if (runtimeOf().name === "Bun") {
     if (!installed) await takeNamesInBun();
-    if (isNew) nameTasksInBun(fileURLToPath(url));
+    if (isNew) nameTasksInBun(url);
   } else if (!installed) {
     installInNode(url);
   }
   installed = true;
+}
+
+/**
+ * Tells, after a workflow file was imported, whether its arrow tasks lack the names they have on a cluster: Deno 2.9 does not
+ * call the load hook for files that it takes for CommonJS.
+ *
+ * @param url the file's URL, as {@linkcode prepareToLoad} was given it
+ * @returns true when names were to be written, and were not
+ */
+export function lacksTaskNames(url: string): boolean {
+  if (named.has(url)) return false;
+  const source = readFileSync(fileURLToPath(url), "utf8");
+  return nameTasks(source) !== source;
 }
 
 function ownModules(): Readonly<Record<string, string>> {
@@ -94,6 +109,7 @@ export const load = (url, context, next) =>
   url === d.url ? { format: "module", source: d.source, shortCircuit: true } : next(url, context);`;
     const data = { own: Object.fromEntries(own), url, source: nameTasks(readFileSync(fileURLToPath(url), "utf8")) };
     if (/\.[cm]?tsx?$/.test(url)) return; // needs newer hooks to be read as TypeScript: Node's own error says so
+    named.add(url);
     register?.(`data:text/javascript,${encodeURIComponent(text)}`, { data });
     return;
   }
@@ -104,6 +120,7 @@ export const load = (url, context, next) =>
     },
     load(address, context, next): LoadResult {
       const isWorkflow = workflows.has(address);
+      if (isWorkflow) named.add(address);
       if (inNode && readAsModule(address, isWorkflow)) {
         const source = readFileSync(fileURLToPath(address), "utf8");
         const format = /\.m?tsx?$/.test(address) ? "module-typescript" : "module";
@@ -143,11 +160,15 @@ async function takeNamesInBun(): Promise<void> {
   });
 }
 
-function nameTasksInBun(file: string): void {
+function nameTasksInBun(url: string): void {
+  const file = fileURLToPath(url);
   const filter = new RegExp(`^${file.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}$`);
   const loader = /[jt]sx?$/.exec(file)?.[0] ?? "ts";
   bunPlugin((build) => {
-    build.onLoad({ filter }, ({ path }) => ({ contents: nameTasks(readFileSync(path, "utf8")), loader }));
+    build.onLoad({ filter }, ({ path }) => {
+      named.add(url);
+      return { contents: nameTasks(readFileSync(path, "utf8")), loader };
+    });
   });
 }
 
