@@ -22,6 +22,8 @@ export function hop(then: () => void): void {
 }
 
 function find(): (then: () => void) => void {
+  // A Worker's channels and immediates belong to the request that made them, and die with it: nothing may be kept.
+  if (globalThis.navigator?.userAgent === "Cloudflare-Workers") return (then) => void setTimeout(then, 0);
   const { setImmediate } = globalThis as { setImmediate?: (then: () => void) => unknown };
   if (typeof setImmediate === "function") return immediateHopper(setImmediate);
   if (typeof MessageChannel === "function") {

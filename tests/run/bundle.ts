@@ -13,21 +13,19 @@ interface Manifest {
   readonly exports: Readonly<Record<string, string>>;
 }
 
-/** The package's own names, as the bundler must resolve them: each to its source. */
-export async function ownPaths(): Promise<Readonly<Record<string, readonly string[]>>> {
-  const manifest = JSON.parse(await readFile(`${root}deno.json`, "utf8")) as Manifest;
-  const own = Object.entries(manifest.exports).map(([key, path]) =>
-    [manifest.name + key.slice(1), [root + path.slice(2)]] as const
-  );
-  return Object.fromEntries(own);
+async function readManifest(): Promise<Manifest> {
+  return JSON.parse(await readFile(`${root}deno.json`, "utf8")) as Manifest;
 }
 
-/** Bundles each entry to one ESM file of its name in `folder`. Built-in modules of Node stay outside. */
-export async function bundle(
-  entries: readonly string[],
-  folder: string,
-  options: readonly string[] = [],
-): Promise<void> {
+/** The package's own names, each with the path that it stands for. */
+async function ownPaths(pathOf: (source: string) => string): Promise<Readonly<Record<string, readonly string[]>>> {
+  const { name, exports } = await readManifest();
+  return Object.fromEntries(
+    Object.entries(exports).map(([key, path]) => [name + key.slice(1), [pathOf(path.slice(2))]]),
+  );
+}
+
+async function esbuild(entries: readonly string[], folder: string, options: readonly string[]): Promise<void> {
   await runCommand([
     esbuildPath(),
     ...entries,
@@ -36,9 +34,49 @@ export async function bundle(
     "--target=es2024",
     "--external:node:*",
     "--log-level=warning",
-    "--out-extension:.js=.js",
     `--outdir=${folder}`,
-    `--tsconfig-raw=${JSON.stringify({ compilerOptions: { paths: await ownPaths() } })}`,
     ...options,
   ], { cwd: root });
+}
+
+function pathsOption(paths: Readonly<Record<string, readonly string[]>>): string {
+  return `--tsconfig-raw=${JSON.stringify({ compilerOptions: { paths } })}`;
+}
+
+/** Bundles each entry with all that it imports, the package too, to one ESM file of its name in `folder`. */
+export async function bundle(
+  entries: readonly string[],
+  folder: string,
+  options: readonly string[] = [],
+): Promise<void> {
+  await esbuild(entries, folder, [pathsOption(await ownPaths((path) => root + path)), ...options]);
+}
+
+/** The compiled form of a source, in the folder that {@linkcode buildPackage} fills. */
+function compiledPath(source: string): string {
+  return source.replace(/\.ts$/, ".js");
+}
+
+/**
+ * Compiles the package to `folder`, apart from whoever imports it: it finds its own frames in a stack by their folder, as
+ * it does where it is installed.
+ */
+export async function buildPackage(folder: string): Promise<void> {
+  const { exports } = await readManifest();
+  // The folders below `folder` are those of the sources; shared parts go to `src/shared`, which is one of them.
+  await esbuild(Object.values(exports), folder, [
+    "--splitting",
+    "--keep-names",
+    `--outbase=${root}`,
+    "--chunk-names=src/shared/[name]-[hash]",
+  ]);
+}
+
+/** Bundles each entry, but not the package: it is imported from where {@linkcode buildPackage} has put it. */
+export async function bundleBeside(packageFolder: string, entries: readonly string[], folder: string): Promise<void> {
+  await esbuild(entries, folder, [
+    "--keep-names",
+    `--external:${packageFolder}*`,
+    pathsOption(await ownPaths((path) => packageFolder + compiledPath(path))),
+  ]);
 }

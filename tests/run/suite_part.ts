@@ -5,7 +5,7 @@
  */
 
 import { mkdir, readdir, readFile } from "node:fs/promises";
-import { bundle } from "./bundle.ts";
+import { buildPackage, bundle, bundleBeside } from "./bundle.ts";
 import { type PartResult, table } from "./part.ts";
 import { BLOCKING_CASE, EXITING_CASE, PLANTED_LIMIT_MS } from "./planted.ts";
 import { runRuntime, type RuntimeOutcome } from "./run_runtime.ts";
@@ -93,8 +93,12 @@ export async function runSuitePart(options: SuiteOptions = {}): Promise<PartResu
   const problems = [...await forgottenFiles()];
   await installTools();
   await mkdir(outFolder, { recursive: true });
-  const entries = ["process_suite", "process_planted", "worker_suite", "worker_planted"];
-  await bundle(entries.map((name) => `tests/run/${name}.ts`), outFolder);
+  // Node and Bun import the package as compiled modules of its own, a Worker is one file with everything in it. Names of
+  // functions are kept: keys are made of them, and one file for two modules with the same name must rename one.
+  const packageFolder = `${outFolder}package/`;
+  await buildPackage(packageFolder);
+  await bundleBeside(packageFolder, ["tests/run/process_suite.ts", "tests/run/process_planted.ts"], outFolder);
+  await bundle(["tests/run/worker_suite.ts", "tests/run/worker_planted.ts"], outFolder, ["--keep-names"]);
 
   const chosen = runtimes().filter((r) => r.name.toLowerCase().includes(wanted));
   const present = chosen.filter((r) => r.absent === undefined);

@@ -7,21 +7,35 @@ import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { Miniflare } from "miniflare";
 
-const [bundle, mark, filter, limit, ...compatibilityFlags] = process.argv.slice(2);
-const miniflare = new Miniflare({
-  modules: [{ type: "ESModule", path: "worker.js", contents: await readFile(bundle, "utf8") }],
-  compatibilityDate: "2026-04-24",
-  compatibilityFlags,
-});
+const [bundle, mark, filter, limit, ...compatibilityFlags] = process.argv.slice(
+  2,
+);
+const contents = await readFile(bundle, "utf8");
+
+function start() {
+  return new Miniflare({
+    modules: [{ type: "ESModule", path: "worker.js", contents }],
+    compatibilityDate: "2026-04-24",
+    compatibilityFlags,
+  });
+}
+
+let miniflare = start();
 
 function say(report) {
-  return new Promise((resolve) => process.stdout.write(`${mark}${JSON.stringify(report)}\n`, resolve));
+  return new Promise((resolve) =>
+    process.stdout.write(`${mark}${JSON.stringify(report)}\n`, resolve)
+  );
 }
 
 async function ask(path, query) {
-  const response = await miniflare.dispatchFetch(`http://suite.invalid${path}?${new URLSearchParams(query)}`);
+  const response = await miniflare.dispatchFetch(
+    `http://suite.invalid${path}?${new URLSearchParams(query)}`,
+  );
   const text = await response.text();
-  if (!response.ok) throw new Error(`Worker answered ${response.status} to ${path}: ${text}`);
+  if (!response.ok) {
+    throw new Error(`Worker answered ${response.status} to ${path}: ${text}`);
+  }
   return JSON.parse(text);
 }
 
@@ -30,12 +44,21 @@ try {
   await say({ kind: "plan", names });
   for (const name of names) {
     await say({ kind: "start", name });
-    try {
-      for (const report of await ask("/case", { name, limit })) await say(report);
-    } catch (error) {
-      // A worker that is never going to answer makes workerd give the request up: that is the case's failure.
-      await say({ kind: "result", name, status: "failed", detail: error.stack ?? String(error), ms: 0 });
-    }
+    // A worker that is never going to answer makes workerd give the request up: that is the case's failure.
+    const reports = await ask("/case", { name, limit }).catch((error) => [
+      {
+        kind: "result",
+        name,
+        status: "failed",
+        detail: error.stack ?? String(error),
+        ms: 0,
+      },
+    ]);
+    for (const report of reports) await say(report);
+    if (reports.every((report) => report.status !== "failed")) continue;
+    // What a failed case left in the isolate must not fail those after it.
+    await miniflare.dispose();
+    miniflare = start();
   }
   await say({ kind: "end" });
 } finally {
