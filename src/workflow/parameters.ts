@@ -13,12 +13,12 @@
  * @returns one entry a parameter; `undefined` for a destructured one
  */
 export function parameterNames(source: string): readonly (string | undefined)[] {
-  const text = source.replace(/^\s*(?:async\b\s*)?(?:function\b\s*)?\*?\s*/, "");
-  const bare = /^([A-Za-z_$][\w$]*)\s*=>/.exec(text);
+  const text = source.replace(/^\s*(?:async\b(?!\s*=>)\s*)?(?:function\b\s*)?\*?\s*/, "");
+  const bare = /^([\p{ID_Start}_$][\p{ID_Continue}$]*)\s*=>/u.exec(text);
   if (bare?.[1] !== undefined) return [bare[1]];
   const open = text.indexOf("(");
   if (open < 0) return [];
-  return split(text, open + 1).map((part) => /^(?:\.\.\.\s*)?([A-Za-z_$][\w$]*)/.exec(part)?.[1]);
+  return split(text, open + 1).map((part) => /^(?:\.\.\.\s*)?([\p{ID_Start}_$][\p{ID_Continue}$]*)/u.exec(part)?.[1]);
 }
 
 /** Parameters between the parenthesis before `from` and its partner, split at the commas of that level. */

@@ -112,7 +112,9 @@ export function decodeRecord(text: string, seq: number): JournalRecord {
       // Most records of a journal are these: fields are set one by one because a spread of each costs as much as the parsing.
       const record: Settled = { t: "settled", seq, at, key, after, startedAt: at - took, outcome };
       if (typeof by === "string") record.by = by;
-      if (typeof kind === "string") record.fp = fingerprintOf(kind, name || key, digest || "", args, site);
+      if (typeof kind === "string") {
+        record.fp = fingerprintOf(kind, typeof name === "string" ? name : key, digest || "", args, site);
+      }
       if (typeof inbox === "string") record.inbox = inbox;
       return record;
     }

@@ -75,6 +75,8 @@ export interface World {
   hop(): Promise<void>;
   /** An execution begins. */
   executed(run: string, key: string): void;
+  /** A call got the outcome of another. */
+  swapped(message: string): void;
   /** One name for all calls of a kind, instead of one a place: keys then depend on the order of the calls. */
   readonly sharedNames: boolean;
 }
@@ -97,8 +99,8 @@ export async function interpret(
     }
   };
   switch (program.op) {
-    case "step":
-      return await noted(
+    case "step": {
+      const got = await noted(
         step(name("step"), async () => {
           const { runId, key } = taskInfo();
           world.executed(runId, key);
@@ -108,6 +110,9 @@ export async function interpret(
         }),
         name("step"),
       );
+      if (got !== path) world.swapped(`The step at ${path} got the outcome of the one at ${String(got)}`);
+      return got;
+    }
     case "task": {
       const { failures, retries, delay } = program;
       const call = task(name("task"), async () => {

@@ -75,12 +75,14 @@ async function play(scenario: Scenario): Promise<readonly RunReport[]> {
   for (const life of lives) {
     const host = createVirtualHost(now);
     const waiting: (() => void)[] = [];
+    const problems: unknown[] = [];
     const settled = new Set<string>();
     for (const [i, records] of known.entries()) {
       for (const r of await decoded(storage, `r${i}`, records)) if (r.t === "settled") settled.add(`r${i} ${r.key}`);
     }
     const world: World = {
       sharedNames,
+      swapped: (message) => void problems.push(new Error(message)),
       hop: () => new Promise((go) => host.hop(go)),
       enter: () => new Promise((go) => waiting.push(go)),
       executed: (run, key) => ok(!settled.has(`${run} ${key}`), `"${key}" of ${run} ran although it was recorded`),
@@ -97,7 +99,7 @@ async function play(scenario: Scenario): Promise<readonly RunReport[]> {
       ...storage,
       commit: (writes: readonly Write[]) => noted(storage.commit(writes), writes, settled),
     };
-    const fork = await live({ main, storage, watched, host, life, waiting, next, count: list.length });
+    const fork = await live({ main, storage, watched, host, life, waiting, problems, next, count: list.length });
     now = host.now();
     if (fork === undefined) return await report(storage, handed);
     storage = fork;
@@ -129,17 +131,18 @@ interface LifeOptions {
   readonly host: VirtualHost;
   readonly life: Life;
   readonly waiting: (() => void)[];
+  /** What went wrong. */
+  readonly problems: unknown[];
   readonly next: () => number;
   readonly count: number;
 }
 
 /** One engine from its opening to its crash (what the disk held then) or to the end of all runs (undefined). */
 async function live(options: LifeOptions): Promise<MemoryStorage | undefined> {
-  const { main, storage, watched, host, life, waiting, next, count } = options;
+  const { main, storage, watched, host, life, waiting, problems, next, count } = options;
   const { crashAfter, ...bounds } = life;
   let fork: MemoryStorage | undefined;
   let commits = 0;
-  const problems: unknown[] = [];
   const engine = await createEngine({
     ...bounds,
     storage: watched,
@@ -160,7 +163,8 @@ async function live(options: LifeOptions): Promise<MemoryStorage | undefined> {
     await host.settle();
     // Time passes now and then although executions could end: slow ones are written ahead then.
     if (waiting.length > 0 && (next() < 0.85 || host.timers === 0)) {
-      waiting.splice(Math.floor(next() * waiting.length), 1)[0]?.();
+      // Several at once share a commit.
+      for (let n = Math.floor(next() * 4); n >= 0; n--) waiting.splice(Math.floor(next() * waiting.length), 1)[0]?.();
     } else if (!ended && fork === undefined && problems.length === 0 && !await host.tick()) {
       if (!ended && fork === undefined) throw new Error("Nothing is left to do, and not all runs have ended");
     }
