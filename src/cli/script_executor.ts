@@ -50,7 +50,7 @@ async function runScript(place: Place, call: Task): Promise<unknown> {
     ? args
     : names.map((name, i) => name !== undefined && Object.hasOwn(args, name) ? args[name] : args[`arg${i}`]);
   // A script is a job of its own: what it calls is no part of this run.
-  return await runWith(undefined, () => main(...values) as unknown);
+  return await runWith(undefined, () => main(...values) as unknown, true);
 }
 
 /** `./name` is a module of the workflow itself (in a synced folder: beside it in `<name>__mod`); else a workspace path. */

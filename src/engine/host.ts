@@ -22,7 +22,7 @@ export function createLocalHost(): Host {
       get concurrent(): boolean {
         return isConcurrent();
       },
-      run: runWith,
+      run: (current, fn) => runWith(current, fn, current.info !== undefined),
       current: () => currentRun() as CurrentRun | undefined,
       clear: clearSlot,
     },

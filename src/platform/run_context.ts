@@ -47,19 +47,25 @@ export function isConcurrent(): boolean {
   return storage() !== undefined;
 }
 
-/** Runs `fn` with `value` as the current run, for itself and for whatever it starts. */
-export function runWith<T>(value: unknown, fn: () => T): T {
+/**
+ * Runs `fn` with `value` as the current run, for itself and for whatever it starts.
+ *
+ * @param value the run
+ * @param fn what belongs to it
+ * @param inner true for the body of a task or step, which runs within a run
+ */
+export function runWith<T>(value: unknown, fn: () => T, inner = false): T {
   const als = storage();
   if (als !== undefined) return als.run(value, fn);
-  // One slot: it stays set, because the code after an `await` of `fn` must find it too. The driver clears it at the end.
+  // One slot. A run's body leaves it set, because the code after an `await` of the body must find it too: the driver clears it
+  // at the end. The body of a task gives it back, for the run goes on while the task waits.
   const h = holder();
   const before = h.slot;
   h.slot = value;
   try {
     return fn();
   } finally {
-    // The body of a task ran inside its run: what runs next is the run again.
-    if (before !== undefined) h.slot = before;
+    if (inner) h.slot = before;
   }
 }
 

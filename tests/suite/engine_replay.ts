@@ -139,7 +139,7 @@ test("replay: a run goes on without one while it is in memory", async () => {
     await host.drive((await engine.start("main")).result());
     assertEquals(engine.stats().replays, 0);
   });
-});
+}, noAsyncLocalStorage);
 
 test("replay: at every point of a run, an engine that starts there ends it the same, and runs nothing twice", async () => {
   const counts = new Map<string, number>();

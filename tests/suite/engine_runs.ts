@@ -559,7 +559,7 @@ test("onEvent: tells a run from its start to its end", async () => {
       "run_closed",
     ]);
   });
-});
+}, noAsyncLocalStorage);
 
 // --- idle() ---
 
