@@ -100,6 +100,7 @@ export type {
   Json,
   Jsonified,
   JsonifiedFields,
+  JsonValue,
   ParallelOptions,
   RetryOptions,
   Task,

@@ -13,7 +13,7 @@ import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
 import { type RetryOptions, retryPolicy } from "../workflow/retry.ts";
 import type { BodySession, TaskSpec } from "../workflow/session.ts";
 
-export type { Jsonified, JsonifiedFields } from "../base/canonical.ts";
+export type { Jsonified, JsonifiedFields, JsonValue } from "../base/canonical.ts";
 export { TaskError, type TaskErrorDetail } from "../base/errors.ts";
 export type { Workflow } from "../workflow/definition.ts";
 export type { Json, TaskInfo } from "../workflow/journal.ts";

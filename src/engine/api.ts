@@ -54,6 +54,7 @@ export interface StartOptions {
 
 /** One run. */
 export interface RunHandle {
+  /** Id of the run. */
   readonly id: string;
   /**
    * Waits for the end of the run, also when it was started by an earlier process.
@@ -68,19 +69,23 @@ export interface RunHandle {
 
 /** An answer to `waitForApproval`. */
 export interface ApprovalAnswer {
-  /** @default true */
+  /** Granted or rejected. @default true */
   readonly approved?: boolean;
-  /** @default null */
+  /** What the approver entered. @default null */
   readonly value?: Json;
-  /** @default "anonymous" */
+  /** Who answered. @default "anonymous" */
   readonly approver?: string;
 }
 
 /** An approval that a run waits for. */
 export interface PendingApproval {
+  /** Id of the run. */
   readonly run: string;
+  /** Name of its workflow. */
   readonly workflow: string;
+  /** Key of the approval. */
   readonly key: Key;
+  /** JSON schema of the form that the body asked for. */
   readonly form?: Json;
   /** When it will be given up, in milliseconds since 1970. */
   readonly expiresAt: number;
@@ -147,6 +152,7 @@ export interface Engine extends AsyncDisposable {
   approvals(runId: string): Promise<readonly PendingApproval[]>;
   /** Leaves a message for a run. */
   post(message: Omit<Message, "at">): Promise<void>;
+  /** Asks a run to end; does nothing when it has ended. Throws `UnknownRunError`. */
   cancel(runId: string, reason?: string): Promise<void>;
   /** Removes closed runs that ended before now minus `olderThanMs`; returns how many. */
   prune(olderThanMs: number): Promise<number>;
@@ -172,6 +178,7 @@ export interface EngineStats {
   readonly queued: number;
   /** Commits and the writes in them, since the engine began. */
   readonly commits: number;
+  /** Writes in all commits. */
   readonly writes: number;
   /** Runs replayed from their journal since the engine began. */
   readonly replays: number;

@@ -49,7 +49,7 @@ export function createPlaces(count: number): Places {
       if (taken < count && next === queue.length) {
         taken++;
         begin();
-        return () => {};
+        return nothing;
       }
       const waiting: Waiting = { begin, state: "waiting" };
       queue.push(waiting);
@@ -71,3 +71,5 @@ export function createPlaces(count: number): Places {
     },
   };
 }
+
+function nothing(): void {}

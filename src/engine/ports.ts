@@ -141,9 +141,13 @@ export interface Storage extends AsyncDisposable {
 
 /** What an executor is asked to run. */
 export interface Work {
+  /** Id of the run. */
   readonly run: string;
+  /** Key of the attempt. */
   readonly key: Key;
+  /** What the body asked for. */
   readonly call: Call;
+  /** What the attempt may know of itself. */
   readonly info: TaskInfo;
   /** Runs the closure in this process; absent for calls that have none (scripts, flows). */
   readonly invoke?: () => Promise<Outcome>;
@@ -151,6 +155,7 @@ export interface Work {
 
 /** Where tasks run. The default one calls `invoke` in this process. */
 export interface Executor {
+  /** Tells whether this executor runs such a call. */
   accepts(call: Call): boolean;
   /** An outcome, or a handle on something that goes on without this process. */
   start(work: Work): Promise<Outcome | { readonly ref: string }>;
@@ -173,10 +178,13 @@ export type Capability =
 
 /** Clock, randomness and run context: the core and the engine ask nothing else of the machine. */
 export interface Host {
+  /** Kind of host. */
   readonly name: "engine" | "durable-object" | "cluster";
+  /** What it can do beyond the protocol. */
   readonly can: ReadonlySet<Capability>;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Random bytes, good enough for ids. */
   random(bytes: number): Uint8Array;
   /** Calls `wake` once, at or after `at` (milliseconds since 1970), whatever the distance. */
   timer(at: number, wake: () => void): Disposable;
@@ -188,6 +196,7 @@ export interface Host {
 
 /** Where the running code belongs. */
 export interface CurrentRun {
+  /** Session of the run. */
   readonly session: Session;
   /** Present inside the body of a task or a step. */
   readonly info?: TaskInfo;
@@ -197,7 +206,9 @@ export interface CurrentRun {
 export interface RunContext {
   /** False when the runtime has no asynchronous context: then one run at a time. */
   readonly concurrent: boolean;
+  /** Runs `fn` as part of a run, at once and after each `await`. */
   run<T>(current: CurrentRun, fn: () => T): T;
+  /** The run that the running code is part of. */
   current(): CurrentRun | undefined;
   /** Without asynchronous context: the run that was current has left memory. */
   clear(): void;

@@ -10,7 +10,9 @@ import type { Storage, StoredRecord } from "./ports.ts";
 
 /** A journal, and where the next record goes on. */
 export interface ReadJournal {
+  /** All records, the first one first. */
   readonly records: readonly JournalRecord[];
+  /** Number of the record that comes next. */
   readonly nextSeq: number;
   /** Check value of the last record; `""` when there is none. */
   readonly check: string;

@@ -81,6 +81,8 @@ interface Wait {
 }
 
 type Called = Extract<JournalRecord, { readonly t: "called" }>;
+type SettledBody = Extract<RecordBody, { readonly t: "settled" }>;
+type Settled = { -readonly [K in keyof SettledBody]: SettledBody[K] };
 
 const NOT_APPROVED = encode({ value: null, approver: null, approved: false });
 /** A body may do I/O of its own between two recorded calls for this long before a replay is given up, in milliseconds. */
@@ -302,7 +304,7 @@ export class RunDriver {
       startedAt: 0,
       controller: undefined,
       timeout: undefined,
-      leave: () => {},
+      leave: nothing,
       holdsPlace: false,
       ref: this.#called.get(key)?.ref,
     };
@@ -368,7 +370,7 @@ export class RunDriver {
     if (timeoutS !== undefined) {
       attempt.timeout = alarms.set(attempt.startedAt + timeoutS * 1000, () => this.#timedOut(attempt, timeoutS));
     }
-    const info = createInfo(this.id, attempt);
+    const info = new AttemptInfo(this.id, attempt);
     const session = this.#session;
     const inline = call.kind === "step" || call.via === "inline";
     let work: Promise<Outcome | { readonly ref: string }>;
@@ -561,16 +563,11 @@ export class RunDriver {
       this.#waits.delete(key);
     }
     const ahead = this.#called.delete(key);
-    const record: RecordBody = {
-      t: "settled",
-      key,
-      after: this.#session.calls,
-      outcome,
-      startedAt,
-      ...(by === undefined ? undefined : { by }),
-      ...(inbox === undefined ? undefined : { inbox }),
-      ...(ahead || command === undefined ? undefined : { fp: command.fp }),
-    };
+    // Fields are set one by one: a spread of each costs as much as writing the record.
+    const record: Settled = { t: "settled", key, after: this.#session.calls, outcome, startedAt };
+    if (by !== undefined) record.by = by;
+    if (inbox !== undefined) record.inbox = inbox;
+    if (!ahead && command !== undefined) record.fp = command.fp;
     const kind = command?.call.kind ?? wait?.call.kind ?? "task";
     this.#append([record], this.#unparkedRow(), () => {
       const { emit, host } = this.#shared;
@@ -694,14 +691,13 @@ export class RunDriver {
     const bounded = this.#bounded("the run", outcome);
     const ended: RunStatus = bounded.ok === outcome.ok ? status : "failed";
     this.#closed = true;
-    this.#dropAttempts(new EngineClosedError(`Run "${this.id}" has ended`), true);
+    if (this.#attempts.size > 0) this.#dropAttempts(new EngineClosedError(`Run "${this.id}" has ended`), true);
     this.#clearAlarms();
     const row: RowChange = {
+      ...this.#unparkedRow(),
       state: "closed",
       status: ended,
       closedAt: this.#shared.host.now(),
-      wakeAt: null,
-      waits: null,
     };
     this.#append(
       [{ t: "closed", status: ended, outcome: bounded }],
@@ -775,19 +771,29 @@ export class RunDriver {
 }
 
 /** The signal is made when somebody asks for it: an AbortController costs as much as the rest of a small step. */
-function createInfo(runId: string, attempt: Attempt): TaskInfo {
-  const { key, call } = attempt;
-  return {
-    runId,
-    key,
-    attempt: call.attempt,
-    idempotencyKey: `${runId}/${call.base}`,
-    get signal(): AbortSignal {
-      attempt.controller ??= new AbortController();
-      return attempt.controller.signal;
-    },
-  };
+class AttemptInfo implements TaskInfo {
+  readonly runId: string;
+  readonly key: Key;
+  readonly attempt: number;
+  readonly idempotencyKey: string;
+  readonly #attempt: Attempt;
+
+  constructor(runId: string, attempt: Attempt) {
+    const { key, call } = attempt;
+    this.runId = runId;
+    this.key = key;
+    this.attempt = call.attempt;
+    this.idempotencyKey = `${runId}/${call.base}`;
+    this.#attempt = attempt;
+  }
+
+  get signal(): AbortSignal {
+    this.#attempt.controller ??= new AbortController();
+    return this.#attempt.controller.signal;
+  }
 }
+
+function nothing(): void {}
 
 function failureError(reason: string, deadline: boolean): Error {
   return deadline ? new DeadlineError(reason) : new CancelledError(reason);

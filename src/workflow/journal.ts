@@ -30,13 +30,19 @@ export type Encoded = string;
 
 /** How a call, or a run, failed: the protocol's failure record (wac-protocol 5.3) and hints for a retry. */
 export interface Failure {
+  /** What went wrong. */
   readonly message: string;
+  /** Key of the failed call; `""` for a run. */
   readonly stepKey: Key;
+  /** Job that ran it, on a cluster. */
   readonly childJobId?: string;
+  /** The thrown error: stack and extra at most 8192 characters each. */
   readonly error: { readonly name: string; readonly message: string; readonly stack?: string; readonly extra?: Json };
   /** `code` of the error class in `base/errors.ts` that the failure is rebuilt as; absent: a `TaskError`. */
   readonly code?: string;
+  /** False: no retry. */
   readonly retryable?: boolean;
+  /** Least time before a retry, in milliseconds. */
   readonly retryAfterMs?: number;
 }
 
@@ -48,7 +54,9 @@ export type Outcome = { readonly ok: true; readonly value: Encoded } | {
 
 /** What replay compares: the call that was recorded against the call that is asked for. */
 export interface Fingerprint {
+  /** Kind of the call. */
   readonly kind: Call["kind"];
+  /** Name that the key was drawn from. */
   readonly name: string;
   /** 64-bit hash of the canonical arguments, 16 hex digits; `""` when there are none. */
   readonly digest: string;
@@ -60,20 +68,31 @@ export interface Fingerprint {
 
 /** Options of a task that a cluster acts on, in the protocol's units (seconds): wac-protocol 6. */
 export interface TaskWire {
+  /** Longest time of an attempt. */
   readonly timeoutS?: number;
+  /** Worker tag. */
   readonly tag?: string;
+  /** How long the result may be reused. */
   readonly cacheTtlS?: number;
+  /** Priority of the job. */
   readonly priority?: number;
+  /** How many may run at once. */
   readonly concurrentLimit?: number;
+  /** What `concurrentLimit` counts by. */
   readonly concurrencyKey?: string;
+  /** Window of `concurrentLimit`. */
   readonly concurrencyWindowS?: number;
 }
 
 /** wac-protocol 6.1. `attempts` counts the repetitions, 0 to 100. */
 export interface RetryPolicy {
+  /** Repetitions after the first attempt. */
   readonly attempts: number;
+  /** Seconds before the first repetition. */
   readonly delayS?: number;
+  /** What each further delay is multiplied with. */
   readonly multiplier?: number;
+  /** Longest delay, in seconds. */
   readonly maxDelayS?: number;
 }
 
@@ -106,9 +125,13 @@ export type Call =
 
 /** First record of every run. */
 export interface RunHeader {
+  /** Version of the journal. */
   readonly v: 1;
+  /** Id of the run. */
   readonly id: string;
+  /** Name of the workflow. */
   readonly workflow: string;
+  /** Hash of its source; `""` when it was not given. */
   readonly sourceHash: string;
   /** Version of this package that opened the run. */
   readonly sdk: string;
@@ -118,10 +141,15 @@ export interface RunHeader {
   readonly codec: number;
   /** 16 random bytes, hex: the run's own source of randomness. */
   readonly seed: string;
+  /** Arguments by name, or in order. */
   readonly args: Encoded;
+  /** Milliseconds since 1970. */
   readonly createdAt: number;
+  /** When the run fails, in milliseconds since 1970. */
   readonly deadlineAt?: number;
+  /** Run and call that started this one. */
   readonly parent?: { readonly run: string; readonly key: Key };
+  /** First run of the tree of parents. */
   readonly root?: string;
   /** continue-as-new: first run of the chain, and this one's number in it. */
   readonly chain?: { readonly first: string; readonly n: number };

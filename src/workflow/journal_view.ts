@@ -8,8 +8,11 @@ import type { JournalRecord, Json, Key } from "./journal.ts";
 
 /** One settled call. */
 export interface ViewedCall {
+  /** Key of the call. */
   readonly key: Key;
+  /** `task`, `step`, `sleep`, `approval`. */
   readonly kind: string;
+  /** Name that the key was drawn from. */
   readonly name: string;
   /** Canonical text of the arguments, or their digest where they are too long to be kept. */
   readonly args: string;
