@@ -130,6 +130,8 @@ class LocalEngine implements Engine {
   /** Starts that wait for a place in the queue, and places that are promised to starts under way. */
   #full: (() => void)[] = [];
   #reserved = 0;
+  /** Runs that will be queued once they are stored: before that nobody could load them. */
+  #storing = 0;
   readonly #waiters = new Map<string, Set<Waiter>>();
   /** Ids of messages that are being left, by run. */
   readonly #posting = new Map<string, Set<string>>();
@@ -202,7 +204,7 @@ class LocalEngine implements Engine {
       live: this.#live.size,
       running: places.taken,
       waiting: places.waiting,
-      queued: this.#queue.length - this.#queueHead,
+      queued: this.#queue.length - this.#queueHead + this.#storing,
       commits: batcher.commits,
       writes: batcher.writes,
       replays: this.#replays,
@@ -311,16 +313,21 @@ class LocalEngine implements Engine {
     const text = encodeRecord({ t: "opened", header }, createdAt);
     if (text.length * 3 > storage.limits.maxRecordBytes) this.#checkSize(text, id);
     const check = chainCheck("", text);
-    const begin = this.#active() < this.#bounds.maxActiveRuns && this.#queueHead === this.#queue.length;
+    const begin = this.#active() < this.#bounds.maxActiveRuns && this.#queueHead === this.#queue.length &&
+      this.#storing === 0;
     const row: RunRow = { id, workflow, state: begin ? "active" : "ready", createdAt };
     const driver = begin ? this.#driver(header, { records: [], nextSeq: 1, check }, row) : undefined;
     if (driver !== undefined) this.#live.set(id, driver);
-    else this.#queue.push(id);
+    else this.#storing++;
     this.#admit();
     return await new Promise<RunHandle>((resolve, reject) => {
       this.#onFailure.add(reject);
       batcher.add([{ w: "create", row, records: [{ seq: 0, text, check }] }], () => {
         this.#onFailure.delete(reject);
+        if (driver === undefined) {
+          this.#storing--;
+          this.#queue.push(id);
+        }
         this.#shared.emit?.({ event: "run_started", run: id, workflow });
         resolve(this.#handle(id));
         if (driver !== undefined) driver.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
@@ -376,7 +383,7 @@ class LocalEngine implements Engine {
   }
 
   #hasPlace(): boolean {
-    return this.#queue.length - this.#queueHead + this.#reserved < this.#bounds.maxQueuedRuns;
+    return this.#queue.length - this.#queueHead + this.#storing + this.#reserved < this.#bounds.maxQueuedRuns;
   }
 
   /** Lets waiting starts in, in their order, as far as there are places. */
@@ -720,10 +727,14 @@ class LocalEngine implements Engine {
 
   async #result(id: string, signal: AbortSignal | undefined): Promise<Json> {
     signal?.throwIfAborted();
-    const row = await this.#row(id);
-    const stopped = this.#stopped.get(id);
-    if (stopped !== undefined) throw stopped;
-    if (row.state === "closed") return await this.#recordedResult(id);
+    this.#open();
+    // A run in memory is stored and has not ended: there is nothing to read.
+    if (!this.#live.has(id)) {
+      const row = await this.#row(id);
+      const stopped = this.#stopped.get(id);
+      if (stopped !== undefined) throw stopped;
+      if (row.state === "closed") return await this.#recordedResult(id);
+    }
     const { status, outcome } = await new Promise<Parameters<Waiter["resolve"]>[0]>((resolve, reject) => {
       const waiters = this.#waiters.get(id) ?? new Set();
       const forget = (): void => {

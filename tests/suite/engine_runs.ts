@@ -161,6 +161,22 @@ test("start(): closing the engine wakes those that wait for the queue", async ()
   });
 }, noAsyncLocalStorage);
 
+test("start(): a run whose place is free before it is stored begins all the same", async () => {
+  for (let hops = 0; hops < 8; hops++) {
+    const gate = createGate();
+    const main = workflow((n: number) => n === 0 ? step("s", () => gate.promise) : n);
+    await withEngine({ workflows: { main }, maxActiveRuns: 1 }, async ({ engine, host }) => {
+      const first = await engine.start("main", { n: 0 });
+      await host.settle();
+      gate.open();
+      for (let i = 0; i < hops; i++) await new Promise<void>((go) => host.hop(go));
+      const others = await host.drive(Promise.all([1, 2].map((n) => engine.start("main", { n }))));
+      assertEquals(await host.drive(Promise.all(others.map((run) => run.result()))), [1, 2], `after ${hops} hops`);
+      await host.drive(first.result());
+    });
+  }
+}, noAsyncLocalStorage);
+
 test("maxActiveRuns: no more runs are under way, parked ones do not count, all end", async () => {
   let now = 0, highest = 0;
   const main = workflow(async (n: number) => {
