@@ -103,8 +103,9 @@ function checkRecords(run: string, records: readonly StoredRecord[], maxRecordBy
         `Cannot store record ${seq} of run "${run}": 'check' must be 16 hex digits: current value is "${check}"`,
       );
     }
-    checkText(text, () => `record ${seq} of run "${run}"`);
-    checkSize(text, maxRecordBytes, () => `record ${seq} of run "${run}"`);
+    const what = (): string => `record ${seq} of run "${run}"`;
+    checkText(text, what);
+    checkSize(text, maxRecordBytes, what);
   }
 }
 

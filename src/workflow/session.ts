@@ -148,7 +148,7 @@ class RunSession implements BodySession {
   #ordered = false;
   readonly #causes = new Map<Key, Key | undefined>();
   readonly #drawn = new Map<string, { readonly turn: number; readonly key: Key }>();
-  readonly #noticed = new Set<string>();
+  #noticed: Set<string> | undefined;
 
   constructor(ports: SessionPorts) {
     this.#ports = ports;
@@ -414,9 +414,9 @@ class RunSession implements BodySession {
     if (
       last !== undefined && last.turn >= this.#quiet && last.turn !== this.#turn && !this.#ordered &&
       !this.#follows(last.key) &&
-      !this.#noticed.has(name)
+      this.#noticed?.has(name) !== true
     ) {
-      this.#noticed.add(name);
+      (this.#noticed ??= new Set()).add(name);
       if (!this.#replaying) this.#commands.push({ c: "notice", notice: "non-confluent", key, name });
     }
     this.#drawn.set(name, { turn: this.#turn, key });
