@@ -7,6 +7,7 @@ import { noEnvironment } from "./env.ts";
 import { test } from "./harness.ts";
 
 const id = "00000000-0000-0000-0000-00000000c0de";
+const ambient = { BASE_URL: "http://stub.test", WM_WORKSPACE: "ws", WM_TOKEN: "tok" };
 
 function client(stub: Stub, more: Partial<ClientOptions> = {}): Client {
   return createClient(options(stub, more));
@@ -100,6 +101,16 @@ test("configuration: options that change after createClient() do not change the 
     "Bearer tok",
   ]);
 });
+
+test("configuration: the empty text in the process's environment is unset", async () => {
+  const stub = serve(() => text(id, 201));
+  const env = { ...ambient, BASE_INTERNAL_URL: "", WM_JOB_ID: "", WM_ROOT_FLOW_JOB_ID: "" };
+  await withEnvironment(env, stub, async () => {
+    await wmill.runScriptByPathAsync("f/a");
+    await assertRejects(() => wmill.getRootJobId(), "CONFIGURATION", "WM_JOB_ID");
+  });
+  assertEquals(stub.seen.map(({ url }) => url), ["http://stub.test/api/w/ws/jobs/run/p/f/a"]);
+}, noEnvironment);
 
 test("setClient() goes over the environment, and back to it without arguments", async () => {
   const stub = serve(() => json("v"));
@@ -610,8 +621,6 @@ test("jobs.getProgress() gives null for a job that never said", async () => {
 });
 
 // Official functions
-
-const ambient = { BASE_URL: "http://stub.test", WM_WORKSPACE: "ws", WM_TOKEN: "tok" };
 
 test("runScript() and runScriptAsync() take a path or a hash, one of them", async () => {
   const stub = serve(({ target }) =>

@@ -277,6 +277,29 @@ test("signal: an abort in the middle of the body ends the call", async () => {
   assertEquals(await thrown, "stop");
 });
 
+test("signal: keeps no listener of a call that ended, however it ended", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  let listeners = 0;
+  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+  signal.addEventListener = (...given: Parameters<typeof add>) => {
+    listeners++;
+    add(...given);
+  };
+  signal.removeEventListener = (...given: Parameters<typeof remove>) => {
+    listeners--;
+    remove(...given);
+  };
+  await client(script(() => json("v"))).variables.get("a", { signal });
+  await apiError(client(script(() => text("no", 404))).variables.get("a", { signal }), 404);
+  const clock = stillClock();
+  const late = client(serve(() => new Promise<Response>(() => {})), { clock, timeoutMs: 5 }).variables.get("a", {
+    signal,
+  });
+  await clock.drive(assertRejects(() => late, "DEADLINE_EXCEEDED"));
+  assertEquals(listeners, 0);
+});
+
 // Redirects
 
 function redirect(status: number, location: string): Response {

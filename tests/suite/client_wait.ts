@@ -263,7 +263,9 @@ test("wait: a stream that falls silent is looked after and opened again", async 
   const result = client.jobs.wait("j");
   await settle();
   streams[0]?.event({ type: "update", running: true });
-  await clock.pass(12_000);
+  await clock.pass(11_999);
+  assertEquals(looks(), 0);
+  await clock.pass(1);
   assertEquals(looks(), 1);
   await clock.pass(100);
   assertEquals(streams.length, 2);
@@ -295,6 +297,20 @@ test("wait: an update that comes before the result can be read leads to another 
   finish("r");
   await clock.pass(50);
   assertEquals(await result, "r");
+});
+
+test("wait: an early update leads to another look soon, also after many streams", async () => {
+  const ping = () => new Response('data: {"type":"ping"}\n\n');
+  const { client, clock, streams, finish } = jobServer((nth) => nth <= 12 ? ping() : undefined);
+  const result = client.jobs.wait("j");
+  // The twelve pauses from 50 ms up take 6.46 s together; the stream after them is young.
+  await clock.pass(6_600);
+  assertEquals(streams.length, 1);
+  streams[0]?.event(done);
+  await settle();
+  finish("r");
+  await clock.pass(50);
+  assertEquals([await result, clock.timers()], ["r", 0]);
 });
 
 test("wait: a server that is away for a while does not end the wait", async () => {
