@@ -5,7 +5,7 @@
  * session in a subprocess over JSON lines (`tests/internal/subprocess_session.ts`). It therefore holds JSON only; closures
  * stay in the session, under their key.
  *
- * Invariants, each with a property test in `tests/internal/journal_properties.ts`:
+ * Invariants, each with a property test in `tests/internal/journal_properties_test.ts`:
  * 1. One record per settled call. A call is written ahead of its outcome only when something outside memory must know it:
  *    a timer, an approval, an event, a dispatched job, or a body that has been running for a while.
  * 2. Record order is hand-over order: record k is handed to the body before record k+1, with the body's microtasks drained

@@ -608,7 +608,11 @@ class RunSession implements BodySession {
 
   /** The first call that the journal knows nothing of: what the body asked for instead. */
   #unrecorded(): Pending | undefined {
-    for (const p of this.#pending.values()) return p;
+    const recorded = new Set<Key>();
+    for (let next = this.#records?.next(); next !== undefined && next.done !== true; next = this.#records?.next()) {
+      if ("key" in next.value) recorded.add(next.value.key);
+    }
+    for (const p of this.#pending.values()) if (!recorded.has(p.key)) return p;
     return undefined;
   }
 

@@ -243,6 +243,10 @@ function body(calls: () => Promise<unknown>): WorkflowFunction {
 
 const charge = task("charge", (card: { number: string; amount: number }) => card.amount);
 const refund = task("refund", (card: { number: string; amount: number }) => card.amount);
+const slow = task("slow", async (n: number) => {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+  return n;
+});
 const card = { number: "4000 0000 0000 0002", amount: 10 };
 
 for (
@@ -288,6 +292,12 @@ for (
       () => Promise.all([charge(card), step("x", () => 1), step("y", () => 2)]),
       () => Promise.all([charge(card), step("x", () => 1), step("z", () => 2)]),
       ['step "y"', 'asked:    step "z"'],
+    ],
+    [
+      "a renamed call beside one that ended later",
+      () => Promise.all([slow(1), step("x", () => 1)]),
+      () => Promise.all([slow(1), step("y", () => 1)]),
+      ['recorded: record 1, step "x"', 'asked:    step "y"'],
     ],
     [
       "other long arguments",
