@@ -606,14 +606,14 @@ class RunSession implements BodySession {
     this.#ports.wake();
   }
 
-  /** The first call that the journal knows nothing of: what the body asked for instead. */
+  /** What the body asked for instead: the first call that the journal knows nothing of, else one that comes too early. */
   #unrecorded(): Pending | undefined {
     const recorded = new Set<Key>();
     for (let next = this.#records?.next(); next !== undefined && next.done !== true; next = this.#records?.next()) {
       if ("key" in next.value) recorded.add(next.value.key);
     }
-    for (const p of this.#pending.values()) if (!recorded.has(p.key)) return p;
-    return undefined;
+    const pending = [...this.#pending.values()];
+    return pending.find((p) => !recorded.has(p.key)) ?? pending[0];
   }
 
   #mismatch(record: JournalRecord, asked: Pending | undefined, reason: "differs" | "not-asked"): void {
