@@ -480,7 +480,10 @@ class RunSession implements BodySession {
       }
       if (input.c === "cancel") this.#cancel(input.reason, input.deadline === true);
       else this.#settle(input.key, input.outcome);
-      return this.#schedule();
+      // With nothing pending the body is the only one to go on, and what it does announces itself: its next call, or its end.
+      const more = this.#pending.size > 0 || this.#inputs.length > 0 || this.#ended !== undefined;
+      if (more) this.#schedule();
+      return;
     }
     if (this.#ended !== undefined) this.#finish(this.#ended);
     // Also without a command: that nothing is left to hand over is news to the driver.
