@@ -77,8 +77,7 @@ async function bigFile(b: Bench, count: number): Promise<string> {
     await build(dir, count);
     await Deno.writeTextFile(ready, "");
   }
-  b.setting("file of parked runs", dir);
-  b.setting("its size in MB", Math.round((await Deno.stat(`${dir}/windkit.db`)).size / 1e6));
+  b.setting("file of parked runs in MB", Math.round((await Deno.stat(`${dir}/windkit.db`)).size / 1e6));
   return dir;
 }
 
