@@ -39,10 +39,14 @@ export function retryPolicy(options: RetryOptions | undefined): RetryPolicy | un
   };
 }
 
+/** Longest wait that the protocol can carry, in seconds (an unsigned 32-bit number). */
+const LONGEST = 4294967295;
+
 /** Whole seconds to wait before repetition `index` (from 0); 0 = at once. */
 export function backoffSeconds(policy: RetryPolicy, index: number): number {
-  const { delayS = 0, multiplier = 1, maxDelayS } = policy;
+  const { delayS = 0, multiplier = 1, maxDelayS = LONGEST } = policy;
   if (!(delayS > 0)) return 0;
-  const grown = delayS * multiplier ** index;
-  return Math.floor(Math.min(maxDelayS ?? grown, grown, 4294967295));
+  // Bounded before it grows: an infinite delay times a multiplier of 0 would be no number.
+  const grown = Math.min(delayS, LONGEST) * multiplier ** index;
+  return Math.floor(Math.min(maxDelayS, grown, LONGEST));
 }
