@@ -7,15 +7,10 @@ import { decode, encode } from "../base/canonical.ts";
 import { toHex } from "../base/bytes.ts";
 import {
   CancelledError,
-  DeadlineError,
   EngineClosedError,
   hasCode,
   HostUnsupportedError,
   PayloadTooLargeError,
-  RunExistsError,
-  RunFailedError,
-  SchemaTooNewError,
-  StorageFailedError,
   UnknownRunError,
   UnknownWorkflowError,
 } from "../base/errors.ts";
@@ -23,7 +18,7 @@ import { SDK_VERSION } from "../base/version.ts";
 import { processId } from "../platform/process_id.ts";
 import { bodyOf } from "../workflow/definition.ts";
 import { failureOf } from "../workflow/failure.ts";
-import { CANONICAL_CODEC, FLAGS, KNOWN_FLAGS } from "../workflow/flags.ts";
+import { CANONICAL_CODEC, FLAGS } from "../workflow/flags.ts";
 import type { Failure, JournalRecord, Json, Key, Outcome, RunHeader, RunStatus } from "../workflow/journal.ts";
 import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
 import { createAlarmClock } from "./alarm_clock.ts";
@@ -42,10 +37,14 @@ import { createBatcher } from "./batcher.ts";
 import { callSite } from "./call_site.ts";
 import { mismatchError } from "./explain.ts";
 import { createLocalHost } from "./host.ts";
+import { createMessageBounds, type MessageBounds } from "./message_bounds.ts";
 import { createPlaces } from "./places.ts";
 import type { Message, RowChange, RunQuery, RunRow, Write } from "./ports.ts";
 import { type ReadJournal, readJournal } from "./read_journal.ts";
+import { createResultWaits, type Ended } from "./result_waits.ts";
 import { type Attempt, RunDriver, type Shared } from "./run_driver.ts";
+import { checkRunId, checkSameRun, readableHeader, resultOf } from "./run_header.ts";
+import { createStartQueue, type StartQueue } from "./start_queue.ts";
 
 export type * from "./api.ts";
 export type * from "./ports.ts";
@@ -63,11 +62,6 @@ const SLOW_MS = 25;
 const RECHECK_MS = 100;
 /** How often closed runs beyond the retention are looked for, in milliseconds. */
 const RETENTION_CHECK_MS = 60_000;
-
-interface Waiter {
-  readonly resolve: (outcome: { readonly status: RunStatus; readonly outcome: Outcome }) => void;
-  readonly reject: (error: Error) => void;
-}
 
 /**
  * Opens an engine: takes the storage for its own, goes on with the runs that were under way, and listens for messages.
@@ -124,17 +118,11 @@ class LocalEngine implements Engine {
   readonly #parked = new Set<RunDriver>();
   readonly #loading = new Map<string, Promise<RunDriver | undefined>>();
   readonly #starting = new Map<string, Promise<RunHandle>>();
-  /** Runs that wait to begin or to be replayed. */
-  #queue: string[] = [];
-  #queueHead = 0;
-  /** Starts that wait for a place in the queue, and places that are promised to starts under way. */
-  #full: (() => void)[] = [];
-  #reserved = 0;
-  /** Runs that will be queued once they are stored: before that nobody could load them. */
-  #storing = 0;
-  readonly #waiters = new Map<string, Set<Waiter>>();
-  /** Ids of messages that are being left, by run. */
-  readonly #posting = new Map<string, Set<string>>();
+  readonly #queue: StartQueue;
+  readonly #results = createResultWaits();
+  readonly #bounded: MessageBounds;
+  /** Callers who wait for a commit of their own. */
+  readonly #onFailure = new Set<(error: Error) => void>();
   readonly #stopped = new Map<string, Error>();
   readonly #sites = new Map<string, string | undefined>();
   #wakeAt = Infinity;
@@ -147,13 +135,14 @@ class LocalEngine implements Engine {
   #watch: Disposable | undefined;
   #idle: (() => void)[] = [];
   #replays = 0;
-  #ids = 0;
   #failed: Error | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: EngineOptions, bounds: Bounds) {
     this.#options = options;
     this.#bounds = bounds;
+    this.#queue = createStartQueue(bounds.maxQueuedRuns);
+    this.#bounded = createMessageBounds(options.storage);
     const { storage, executor, onEvent, host = createLocalHost(), cancelGraceMs = 5000, replay } = options;
     const emit = onEvent === undefined ? undefined : (event: EngineEvent): void => {
       // A hook of the user's must not decide about a run, nor end the process: not by throwing, nor by rejecting.
@@ -204,7 +193,7 @@ class LocalEngine implements Engine {
       live: this.#live.size,
       running: places.taken,
       waiting: places.waiting,
-      queued: this.#queue.length - this.#queueHead + this.#storing,
+      queued: this.#queue.size,
       commits: batcher.commits,
       writes: batcher.writes,
       replays: this.#replays,
@@ -274,7 +263,7 @@ class LocalEngine implements Engine {
     if (await this.#shared.storage.run(id) === undefined) {
       return await this.#create(workflow, args, id, deadlineMs, signal);
     }
-    await this.#sameRun(id, workflow, args);
+    checkSameRun(id, (await readJournal(this.#shared.storage, id)).records, workflow, args);
     return this.#handle(id);
   }
 
@@ -285,10 +274,45 @@ class LocalEngine implements Engine {
     deadlineMs: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<RunHandle> {
-    const { host, batcher, storage } = this.#shared;
-    await this.#place(signal);
-    this.#reserved--;
-    this.#open();
+    const { batcher } = this.#shared;
+    await this.#queue.reserve(signal);
+    let header: RunHeader;
+    let text: string;
+    try {
+      this.#open();
+      header = this.#newHeader(workflow, args, id, deadlineMs);
+      text = encodeRecord({ t: "opened", header }, header.createdAt);
+      this.#checkSize(text, id);
+    } catch (error) {
+      this.#queue.begin(); // its place is another's
+      throw error;
+    }
+    const { createdAt } = header;
+    const check = chainCheck("", text);
+    const begin = this.#active() < this.#bounds.maxActiveRuns && this.#queue.free;
+    const row: RunRow = { id, workflow, state: begin ? "active" : "ready", createdAt };
+    const driver = begin ? this.#driver(header, { records: [], nextSeq: 1, check }, row) : undefined;
+    if (driver === undefined) {
+      this.#queue.store();
+    } else {
+      this.#live.set(id, driver);
+      this.#queue.begin();
+    }
+    return await new Promise<RunHandle>((resolve, reject) => {
+      this.#onFailure.add(reject);
+      batcher.add([{ w: "create", row, records: [{ seq: 0, text, check }] }], () => {
+        this.#onFailure.delete(reject);
+        if (driver === undefined) this.#queue.stored(id);
+        this.#shared.emit?.({ event: "run_started", run: id, workflow });
+        resolve(this.#handle(id));
+        if (driver !== undefined) driver.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
+        else this.#serve();
+      });
+    });
+  }
+
+  #newHeader(workflow: string, args: string, id: string, deadlineMs: number | undefined): RunHeader {
+    const { host } = this.#shared;
     if (!host.context.concurrent && this.#live.size > 0) {
       const [other] = this.#live.keys();
       throw new HostUnsupportedError(
@@ -297,7 +321,7 @@ class LocalEngine implements Engine {
       );
     }
     const createdAt = host.now();
-    const header: RunHeader = {
+    return {
       v: 1,
       id,
       workflow,
@@ -310,87 +334,16 @@ class LocalEngine implements Engine {
       createdAt,
       ...(deadlineMs === undefined ? undefined : { deadlineAt: createdAt + deadlineMs }),
     };
-    const text = encodeRecord({ t: "opened", header }, createdAt);
-    if (text.length * 3 > storage.limits.maxRecordBytes) this.#checkSize(text, id);
-    const check = chainCheck("", text);
-    const begin = this.#active() < this.#bounds.maxActiveRuns && this.#queueHead === this.#queue.length &&
-      this.#storing === 0;
-    const row: RunRow = { id, workflow, state: begin ? "active" : "ready", createdAt };
-    const driver = begin ? this.#driver(header, { records: [], nextSeq: 1, check }, row) : undefined;
-    if (driver !== undefined) this.#live.set(id, driver);
-    else this.#storing++;
-    this.#admit();
-    return await new Promise<RunHandle>((resolve, reject) => {
-      this.#onFailure.add(reject);
-      batcher.add([{ w: "create", row, records: [{ seq: 0, text, check }] }], () => {
-        this.#onFailure.delete(reject);
-        if (driver === undefined) {
-          this.#storing--;
-          this.#queue.push(id);
-        }
-        this.#shared.emit?.({ event: "run_started", run: id, workflow });
-        resolve(this.#handle(id));
-        if (driver !== undefined) driver.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
-        else this.#serve();
-      });
-    });
   }
 
-  readonly #onFailure = new Set<(error: Error) => void>();
-
   #checkSize(text: string, id: string): void {
-    const bytes = new TextEncoder().encode(text).length;
     const { maxRecordBytes } = this.#shared.storage.limits;
+    if (text.length * 3 <= maxRecordBytes) return;
+    const bytes = new TextEncoder().encode(text).length;
     if (bytes <= maxRecordBytes) return;
     throw new PayloadTooLargeError(
       `Cannot start run "${id}": its arguments take ${bytes} bytes, the limit is ${maxRecordBytes}`,
     );
-  }
-
-  async #sameRun(id: string, workflow: string, args: string): Promise<void> {
-    const { records } = await readJournal(this.#shared.storage, id);
-    const [first] = records;
-    if (first?.t !== "opened") return;
-    const { header } = first;
-    const differs: string[] = [];
-    if (header.workflow !== workflow) differs.push(`workflow (recorded "${header.workflow}", asked for "${workflow}")`);
-    if (header.args !== args) differs.push(`args (recorded ${header.args}, asked for ${args})`);
-    if (differs.length === 0) return;
-    const names = differs.map((d) => d.slice(0, d.indexOf(" ")));
-    throw new RunExistsError(`Run "${id}" exists with another ${differs.join(" and another ")}`, names);
-  }
-
-  /** Waits for a place in the queue and reserves it: the caller gives the reservation back when it takes the place. */
-  async #place(signal: AbortSignal | undefined): Promise<void> {
-    signal?.throwIfAborted();
-    if (this.#full.length === 0 && this.#hasPlace()) {
-      this.#reserved++;
-      return;
-    }
-    await new Promise<void>((resolve, reject) => {
-      const leave = (): void => {
-        this.#full = this.#full.filter((other) => other !== enter);
-        reject(signal?.reason as Error);
-      };
-      const enter = (): void => {
-        signal?.removeEventListener("abort", leave);
-        this.#reserved++;
-        resolve();
-      };
-      this.#full.push(enter);
-      signal?.addEventListener("abort", leave, { once: true });
-    });
-  }
-
-  #hasPlace(): boolean {
-    return this.#queue.length - this.#queueHead + this.#storing + this.#reserved < this.#bounds.maxQueuedRuns;
-  }
-
-  /** Lets waiting starts in, in their order, as far as there are places. */
-  #admit(): void {
-    let admitted = 0;
-    for (; admitted < this.#full.length && this.#hasPlace(); admitted++) this.#full[admitted]?.();
-    if (admitted > 0) this.#full = this.#full.slice(admitted);
   }
 
   #driver(header: RunHeader, journal: ReadJournal, row: RunRow): RunDriver {
@@ -404,20 +357,16 @@ class LocalEngine implements Engine {
 
   /** Begins queued runs while there is room. */
   #serve(): void {
-    while (this.#queueHead < this.#queue.length && this.#active() < this.#room()) {
-      const id = this.#queue[this.#queueHead++] as string;
+    while (this.#active() < this.#room()) {
+      const id = this.#queue.shift();
+      if (id === undefined) break;
       void this.#load(id).catch((error) => this.#fail(error as Error));
-    }
-    if (this.#queueHead > 1024 && this.#queueHead > this.#queue.length / 2) {
-      this.#queue = this.#queue.slice(this.#queueHead);
-      this.#queueHead = 0;
     }
     if (this.#crowded && this.#active() < this.#room()) {
       this.#crowded = false;
       this.#wakeAt = this.#shared.host.now();
       this.#armWake();
     }
-    this.#admit();
     this.#checkIdle();
   }
 
@@ -458,7 +407,7 @@ class LocalEngine implements Engine {
     let header: RunHeader;
     try {
       journal = await this.#shared.read(id);
-      header = readable(id, journal.records);
+      header = readableHeader(id, journal.records);
     } catch (error) {
       if (!hasCode(error, "JOURNAL_CORRUPT") && !hasCode(error, "SCHEMA_TOO_NEW")) throw error;
       this.#stopRun(id, error);
@@ -592,9 +541,7 @@ class LocalEngine implements Engine {
   #notifyClosed(id: string, status: RunStatus, outcome: Outcome): void {
     const failure = outcome.ok ? undefined : { failure: outcome.failure };
     this.#shared.emit?.({ event: "run_closed", run: id, status, ...failure });
-    const waiters = this.#waiters.get(id);
-    this.#waiters.delete(id);
-    for (const w of waiters ?? []) w.resolve({ status, outcome });
+    this.#results.resolve(id, { status, outcome });
   }
 
   #onStopped(run: RunDriver, failure: Failure | Error): void {
@@ -611,9 +558,7 @@ class LocalEngine implements Engine {
   #stopRun(id: string, error: Error): void {
     this.#stopped.set(id, error);
     this.#shared.emit?.({ event: "run_stopped", run: id, error });
-    const waiters = this.#waiters.get(id);
-    this.#waiters.delete(id);
-    for (const w of waiters ?? []) w.reject(error);
+    this.#results.reject(id, error);
   }
 
   /** A commit failed: nothing after it is acknowledged. */
@@ -637,12 +582,11 @@ class LocalEngine implements Engine {
     for (const run of this.#live.values()) run.leave(error);
     this.#live.clear();
     this.#parked.clear();
-    for (const waiters of this.#waiters.values()) for (const w of waiters) w.reject(error);
-    this.#waiters.clear();
+    this.#results.rejectAll(error);
     for (const reject of this.#onFailure) reject(error);
     this.#onFailure.clear();
-    for (const go of [...this.#full, ...this.#idle]) go();
-    this.#full = [];
+    this.#queue.release();
+    for (const go of this.#idle) go();
     this.#idle = [];
     if (!this.#shared.host.context.concurrent) this.#shared.host.context.clear();
   }
@@ -678,7 +622,7 @@ class LocalEngine implements Engine {
   }
 
   #isIdle(): boolean {
-    return this.#active() === 0 && this.#queueHead === this.#queue.length && !this.#waking && !this.#crowded &&
+    return this.#active() === 0 && this.#queue.length === 0 && !this.#waking && !this.#crowded &&
       this.#shared.batcher.empty;
   }
 
@@ -735,55 +679,27 @@ class LocalEngine implements Engine {
       if (stopped !== undefined) throw stopped;
       if (row.state === "closed") return await this.#recordedResult(id);
     }
-    const { status, outcome } = await new Promise<Parameters<Waiter["resolve"]>[0]>((resolve, reject) => {
-      const waiters = this.#waiters.get(id) ?? new Set();
-      const forget = (): void => {
-        waiters.delete(waiter);
-        if (waiters.size === 0 && this.#waiters.get(id) === waiters) this.#waiters.delete(id);
-      };
-      const onAbort = (): void => {
-        forget();
-        reject(signal?.reason as Error);
-      };
-      const waiter: Waiter = {
-        resolve: (ended) => {
-          signal?.removeEventListener("abort", onAbort);
-          resolve(ended);
-        },
-        reject: (error) => {
-          signal?.removeEventListener("abort", onAbort);
-          reject(error);
-        },
-      };
-      waiters.add(waiter);
-      this.#waiters.set(id, waiters);
-      signal?.addEventListener("abort", onAbort, { once: true });
+    const { status, outcome } = await this.#results.wait(id, signal, async () => {
       // It may have stopped or ended while its row was read.
-      const stoppedNow = this.#stopped.get(id);
-      if (stoppedNow !== undefined) {
-        forget();
-        waiter.reject(stoppedNow);
-      } else if (!this.#live.has(id)) {
-        void this.#shared.storage.run(id).then(async (now) => {
-          if (now?.state !== "closed") return;
-          const closed = (await readJournal(this.#shared.storage, id)).records.at(-1);
-          if (closed?.t === "closed" && closed.outcome !== undefined) {
-            forget();
-            waiter.resolve({ status: closed.status, outcome: closed.outcome });
-          }
-        }).catch(waiter.reject);
-      }
+      const stopped = this.#stopped.get(id);
+      if (stopped !== undefined) throw stopped;
+      if (this.#live.has(id) || (await this.#shared.storage.run(id))?.state !== "closed") return undefined;
+      return await this.#recordedEnd(id);
     });
     return resultOf(id, status, outcome);
   }
 
+  async #recordedEnd(id: string): Promise<Ended | undefined> {
+    const last = (await readJournal(this.#shared.storage, id)).records.at(-1);
+    return last?.t === "closed" && last.outcome !== undefined
+      ? { status: last.status, outcome: last.outcome }
+      : undefined;
+  }
+
   async #recordedResult(id: string): Promise<Json> {
-    const { records } = await readJournal(this.#shared.storage, id);
-    const last = records.at(-1);
-    if (last?.t !== "closed" || last.outcome === undefined) {
-      throw new UnknownRunError(`Run "${id}" has no recorded result`);
-    }
-    return resultOf(id, last.status, last.outcome);
+    const ended = await this.#recordedEnd(id);
+    if (ended === undefined) throw new UnknownRunError(`Run "${id}" has no recorded result`);
+    return resultOf(id, ended.status, ended.outcome);
   }
 
   async approvals(id: string): Promise<readonly PendingApproval[]> {
@@ -812,53 +728,22 @@ class LocalEngine implements Engine {
   }
 
   async #post(message: Message): Promise<void> {
-    await this.#checkPost(message);
+    await this.#bounded.check(message);
+    try {
+      this.#open();
+    } catch (error) {
+      this.#bounded.done(message);
+      throw error;
+    }
     await new Promise<void>((resolve, reject) => {
       this.#onFailure.add(reject);
       this.#shared.batcher.add([{ w: "post", message }], () => {
         this.#onFailure.delete(reject);
-        this.#posted(message);
+        this.#bounded.done(message);
         resolve();
         void this.#deliver(message.run).catch((error) => this.#fail(error as Error));
       });
     });
-  }
-
-  /** What the storage would refuse is refused here: there it would stop the engine. */
-  async #checkPost(message: Message): Promise<void> {
-    const { id, run, payload } = message;
-    const { storage } = this.#shared;
-    const { maxRecordBytes, maxMessages } = storage.limits;
-    if (payload.length * 3 > maxRecordBytes) {
-      const bytes = new TextEncoder().encode(payload).length;
-      if (bytes > maxRecordBytes) {
-        throw new PayloadTooLargeError(
-          `Cannot post message "${id}": its payload has ${bytes} bytes, the limit is ${maxRecordBytes}`,
-        );
-      }
-    }
-    const posting = this.#posting.get(run) ?? new Set();
-    this.#posting.set(run, posting);
-    posting.add(id);
-    try {
-      const waiting = await storage.inbox(run, maxMessages);
-      this.#open();
-      const others = new Set([...posting, ...waiting.map((m) => m.id)]);
-      if (others.size > maxMessages && !waiting.some((m) => m.id === id)) {
-        throw new StorageFailedError(
-          `Cannot post message "${id}": ${waiting.length} messages wait for run "${run}", the limit is ${maxMessages}`,
-        );
-      }
-    } catch (error) {
-      this.#posted(message);
-      throw error;
-    }
-  }
-
-  #posted({ id, run }: Message): void {
-    const posting = this.#posting.get(run);
-    posting?.delete(id);
-    if (posting?.size === 0) this.#posting.delete(run);
   }
 
   async prune(olderThanMs: number): Promise<number> {
@@ -920,7 +805,6 @@ class LocalEngine implements Engine {
   }
 
   #newId(): string {
-    this.#ids++;
     // Sorts by time of creation: 12 digits of it, then randomness.
     return `${Math.floor(this.#shared.host.now()).toString(16).padStart(12, "0")}-${
       toHex(this.#shared.host.random(8))
@@ -928,45 +812,7 @@ class LocalEngine implements Engine {
   }
 }
 
-/** Longest id of a run, in characters. */
-const LONGEST_ID = 1024;
-
-function checkRunId(id: string): void {
-  const fits = id !== "" && id.length <= LONGEST_ID && id.isWellFormed() && !/\0/.test(id);
-  if (fits && !id.startsWith("__windkit/")) return;
-  throw new TypeError(
-    `Cannot start a run: 'runId' must have 1 to ${LONGEST_ID} characters, no U+0000 and no lone surrogate, ` +
-      `and not start with "__windkit/", found ${JSON.stringify(id.slice(0, 80))} of ${id.length} characters`,
-  );
-}
-
 function positive(name: string, value: number, least: number): number {
   if (typeof value === "number" && value >= least) return value;
   throw new RangeError(`Cannot use '${name}': it must be a number of at least ${least}, found ${String(value)}`);
-}
-
-/** The header of a journal that this version can replay. */
-function readable(id: string, records: readonly JournalRecord[]): RunHeader {
-  const [first] = records;
-  if (first?.t !== "opened") throw new SchemaTooNewError(`Cannot replay run "${id}": its journal has no header`);
-  const { header } = first;
-  const unknown = header.flags.filter((flag) => !KNOWN_FLAGS.has(flag));
-  if (header.v !== 1 || header.codec !== CANONICAL_CODEC || unknown.length > 0) {
-    throw new SchemaTooNewError(
-      `Cannot replay run "${id}": it was written by version ${header.sdk} with journal version ${header.v}, codec ${header.codec}, ` +
-        `flags [${
-          header.flags.join(", ")
-        }]; this is version ${SDK_VERSION}, which knows journal version 1, codec ${CANONICAL_CODEC}, ` +
-        `flags [${[...KNOWN_FLAGS].join(", ")}]`,
-    );
-  }
-  return header;
-}
-
-function resultOf(id: string, status: RunStatus, outcome: Outcome): Json {
-  if (outcome.ok) return decode(outcome.value) as Json;
-  const { failure } = outcome;
-  if (status === "cancelled") throw new CancelledError(failure.message);
-  if (failure.code === "DEADLINE_EXCEEDED") throw new DeadlineError(failure.message);
-  throw new RunFailedError(id, failure.error, failure.stepKey === "" ? undefined : failure.stepKey);
 }
