@@ -33,6 +33,7 @@ import type {
   StartOptions,
 } from "./api.ts";
 import { approvalMessage, cancelMessage, messageProblem, pendingApprovals } from "./answers.ts";
+import type { Attempt } from "./attempt.ts";
 import { createBatcher } from "./batcher.ts";
 import { callSite } from "./call_site.ts";
 import { mismatchError } from "./explain.ts";
@@ -42,7 +43,7 @@ import { createPlaces } from "./places.ts";
 import type { Message, RowChange, RunQuery, RunRow, Write } from "./ports.ts";
 import { type ReadJournal, readJournal } from "./read_journal.ts";
 import { createResultWaits, type Ended } from "./result_waits.ts";
-import { type Attempt, RunDriver, type Shared } from "./run_driver.ts";
+import { RunDriver, type Shared } from "./run_driver.ts";
 import { checkRunId, checkSameRun, readableHeader, resultOf } from "./run_header.ts";
 import { createStartQueue, type StartQueue } from "./start_queue.ts";
 

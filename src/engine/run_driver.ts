@@ -17,11 +17,11 @@ import type {
   RecordBody,
   RunHeader,
   RunStatus,
-  TaskInfo,
 } from "../workflow/journal.ts";
 import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
 import { type BodySession, createSession } from "../workflow/session.ts";
 import type { Alarm, AlarmClock } from "./alarm_clock.ts";
+import { type Attempt, AttemptInfo, noExecutor } from "./attempt.ts";
 import { messageProblem } from "./answers.ts";
 import type { EngineEvent, WorkflowFunction } from "./api.ts";
 import type { Batcher } from "./batcher.ts";
@@ -54,22 +54,6 @@ export interface Shared {
   closed(run: RunDriver, status: RunStatus, outcome: Outcome): void;
   /** The run cannot go on here, but its journal stands. */
   stopped(run: RunDriver, failure: Failure | Error): void;
-}
-
-/** One execution of one attempt. */
-export interface Attempt {
-  readonly driver: RunDriver;
-  readonly key: Key;
-  readonly call: Call & { readonly kind: "task" | "step" };
-  readonly command: Extract<Command, { readonly c: "call" }>;
-  startedAt: number;
-  controller: AbortController | undefined;
-  timeout: Alarm | undefined;
-  /** Gives its wait for a place up. */
-  leave: () => void;
-  holdsPlace: boolean;
-  /** Handle of the work that goes on without this process. */
-  ref: string | undefined;
 }
 
 /** A call that waits for a time or for a message. */
@@ -772,44 +756,8 @@ export class RunDriver {
   }
 }
 
-/** The signal is made when somebody asks for it: an AbortController costs as much as the rest of a small step. */
-class AttemptInfo implements TaskInfo {
-  readonly runId: string;
-  readonly key: Key;
-  readonly attempt: number;
-  readonly idempotencyKey: string;
-  readonly #attempt: Attempt;
-
-  constructor(runId: string, attempt: Attempt) {
-    const { key, call } = attempt;
-    this.runId = runId;
-    this.key = key;
-    this.attempt = call.attempt;
-    this.idempotencyKey = `${runId}/${call.base}`;
-    this.#attempt = attempt;
-  }
-
-  get signal(): AbortSignal {
-    this.#attempt.controller ??= new AbortController();
-    return this.#attempt.controller.signal;
-  }
-}
-
 function nothing(): void {}
 
 function failureError(reason: string, deadline: boolean): Error {
   return deadline ? new DeadlineError(reason) : new CancelledError(reason);
-}
-
-function noExecutor(call: Extract<Call, { readonly kind: "task" }>, key: Key): Failure {
-  const what = call.via === "flow" ? "taskFlow" : "taskScript";
-  const message = `Cannot run ${what}("${call.script}"): this engine has no executor for ${call.via}s. ` +
-    `Pass one as 'executor' to createEngine(), or run the workflow on a cluster`;
-  return {
-    message,
-    stepKey: key,
-    code: "HOST_UNSUPPORTED",
-    retryable: false,
-    error: { name: "HostUnsupportedError", message },
-  };
 }
