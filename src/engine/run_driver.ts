@@ -734,6 +734,8 @@ export class RunDriver {
     if (this.#closed || this.#cancelling || this.#session.replaying) return;
     if (this.#attempts.size > 0 || this.#deferred.length > 0 || this.#looking > 0) return;
     if (this.#waits.size === 0 || this.#session.pending !== this.#waits.size) return;
+    // A body that has ended beside these waits closes its run in the next macrotask: put aside, it would stay until one is due.
+    if (this.#session.busy) return;
     const { wakeAt } = this;
     // What is due settles in a moment: were the run put aside, it would be brought back at once.
     if (wakeAt !== undefined && wakeAt <= this.#shared.host.now()) return;

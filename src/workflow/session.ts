@@ -85,6 +85,8 @@ export interface BodySession extends Session {
   approval(spec: ApprovalSpec): Promise<unknown>;
   /** Marks the calls that `fn` makes before it returns as ordered by the caller, so that their keys do not depend on a race. */
   ordered<T>(fn: () => T): T;
+  /** True while something is about to be handed over, or the body has ended and its run is about to. */
+  readonly busy: boolean;
   /** Parameter names of an inline task that has not settled. */
   names(key: Key): readonly (string | undefined)[];
 }
@@ -164,6 +166,10 @@ class RunSession implements BodySession {
 
   get replaying(): boolean {
     return this.#replaying;
+  }
+
+  get busy(): boolean {
+    return this.#scheduled;
   }
 
   begin(header: RunHeader, history: Iterable<JournalRecord>, only?: Key): void {

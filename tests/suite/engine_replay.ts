@@ -68,6 +68,20 @@ test("eviction: an answer that comes in the moment of it is not lost", async () 
   });
 }, noAsyncLocalStorage);
 
+test("eviction: a run whose body has ended beside a sleep of a year is closed, not put aside until then", async () => {
+  const main = workflow(async () => {
+    await step("first", () => 1);
+    return await Promise.race([step("second", () => 2), sleep(31_536_000)]);
+  });
+  await withEngine({ workflows: { main }, maxParkedInMemory: 0 }, async ({ engine, host, events }) => {
+    const run = await engine.start("main", {});
+    await host.settle();
+    assertEquals((await run.row()).state, "closed");
+    assertEquals(await run.result(), 2);
+    assertEquals(events.filter(({ event }) => event === "run_parked"), []);
+  });
+});
+
 test("eviction: 300 runs that are due at once all come back", async () => {
   const main = workflow(async (n: number) => {
     await sleep(60);
