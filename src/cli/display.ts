@@ -34,7 +34,8 @@ export function createDisplay(sink: Sink, live: (frame: number, columns: number)
   let held: string[] = [];
 
   const erase = (): string => {
-    const text = drawn === 0 ? "" : `\x1b[${drawn}A\x1b[J`;
+    // From the first column: what is typed meanwhile is echoed below, a Ctrl-C as "^C".
+    const text = drawn === 0 ? "" : `\r\x1b[${drawn}A\x1b[J`;
     drawn = 0;
     return text;
   };

@@ -36,15 +36,27 @@ const SIGNALS = [["SIGINT", "Ctrl-C", EXIT.interrupted], ["SIGTERM", "SIGTERM", 
 ]] as const;
 
 /**
+ * How long after the first signal another one is taken for the same, in milliseconds: a terminal sends Ctrl-C to the whole group
+ * of processes, and `deno task` and npx pass theirs on.
+ */
+const SAME_MS = 500;
+
+/**
  * Listens for signals. The first one aborts; a second one ends the process at once, for whoever cannot wait.
  *
+ * @param now the clock, in milliseconds
  * @returns the listener
  */
-export function listenForSignals(): Interruptions {
+export function listenForSignals(now: () => number = () => performance.now()): Interruptions {
   const controller = new AbortController();
+  let first = 0;
   const listeners = SIGNALS.map(([signal, what, exitCode]) => {
     const listener = (): void => {
-      if (controller.signal.aborted) process.exit(exitCode);
+      if (controller.signal.aborted) {
+        if (now() - first >= SAME_MS) process.exit(exitCode);
+        return;
+      }
+      first = now();
       controller.abort(new Interruption(what, exitCode));
     };
     process.on(signal, listener);

@@ -1,10 +1,13 @@
 import { deepStrictEqual as equal, ok, throws } from "node:assert/strict";
+import process from "node:process";
 import { parseCommand } from "../../src/cli/arguments.ts";
 import { EXIT, exitCodeOf, UsageError } from "../../src/cli/exit_codes.ts";
 import { clip, duration, oneLine, paint, quote, size, table, width } from "../../src/cli/format.ts";
 import { HELP_TOPICS, helpText } from "../../src/cli/help.ts";
 import { PACKAGE_MODULES } from "../../src/cli/module_hooks.ts";
 import { runtimeProblem } from "../../src/cli/runtime.ts";
+import { listenForSignals } from "../../src/cli/signals.ts";
+import { createDisplay } from "../../src/cli/display.ts";
 import { nameTasks } from "../../src/cli/task_names.ts";
 import { placeOf } from "../../src/cli/workspace.ts";
 import * as errors from "../../src/base/errors.ts";
@@ -255,4 +258,40 @@ Deno.test("format: texts keep to their columns, whatever is in them", () => {
     table([{ title: "A" }, { title: "B", align: "right" }], [["x", "1"], ["long", "22"]], { paint: paint(false) }),
     "A      B\nx      1\nlong  22",
   );
+});
+
+Deno.test("listenForSignals() takes a Ctrl-C that arrives twice for one, and a later one for the wish to end at once", () => {
+  let now = 0;
+  const exits: unknown[] = [];
+  const { exit } = process;
+  process.exit = ((code?: number): void => void exits.push(code)) as typeof process.exit;
+  const interruptions = listenForSignals(() => now);
+  try {
+    process.emit("SIGINT");
+    ok(interruptions.signal.aborted);
+    now = 100; // from the terminal, and once more from `deno task` or npx, which pass it on
+    process.emit("SIGINT");
+    equal(exits, []);
+    now = 2000;
+    process.emit("SIGINT");
+    equal(exits, [EXIT.interrupted]);
+  } finally {
+    interruptions.close();
+    process.exit = exit;
+  }
+});
+
+Deno.test("createDisplay() draws over from the first column: the terminal has echoed ^C by then", () => {
+  const written: string[] = [];
+  const sink = {
+    isTerminal: true,
+    color: false,
+    columns: () => 80,
+    write: (text: string): void => void written.push(text),
+    flush: () => Promise.resolve(),
+  };
+  const display = createDisplay(sink, () => ["sleeps"]);
+  display.line("begun");
+  display.close();
+  equal(written.at(-1), "\r\x1b[1A\x1b[J");
 });
