@@ -89,6 +89,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     options;
   for (const [key, value] of Object.entries({ concurrency, maxActiveRuns, maxQueuedRuns })) positive(key, value, 1);
   positive("maxParkedInMemory", maxParkedInMemory, 0);
+  checkWorkflows(options.workflows);
   const pid = processId();
   await options.storage.own({ name, ...(pid === undefined ? undefined : { pid }) });
   const engine = new LocalEngine(options, { name, concurrency, maxActiveRuns, maxQueuedRuns, maxParkedInMemory, pid });
@@ -810,6 +811,20 @@ class LocalEngine implements Engine {
     return `${Math.floor(this.#shared.host.now()).toString(16).padStart(12, "0")}-${
       toHex(this.#shared.host.random(8))
     }`;
+  }
+}
+
+/** What cannot be driven is refused before a run of it is stored: it could not go on, nor end. */
+function checkWorkflows(workflows: EngineOptions["workflows"]): void {
+  for (const [name, workflow] of Object.entries(workflows)) {
+    const body: unknown = typeof workflow === "function" ? bodyOf(workflow) : workflow;
+    const is = typeof body === "function" ? Object.prototype.toString.call(body) : typeof body;
+    if (typeof body === "function" && !is.endsWith("GeneratorFunction]")) continue;
+    throw new TypeError(
+      `Cannot use workflow "${name}": it must be an async function, found ${
+        typeof body === "function" ? "a generator function, which nothing would run to its end" : is
+      }`,
+    );
   }
 }
 

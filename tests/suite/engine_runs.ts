@@ -1,5 +1,11 @@
 /** Runs as their callers see them: starting, asking, bounds, closing and going on. */
-import { createEngine, type EngineEvent, type Json, type Write } from "@windkit/windmill-client/engine";
+import {
+  createEngine,
+  type EngineEvent,
+  type Json,
+  type WorkflowFunction,
+  type Write,
+} from "@windkit/windmill-client/engine";
 import type { RunExistsError, UnknownWorkflowError } from "@windkit/windmill-client/errors";
 import { createMemoryStorage } from "@windkit/windmill-client/storage/memory";
 import { parallel, sleep, step, task, taskInfo, waitForApproval, workflow } from "@windkit/windmill-client/workflow";
@@ -606,4 +612,24 @@ test("idle(): resolves when every run is parked or closed", async () => {
     const { state, waits } = await run.row();
     assertEquals([state, waits], ["parked", ["approval:approval"]]);
   });
+});
+
+test("createEngine() refuses a workflow that is no function, and a generator, before it takes the storage", async () => {
+  const wrong: readonly (readonly [unknown, string])[] = [
+    [5, "found number"],
+    [null, "found object"],
+    [workflow("main" as unknown as () => void), "found string"],
+    [workflow(function* () {}), "generator"],
+    [workflow(async function* () {}), "generator"],
+  ];
+  const storage = createMemoryStorage();
+  for (const [main, part] of wrong) {
+    const error = await assertRejects(
+      () => createEngine({ storage, workflows: { main: main as WorkflowFunction } }),
+      undefined,
+      part,
+    );
+    assertIncludes(error.message, `"main"`);
+  }
+  await (await createEngine({ storage, workflows: {} })).close();
 });
