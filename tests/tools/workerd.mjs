@@ -23,9 +23,7 @@ function start() {
 let miniflare = start();
 
 function say(report) {
-  return new Promise((resolve) =>
-    process.stdout.write(`${mark}${JSON.stringify(report)}\n`, resolve)
-  );
+  return new Promise((resolve) => process.stdout.write(`${mark}${JSON.stringify(report)}\n`, resolve));
 }
 
 async function ask(path, query) {
