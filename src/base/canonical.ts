@@ -48,7 +48,7 @@ interface Frame {
  *
  * @param value any value
  * @returns canonical JSON text
- * @throws TypeError for U+0000, a lone surrogate or a cycle, with the path to it
+ * @throws TypeError for U+0000, a lone surrogate or a cycle, with the path to it, and for too many levels
  */
 export function encode(value: unknown): string {
   switch (typeof value) {
@@ -59,7 +59,14 @@ export function encode(value: unknown): string {
     case "number":
       return Number.isFinite(value) ? `${value}` : "null";
     default:
-      return write(value, "", undefined) ?? "null";
+      break;
+  }
+  try {
+    return write(value, "", undefined) ?? "null";
+  } catch (error) {
+    // The stack's end: some thousands of levels, depending on the runtime.
+    if (!(error instanceof RangeError)) throw error;
+    throw new TypeError("Cannot record value: it is nested too deeply", { cause: error });
   }
 }
 

@@ -103,6 +103,7 @@ interface Current {
  * ```
  */
 export function workflow<F extends TaskFunction>(fn: F): Workflow<F> {
+  if (typeof fn !== "function") throw new TypeError(`Cannot make a workflow: expected a function, found ${typeof fn}`);
   // A function of its own: the same body may be a workflow under two names.
   const run = function (this: unknown, ...args: unknown[]): unknown {
     return fn.apply(this, args);

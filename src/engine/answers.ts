@@ -72,6 +72,19 @@ export function approvalMessage(
   };
 }
 
+/**
+ * Tells whether an answer that was left is the one that counts.
+ *
+ * @param kept the message of its id that waits to be taken
+ * @param records the run's journal, when it was taken
+ */
+export function answerStands(message: Message, kept: Message | undefined, records: readonly JournalRecord[]): boolean {
+  if (kept !== undefined) return kept.payload === message.payload;
+  const settled = records.find((r) => r.t === "settled" && r.key === message.name);
+  if (settled?.t !== "settled" || settled.inbox !== message.id || !settled.outcome.ok) return false;
+  return settled.outcome.value === message.payload;
+}
+
 /** The message that asks a run to end. `nonce` makes it one of its own. */
 export function cancelMessage(run: string, reason: string, nonce: string, at: number): Message {
   return { id: `cancel:${run}:${nonce}`, run, kind: "cancel", name: "", payload: encode({ reason }), at };

@@ -32,7 +32,7 @@ import type {
   RunHandle,
   StartOptions,
 } from "./api.ts";
-import { approvalMessage, cancelMessage, messageProblem, pendingApprovals } from "./answers.ts";
+import { answerStands, approvalMessage, cancelMessage, messageProblem, pendingApprovals } from "./answers.ts";
 import type { Attempt } from "./attempt.ts";
 import { createBatcher } from "./batcher.ts";
 import { callSite } from "./call_site.ts";
@@ -44,7 +44,7 @@ import type { Message, RowChange, RunQuery, RunRow, Write } from "./ports.ts";
 import { type ReadJournal, readJournal } from "./read_journal.ts";
 import { createResultWaits, type Ended } from "./result_waits.ts";
 import { RunDriver, type Shared } from "./run_driver.ts";
-import { checkRunId, checkSameRun, readableHeader, resultOf } from "./run_header.ts";
+import { checkArguments, checkRunId, checkSameRun, readableHeader, resultOf } from "./run_header.ts";
 import { createStartQueue, type StartQueue } from "./start_queue.ts";
 
 export type * from "./api.ts";
@@ -239,6 +239,7 @@ class LocalEngine implements Engine {
         }`,
       );
     }
+    checkArguments(workflow, bodyOf(this.#options.workflows[workflow] as (...args: never[]) => unknown), args);
     const encoded = encode(args);
     if (options.runId === undefined) return await this.#create(workflow, encoded, runId, deadlineMs, signal);
     for (let other = this.#starting.get(runId); other !== undefined; other = this.#starting.get(runId)) {
@@ -713,7 +714,17 @@ class LocalEngine implements Engine {
   async approve(id: string, key?: Key, answer: ApprovalAnswer = {}): Promise<void> {
     const row = await this.#row(id);
     const { records } = await readJournal(this.#shared.storage, id);
-    await this.#post(approvalMessage(row, records, key, answer, this.#shared.host.now()));
+    const message = approvalMessage(row, records, key, answer, this.#shared.host.now());
+    await this.#post(message);
+    // Whoever came first has answered: a message of a known id is not taken, and its sender must learn that.
+    const { storage } = this.#shared;
+    const kept = (await storage.inbox(id, storage.limits.maxMessages)).find((m) => m.id === message.id);
+    const settled = kept === undefined ? (await readJournal(storage, id)).records : [];
+    if (!answerStands(message, kept, settled)) {
+      throw new Error(
+        `Cannot answer approval "${message.name}" of run "${id}": it was answered already, in another way`,
+      );
+    }
   }
 
   async cancel(id: string, reason = "Cancelled"): Promise<void> {

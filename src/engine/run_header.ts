@@ -7,6 +7,7 @@ import { decode } from "../base/canonical.ts";
 import { CancelledError, DeadlineError, RunExistsError, RunFailedError, SchemaTooNewError } from "../base/errors.ts";
 import { SDK_VERSION } from "../base/version.ts";
 import { CANONICAL_CODEC, KNOWN_FLAGS } from "../workflow/flags.ts";
+import { parameterNames } from "../workflow/parameters.ts";
 import type { JournalRecord, Json, Outcome, RunHeader, RunStatus } from "../workflow/journal.ts";
 
 /** Longest id of a run, in characters. */
@@ -23,6 +24,24 @@ export function checkRunId(id: string): void {
   throw new TypeError(
     `Cannot start a run: 'runId' must have 1 to ${LONGEST_ID} characters, no U+0000 and no lone surrogate, ` +
       `and not start with "__windkit/", found ${JSON.stringify(id.slice(0, 80))} of ${id.length} characters`,
+  );
+}
+
+/**
+ * Checks arguments by name against the body's parameters: a name that is none of them is a mistake, not an argument.
+ *
+ * @throws TypeError that names it and the parameters
+ */
+export function checkArguments(workflow: string, body: (...args: never[]) => unknown, args: Json): void {
+  if (typeof args !== "object" || args === null || Array.isArray(args)) return;
+  const names = parameterNames(Function.prototype.toString.call(body));
+  if (names.length === 0 || names.includes(undefined)) return;
+  const unknown = Object.keys(args).filter((name) => !names.includes(name));
+  if (unknown.length === 0) return;
+  const parameters = names.map((name) => `"${name}"`).join(", ");
+  throw new TypeError(
+    `Cannot start workflow "${workflow}": ${unknown.map((n) => `"${n}"`).join(", ")} is no parameter of it. ` +
+      `Parameters: ${parameters}. Arguments go by name; an array of them goes by order`,
   );
 }
 

@@ -76,8 +76,9 @@ function clean(value: string): string {
   return value.toWellFormed().replaceAll("\0", "\ufffd");
 }
 
+/** A thrown value that is no object, as text. */
 function printed(value: unknown): string {
-  return value === undefined || value === null ? "" : clean(String(value));
+  return value === undefined || value === null ? `${value} was thrown` : clean(String(value));
 }
 
 function extras(thrown: unknown): Json | undefined {

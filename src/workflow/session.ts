@@ -671,10 +671,7 @@ function positional(args: unknown, body: (...args: never[]) => unknown): readonl
   if (typeof args !== "object" || args === null) return args === null ? [] : [args];
   const byName = args as Record<string, unknown>;
   const names = parameterNames(Function.prototype.toString.call(body));
-  // A first parameter that is destructured, or that no argument is named after, takes them all.
-  const [first] = names;
-  if (names.length === 1) {
-    if (first === undefined || (!Object.hasOwn(byName, first) && Object.keys(byName).length > 0)) return [byName];
-  }
+  // A single parameter that is destructured has no name: it takes them all.
+  if (names.length === 1 && names[0] === undefined) return [byName];
   return names.map((name) => name !== undefined && Object.hasOwn(byName, name) ? byName[name] : undefined);
 }

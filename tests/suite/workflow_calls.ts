@@ -11,7 +11,16 @@ import {
   workflow,
 } from "@windkit/windmill-client/workflow";
 import type { JournalRecord, Json } from "@windkit/windmill-client/engine";
-import { bothWays, createGate, type Ended, runTrial, settledKeys, startedKeys, type Trial } from "./_engine_kit.ts";
+import {
+  bothWays,
+  createGate,
+  type Ended,
+  runTrial,
+  settledKeys,
+  startedKeys,
+  type Trial,
+  withEngine,
+} from "./_engine_kit.ts";
 import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts";
 import { noAsyncLocalStorage } from "./env.ts";
 import { test } from "./harness.ts";
@@ -34,7 +43,7 @@ for (
     ["an array by position", (a: number, b: number) => [a, b], [1, 2], [1, 2]],
     ["an object for one destructured parameter", ({ a }: { a: number }) => a, { a: 1 }, 1],
     ["no arguments for one destructured parameter", ({ a = 5 }: { a?: number }) => a, {}, 5],
-    ["an object for one parameter of another name", (input: Json) => input, { a: 1 }, { a: 1 }],
+    ["an object in a list, for one parameter", (input: Json) => input, [{ a: 1 }], { a: 1 }],
     ["null as none", (...all: Json[]) => all.length, null, 0],
     ["text as the only one", (a: string) => a, "x", "x"],
     ["a missing one as undefined, so that its default counts", (a: number, b = 7) => [a, b], { a: 1 }, [1, 7]],
@@ -500,13 +509,25 @@ test("waitForApproval(): answers that come before are kept, each for its key", a
   assertEquals(value, [1, 2]);
 });
 
+test("start() refuses an argument that is no parameter, and names both", async () => {
+  const main = workflow(async (name: string, year: number = 2014) => `${name} ${year}`);
+  await withEngine({ workflows: { main } }, async ({ engine }) => {
+    const error = await assertRejects(() => engine.start("main", { nane: "Ada" }));
+    assertIncludes(error.message, '"nane" is no parameter of it. Parameters: "name", "year"');
+    assertEquals(await engine.runs(), []);
+  });
+});
+
 test("waitForApproval(): the first of two answers counts", async () => {
   const { value } = await bothWays(() => ({
     main: workflow(async () => (await waitForApproval()).value),
     during: async ({ engine, host }, run) => {
       await host.settle();
-      const both = [engine.approve(run.id, "approval", { value: 1 }), engine.approve(run.id, "approval", { value: 2 })];
-      await host.drive(Promise.all(both));
+      const answers = [1, 2, 1].map((value) => engine.approve(run.id, "approval", { value }));
+      const settled = await host.drive(Promise.allSettled(answers));
+      // The same answer twice is one answer; another one learns that it came too late.
+      assertEquals(settled.map((s) => s.status), ["fulfilled", "rejected", "fulfilled"]);
+      assertIncludes(String((settled[1] as PromiseRejectedResult).reason), "answered already");
     },
   }));
   assertEquals(value, 1);
@@ -550,3 +571,25 @@ for (const timeout of [-1, 1.5, 4294967296, NaN]) {
     assertIncludes(error?.message ?? "", "'timeout' must be a whole number of seconds");
   });
 }
+
+test("values: one that is nested too deeply is refused, and the body sees it", async () => {
+  const { value } = await bothWays(() => ({
+    main: workflow(async () => {
+      try {
+        return await step("deep", () => {
+          let value: unknown = 1;
+          for (let i = 0; i < 200_000; i++) value = [value];
+          return value;
+        });
+      } catch (error) {
+        return (error as Error).message;
+      }
+    }),
+  }));
+  assertEquals(value, "Cannot record value: it is nested too deeply");
+});
+
+test("step() and workflow() refuse what is no function", async () => {
+  await assertRejects(() => step("x", 5 as unknown as () => void), undefined, 'Cannot run step "x"');
+  await assertRejects(() => workflow(5 as unknown as () => void), undefined, "Cannot make a workflow");
+});
