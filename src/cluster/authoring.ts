@@ -226,6 +226,9 @@ function external(
 export function step<R>(name: string, fn: () => R): Promise<Jsonified<Awaited<R>>> {
   const wrong = nameProblem(name);
   if (wrong !== undefined) return Promise.reject(new TypeError(`Cannot run a step: 'name' must be ${wrong}`));
+  if (typeof fn !== "function") {
+    return Promise.reject(new TypeError(`Cannot run step "${name}": expected a function, found ${typeof fn}`));
+  }
   const current = here(`step("${name}")`);
   const result = current instanceof Promise ? current : current?.step(name || "step", fn) ?? plainly(fn);
   return result as Promise<Jsonified<Awaited<R>>>;
