@@ -1,6 +1,7 @@
 /**
- * Builds the npm tarball: `deno pack` compiles, this file adds what it cannot know (command, peers, side effects, engines),
- * leaves out what no export reaches, and refuses to write a package that breaks a rule of `audit.ts`.
+ * Builds the npm tarball: `deno pack` compiles, `bundle.ts` joins the modules to few files, this file adds what they cannot know
+ * (command, peers, side effects, engines), leaves out what no export reaches, and refuses to write a package that breaks a rule
+ * of `audit.ts`.
  *
  * The same sources give the same bytes. Run it with `deno task npm:build`.
  *
@@ -10,6 +11,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { auditPackage, REQUIRED_FILES } from "./audit.ts";
+import { bundleModules, installBundler } from "./bundle.ts";
 import { mustRun } from "./command.ts";
 import { type ImportGraph, reachable, readImports } from "./graph.ts";
 import { BIN_PATH, buildManifest, type Manifest, type PackageFacts, readFacts } from "./manifest.ts";
@@ -35,6 +37,7 @@ export const REPOSITORY: string = dirname(dirname(fileURLToPath(import.meta.url)
 /** Compiles and assembles the package of the repository at `root`, and audits it. */
 export async function buildPackage(root: string = REPOSITORY): Promise<BuiltPackage> {
   const facts = readFacts(await Deno.readTextFile(join(root, "deno.json")));
+  await installBundler();
   const folder = await Deno.makeTempDir({ prefix: "windkit_pack_" });
   try {
     const packed = join(folder, "packed.tgz");
@@ -58,20 +61,29 @@ interface AssembleInput {
 
 async function assemblePackage({ compiled, facts, root, folder }: AssembleInput): Promise<BuiltPackage> {
   const manifest = buildManifest(facts);
-  const all = new Map(compiled);
-  all.set("package.json", new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`));
+  const encoder = new TextEncoder();
+  const all = new Map(compiled).set("package.json", encoder.encode(`${JSON.stringify(manifest, null, 2)}\n`));
   const graph = await importsOf(all, join(folder, "modules"));
-  const kept = reachable(graph, [BIN_PATH, ...entryFiles(manifest)]);
-  const paths = [...all.keys()].filter((path) => kept.has(path) || REQUIRED_FILES.includes(path));
-  paths.sort((a, b) => Number(b === "package.json") - Number(a === "package.json") || (a < b ? -1 : 1));
-  const files = new Map<string, Uint8Array>();
-  for (const path of paths) {
-    const bytes = all.get(path);
-    if (bytes !== undefined) files.set(path, bytes);
-  }
+  const entries = [BIN_PATH, ...entryFiles(manifest)];
+  const kept = reachable(graph, entries);
+  const modules = new Map([...all].filter(([path]) => path.endsWith(".js") && kept.has(path)));
+  const joined = await bundleModules({
+    modules,
+    graph: new Map([...graph].filter(([path]) => modules.has(path))),
+    root: manifest.main.replace(/^\.\//, ""),
+    entries: entries.filter((path) => path.endsWith(".js")),
+    programs: [BIN_PATH],
+    folder,
+  });
+  const rest = [...all].filter(([path]) => !modules.has(path) && (kept.has(path) || REQUIRED_FILES.includes(path)));
+  const files = new Map(
+    [...rest, ...joined].sort(([a], [b]) =>
+      Number(b === "package.json") - Number(a === "package.json") || (a < b ? -1 : 1)
+    ),
+  );
   const findings = auditPackage({
     files,
-    graph: new Map([...graph].filter(([path]) => files.has(path))),
+    graph: await importsOf(files, join(folder, "package")),
     facts,
     privateTexts: privateTexts([root, folder]),
   });
@@ -80,17 +92,17 @@ async function assemblePackage({ compiled, facts, root, folder }: AssembleInput)
       `The package breaks ${findings.length} rule(s):\n${findings.map((line) => `  ${line}`).join("\n")}`,
     );
   }
-  const entries: TarFile[] = [...files].map(([path, bytes]) => ({
+  const tarFiles: TarFile[] = [...files].map(([path, bytes]) => ({
     path: `package/${path}`,
     bytes,
     executable: path === BIN_PATH,
   }));
   return {
     name: `${facts.name.replace(/^@/, "").replace("/", "-")}-${facts.version}.tgz`,
-    bytes: writeTarball(entries),
+    bytes: writeTarball(tarFiles),
     files,
     manifest,
-    leftOut: [...compiled.keys()].filter((path) => path.startsWith("src/") && !files.has(path)).sort(),
+    leftOut: [...compiled.keys()].filter((path) => path.startsWith("src/") && !kept.has(path)).sort(),
   };
 }
 
@@ -105,9 +117,10 @@ async function importsOf(files: ReadonlyMap<string, Uint8Array>, folder: string)
 }
 
 function entryFiles(manifest: Manifest): readonly string[] {
-  return Object.values(manifest.exports)
+  const files = Object.values(manifest.exports)
     .flatMap((target) => typeof target === "string" ? [target] : Object.values(target))
     .map((file) => file.replace(/^\.\//, ""));
+  return [...new Set(files)];
 }
 
 /** Paths of this machine, in the spellings in which they could end up in a file. */

@@ -11,6 +11,8 @@ export interface Import {
   readonly specifier: string;
   /** The package file it names, or undefined when it names something outside the package. */
   readonly path?: string;
+  /** Present when every such import is a call of `import()`. */
+  readonly dynamic?: true;
 }
 
 /** Path of a module to its imports, for every `.js` and `.d.ts` file. */
@@ -19,7 +21,7 @@ export type ImportGraph = ReadonlyMap<string, readonly Import[]>;
 interface InfoModule {
   readonly specifier: string;
   readonly error?: string;
-  readonly dependencies?: readonly { readonly specifier: string }[];
+  readonly dependencies?: readonly { readonly specifier: string; readonly isDynamic?: boolean }[];
 }
 
 /** Reads the imports of the modules `paths`, files of the folder `folder`. */
@@ -39,7 +41,11 @@ export async function readImports(folder: string, paths: readonly string[]): Pro
     if (module === undefined || module.error !== undefined) {
       throw new Error(`Cannot read the imports of "${path}": ${module?.error ?? "`deno info` does not list it"}`);
     }
-    graph.set(path, (module.dependencies ?? []).map(({ specifier }) => resolveImport(path, specifier)));
+    const found = (module.dependencies ?? []).map(({ specifier, isDynamic }): Import => ({
+      ...resolveImport(path, specifier),
+      ...(isDynamic === true ? { dynamic: true } : {}),
+    }));
+    graph.set(path, found);
   }
   return graph;
 }

@@ -14,6 +14,8 @@ export interface Manifest {
   readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
   /** Command name to its file. */
   readonly bin: Readonly<Record<string, string>>;
+  /** The root's file. */
+  readonly main: string;
   /** Package name to version range, for packages that some subpaths can use. */
   readonly peerDependencies?: Readonly<Record<string, string>>;
   /** Marks peers that need not be there. */

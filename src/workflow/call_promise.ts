@@ -7,7 +7,7 @@
  */
 export class CallPromise<T> implements Promise<T> {
   static {
-    Object.setPrototypeOf(CallPromise.prototype, Promise.prototype);
+    Object.setPrototypeOf(this.prototype, Promise.prototype);
   }
   readonly #inner: Promise<T>;
   #resolve: (value: T) => void = nothing;
