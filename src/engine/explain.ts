@@ -68,3 +68,9 @@ export function nonConfluentNotice(key: string, name: string): string {
     `called "${key}" depends on which outcome came first. Replay follows the recorded order, but a cluster may order them ` +
     `differently: give each branch a name of its own, such as step(\`${name} \${item}\`, ...)`;
 }
+
+/** What to say of a call that comes when its run has ended. */
+export function lateCallNotice(runId: string): string {
+  return `Something that run "${runId}" left behind (a timer, a callback) called a task or step after the run had ended: the call ` +
+    `does nothing. Await in the workflow's body whatever calls`;
+}

@@ -25,7 +25,7 @@ import { type Attempt, AttemptInfo, noExecutor } from "./attempt.ts";
 import { messageProblem } from "./answers.ts";
 import type { EngineEvent, WorkflowFunction } from "./api.ts";
 import type { Batcher } from "./batcher.ts";
-import { nonConfluentNotice } from "./explain.ts";
+import { lateCallNotice, nonConfluentNotice } from "./explain.ts";
 import type { Places } from "./places.ts";
 import type { Executor, Host, Message, RowChange, RunState, Storage, StoredRecord, Write } from "./ports.ts";
 import type { ReadJournal } from "./read_journal.ts";
@@ -190,7 +190,7 @@ export class RunDriver {
   // --- Commands ---
 
   #createSession(): BodySession {
-    const { host, site } = this.#shared;
+    const { host, site, emit } = this.#shared;
     const session: BodySession = createSession({
       body: this.#body as (...args: never[]) => unknown,
       hop: host.hop,
@@ -198,6 +198,7 @@ export class RunDriver {
         host.context.run(info === undefined ? { session: current } : { session: current, info }, fn),
       wake: () => this.#wake(session),
       site: (name) => site(this.header.workflow, name),
+      late: () => emit?.({ event: "warning", run: this.id, message: lateCallNotice(this.id) }),
     });
     return session;
   }

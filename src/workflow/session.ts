@@ -51,6 +51,8 @@ export interface SessionPorts {
   wake(): void;
   /** Where in the source the running call was made; asked once per name, never on replay. */
   site?(name: string): string | undefined;
+  /** The body, or something that it left behind, called after the end: the call never settles. */
+  late?(): void;
   /** A round: the history is a set of outcomes without order, each handed over at its call. */
   readonly unordered?: boolean;
 }
@@ -374,8 +376,12 @@ class RunSession implements BodySession {
     }
   }
 
-  /** After a cancel the body may clean up, but it may not call. */
+  /** After a cancel the body may clean up, but it may not call. After the end nobody is there to call. */
   #refuse(promise: Fallible): boolean {
+    if (this.#closed) {
+      this.#ports.late?.();
+      return true;
+    }
     if (this.#stopped === undefined) return false;
     promise.fail(this.#stopped.error);
     return true;

@@ -633,3 +633,21 @@ test("createEngine() refuses a workflow that is no function, and a generator, be
   }
   await (await createEngine({ storage, workflows: {} })).close();
 });
+
+test("onEvent: a call that comes after its run has ended is told, and does nothing", async () => {
+  const gate = createGate();
+  const main = workflow(async () => {
+    void gate.promise.then(() => step("late", () => 2)); // in the run's context, after its end
+    return await step("s", () => 1);
+  });
+  await withEngine({ workflows: { main } }, async ({ engine, host, events }) => {
+    const run = await host.drive(engine.start("main"));
+    assertEquals(await host.drive(run.result()), 1);
+    gate.open();
+    await host.settle();
+    const warnings = events.filter((e) => e.event === "warning").map((e) => e.message);
+    assertEquals(warnings.length, 1);
+    assertIncludes(warnings[0] ?? "", "after the run had ended");
+    assertEquals((await engine.journal(run.id)).length, 3);
+  });
+}, noAsyncLocalStorage);
