@@ -6,6 +6,9 @@
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { bundle } from "../../tests/run/bundle.ts";
+import { esbuildPath } from "../../tests/run/runtimes.ts";
 import { buildPackage, type BuiltPackage, REPOSITORY, writePackage } from "../build.ts";
 import { type CommandResult, mustRun } from "../command.ts";
 import { createReport, type Report } from "../report.ts";
@@ -150,6 +153,41 @@ async function checkRefusal(project: Project, file: string): Promise<void> {
   ok(!stderr.includes("    at "), `It should print no stack:\n${stderr}`);
 }
 
+/** What a program's bundle may weigh, over the same program's from the sources. */
+const HEAVIER = 1.1;
+
+/** Imports that a bundler must be able to take alone. */
+const IMPORTS: Readonly<Record<string, string>> = {
+  "one function": 'import { getVariable } from "@windkit/windmill-client";\nconsole.log(getVariable);\n',
+  "workflow functions":
+    'import { step, task, workflow } from "@windkit/windmill-client";\nconsole.log(step, task, workflow);\n',
+  "one error": 'import { TaskError } from "@windkit/windmill-client/errors";\nconsole.log(TaskError);\n',
+};
+
+/** Bundles programs with the installed package, and with the sources: what a bundler can leave out must be the same. */
+async function checkBundles({ report, workshop }: Smoke, runtime: Runtime): Promise<void> {
+  const { folder } = await createProject(workshop, runtime, { name: "types", fixtures: [] });
+  for (const [name, code] of Object.entries(IMPORTS)) {
+    await report.check(`bundle: ${name} weighs what it weighs from the sources`, async () => {
+      const entry = join(folder, "bundled.mjs");
+      await Deno.writeTextFile(entry, code);
+      const options = ["--minify", "--out-extension:.js=.mjs"];
+      await bundle([entry], join(folder, "from_sources"), options);
+      const args = [entry, "--bundle", "--format=esm", "--target=es2024", "--external:node:*", "--log-level=warning"];
+      await mustRun(esbuildPath(), [...args, ...options, `--outdir=${join(folder, "from_package")}`], { cwd: folder });
+      const [sources = 0, installed = 0] = await Promise.all(
+        ["from_sources", "from_package"].map(async (place) =>
+          gzipSync(await Deno.readFile(join(folder, place, "bundled.mjs")), { level: 9 }).length
+        ),
+      );
+      ok(
+        installed <= sources * HEAVIER,
+        `It has ${installed} bytes, compressed, and ${sources} from the sources: it may have ${HEAVIER} times as many`,
+      );
+    });
+  }
+}
+
 /** Compiles a consumer with every compiler, in the ways that projects resolve modules. */
 async function checkTypes({ report, workshop, built }: Smoke, runtime: Runtime): Promise<void> {
   const project = await createProject(workshop, runtime, { name: "types", fixtures: ["consumer.ts"] });
@@ -211,7 +249,10 @@ if (import.meta.main) {
       } else await checkRuntime(smoke, runtime);
     }
     const installer = runtimes.find((runtime): runtime is Runtime => !("absent" in runtime));
-    if (installer !== undefined) await checkTypes(smoke, installer);
+    if (installer !== undefined) {
+      await checkTypes(smoke, installer);
+      await checkBundles(smoke, installer);
+    }
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

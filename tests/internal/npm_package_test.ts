@@ -1,6 +1,8 @@
-import { deepStrictEqual, match, ok, strictEqual, throws } from "node:assert";
+import { deepStrictEqual, match, ok, rejects, strictEqual, throws } from "node:assert";
+import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { auditPackage } from "../../npm/audit.ts";
+import { bundleModules, CORE_PATH, installBundler } from "../../npm/bundle.ts";
 import { reachable, readImports, resolveImport } from "../../npm/graph.ts";
 import { BIN_PATH, buildManifest, type PackageFacts, readFacts } from "../../npm/manifest.ts";
 import { createReport } from "../../npm/report.ts";
@@ -122,6 +124,84 @@ Deno.test("readImports() sees static, dynamic and type imports, and no text in c
     const graph = await readImports(folder, ["a.js", "b.js", "c.js", "d.js", "a.d.ts", "b.d.ts"]);
     deepStrictEqual([...reachable(graph, ["a.js"])].sort(), ["a.js", "b.js", "c.js"]);
     deepStrictEqual([...reachable(graph, ["a.d.ts"])].sort(), ["a.d.ts", "b.d.ts"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** Joins the modules, with "mod.js" as the root, and leaves the files in `folder`, where they can be imported. */
+async function join(folder: string, texts: Readonly<Record<string, string>>): Promise<ReadonlyMap<string, string>> {
+  const modules = new Map(Object.entries(texts).map(([path, text]) => [path, new TextEncoder().encode(text)]));
+  for (const [path, bytes] of modules) {
+    await Deno.mkdir(`${folder}/in/${path}`.replace(/\/[^/]+$/, ""), { recursive: true });
+    await Deno.writeFile(`${folder}/in/${path}`, bytes);
+  }
+  const entries = ["mod.js", "src/engine/engine.js", "src/base/errors.js", "src/cli/main.js"];
+  const files = await bundleModules({
+    modules,
+    graph: await readImports(`${folder}/in`, [...modules.keys()]),
+    root: "mod.js",
+    entries,
+    programs: ["src/cli/main.js"],
+    folder,
+  });
+  for (const [path, bytes] of files) {
+    await Deno.mkdir(`${folder}/out/${path}`.replace(/\/[^/]+$/, ""), { recursive: true });
+    await Deno.writeFile(`${folder}/out/${path}`, bytes);
+  }
+  return new Map([...files].map(([path, bytes]) => [path, new TextDecoder().decode(bytes)]));
+}
+
+const MODULES: Readonly<Record<string, string>> = {
+  "mod.js": 'export { count } from "./src/sdk/sdk.js";\nexport { Failure } from "./src/base/errors.js";\n',
+  "src/sdk/sdk.js": 'import { next } from "../base/errors.js";\nexport function count() { return next(); }\n',
+  "src/base/errors.js": "// Why.\nlet n = 0;\nexport function next() { return ++n; }\nexport function unused() {}\n" +
+    "export class Failure extends Error { static base() { return Failure.name; } }\n",
+  "src/engine/engine.js":
+    'import { Failure, next as step } from "../base/errors.js";\nimport { folder } from "./own.js";\n' +
+    "export { Failure as EngineFailure };\nexport function next() { return [step(), folder()]; }\n",
+  "src/engine/own.js": 'export function folder() { return new URL("../", import.meta.url).href; }\n',
+  "src/cli/main.js": '#!/usr/bin/env node\nimport { next } from "../engine/engine.js";\nexport { next };\n' +
+    'export async function run() { return (await import("./lazy.js")).place(); }\n',
+  "src/cli/lazy.js": 'export function place() { return new URL("./main.js", import.meta.url).href; }\n',
+};
+
+Deno.test("bundleModules() keeps one copy of each module, the exports, the places and the programs' first line", async () => {
+  await installBundler();
+  const folder = await Deno.makeTempDir();
+  try {
+    const files = await join(folder, MODULES);
+    const at = (path: string): string => pathToFileURL(`${folder}/out/${path}`).href;
+    const load = (path: string): Promise<Record<string, unknown>> => import(at(path));
+    const root = await load("mod.js"), errors = await load("src/base/errors.js");
+    const engine = await load("src/engine/engine.js"), cli = await load("src/cli/main.js");
+    deepStrictEqual(Object.keys(root), ["Failure", "count"]);
+    deepStrictEqual(Object.keys(errors), ["Failure", "next", "unused"]);
+    deepStrictEqual(Object.keys(engine), ["EngineFailure", "next"]);
+    strictEqual(root["Failure"], engine["EngineFailure"]);
+    strictEqual(root["Failure"], errors["Failure"]);
+    const [count, next, run] = [root["count"], cli["next"], cli["run"]] as (() => unknown)[];
+    strictEqual(count?.(), 1);
+    deepStrictEqual(next?.(), [2, at("src/")]);
+    strictEqual(await run?.(), at("src/cli/main.js"));
+    match(files.get("src/cli/main.js") ?? "", /^#!\/usr\/bin\/env node\n/);
+    match(files.get("mod.js") ?? "", /^\/\/ @bun\nexport\{[^{}]*\}from"\.\/src\/shared\/core\.js";\n$/);
+    ok(!(files.get(CORE_PATH) ?? "").includes("Why."), "Comments should be gone");
+    const again = await join(`${folder}/again`, MODULES);
+    deepStrictEqual([...again], [...files]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("bundleModules() refuses what would mean something else in another file", async () => {
+  await installBundler();
+  const folder = await Deno.makeTempDir();
+  try {
+    const moved = { ...MODULES, "src/sdk/sdk.js": "export function count() { return import.meta.url; }\n" };
+    await rejects(join(folder, moved), /Cannot join "src\/sdk\/sdk\.js" to "src\/shared\/core\.js"/);
+    const late = { ...MODULES, "src/cli/lazy.js": 'export const place = () => import("../sdk/sdk.js");\n' };
+    await rejects(join(folder, late), /Cannot join "src\/sdk\/sdk\.js" to the core/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
