@@ -27,7 +27,7 @@ const NO_LOAD_HOOK = 'Deno calls no load hook for "commonjs"';
 const GREETING = { text: "Hello, Ada", length: 10 };
 const SCRIPTS = ["greet.mjs", "greet.js", "greet_official_name.mjs"] as const;
 const TYPED = ["greet.ts", "greet_official_name.ts"] as const;
-const FIXTURES = ["list_exports.mjs", "use_package.mjs", ...SCRIPTS, ...TYPED];
+const FIXTURES = ["list_exports.mjs", "use_package.mjs", "fails.mjs", ...SCRIPTS, ...TYPED];
 
 /** What all checks share. */
 interface Smoke {
@@ -102,6 +102,7 @@ async function checkRuntime(smoke: Smoke, runtime: Runtime): Promise<void> {
   await report.check(`${label}: windkit --version`, async () => {
     ok(output(await plain.windkit(["--version"])).includes(built.manifest.version));
   });
+  await report.check(`${label}: windkit run of a workflow that fails tells its own lines`, () => checkFailure(plain));
   await report.check(`${label}: windkit run of a workflow that is not there`, async () => {
     const { code, stderr } = await plain.windkit(["run", "missing.mjs", "--no-input"]);
     strictEqual(code, 2);
@@ -134,6 +135,18 @@ async function checkRun(project: Project, file: string): Promise<void> {
   match(journal, /"t":"closed".*"status":"completed"/);
   ok(journal.includes('"measure"'), `The journal should name the task after its constant "measure":\n${journal}`);
   deepStrictEqual(JSON.parse(output(await project.direct(args))), GREETING);
+}
+
+/** What is told of a failure, and kept of its call, are places in the workflow's file, not in the package. */
+async function checkFailure(project: Project): Promise<void> {
+  const args = ["run", "fails.mjs", "--args", '{"count": 3}', "--run-id", "failing", "--no-input"];
+  const { code, stdout, stderr } = await project.windkit(args);
+  const told = `${stdout}${stderr}`;
+  strictEqual(code, 1, `It ended with code ${code}\n${told}`);
+  match(told, /Out of stock: 3/);
+  match(told, /^\s+at .*fails\.mjs:3:\d+/m);
+  ok(!told.includes("node_modules"), `It should name no file of the package:\n${told}`);
+  match(output(await project.direct(["runs", "show", "failing", "--json"])), /fails\.mjs:5:\d+/);
 }
 
 /** A file whose tasks cannot be named is not run under other names. */

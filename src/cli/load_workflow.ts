@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { readFileSync, realpathSync } from "node:fs";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { WorkflowFunction } from "../engine/api.ts";
 import { UsageError } from "./exit_codes.ts";
 import { lacksTaskNames, prepareToLoad } from "./module_hooks.ts";
@@ -89,6 +89,9 @@ function hint(error: unknown): string | undefined {
   }
   // The place in the user's own code, when there is one: the runtime's and this package's frames say nothing to them.
   const frames = typeof stack === "string" ? stack.split("\n") : [];
-  const own = new URL(".", import.meta.url).href;
-  return frames.find((line) => /^\s+at .*file:\/\/|^\s+at .*\(\/|^\s+at \//.test(line) && !line.includes(own))?.trim();
+  const own = new URL("..", import.meta.url);
+  return frames.find((line) =>
+    /^\s+at .*file:\/\/|^\s+at .*\(\/|^\s+at \//.test(line) &&
+    ![own.href, fileURLToPath(own)].some((place) => line.includes(place)) // Bun names paths, the others URLs
+  )?.trim();
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { hasCode } from "../base/errors.ts";
 import type { EngineEvent } from "../engine/api.ts";
 import type { JournalRecord, Json, Key, RunStatus } from "../workflow/journal.ts";
@@ -240,8 +241,9 @@ function errorText(error: unknown): string {
 
 /** The lines of a failed run's stack that are the user's own. */
 function ownFrames(error: unknown): readonly string[] {
-  const own = new URL("..", import.meta.url).href;
+  const folder = new URL("..", import.meta.url);
+  const own = [folder.href, fileURLToPath(folder)]; // Bun names paths, the others URLs
   return (originOf(error).stack ?? "").split("\n").filter((text) =>
-    /^\s+at /.test(text) && !text.includes(own) && !/\b(?:node|ext|native):/.test(text)
+    /^\s+at /.test(text) && !own.some((place) => text.includes(place)) && !/\b(?:node|ext|native):/.test(text)
   ).slice(0, 4).map((text) => `    ${text.trim()}`);
 }
