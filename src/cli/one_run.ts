@@ -33,7 +33,7 @@ export function onlyRun(storage: Storage, id: string): Storage {
     due: (now, limit) => row((found) => limit > 0 && isParked(found) && found.wakeAt <= now),
     nextWake: async () => (await row(isParked))[0]?.wakeAt,
     inbox: (run, limit) => storage.inbox(run, limit),
-    watch: (onMessage) => storage.watch((run) => run === id && onMessage(run)),
+    watch: (onMessage, onFailure) => storage.watch((run) => run === id && onMessage(run), onFailure),
     [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
   };
 }

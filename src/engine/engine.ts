@@ -220,7 +220,10 @@ class LocalEngine implements Engine {
     }
     this.#wakeAt = await storage.nextWake() ?? Infinity;
     this.#armWake();
-    this.#watch = storage.watch((run) => void this.#deliver(run).catch((error) => this.#fail(error as Error)));
+    this.#watch = storage.watch(
+      (run) => void this.#deliver(run).catch((error) => this.#fail(error as Error)),
+      (error) => this.#fail(error),
+    );
     const { retentionMs } = this.#options;
     if (retentionMs !== undefined) this.#retain(positive("retentionMs", retentionMs, 0));
     host.hop(() => this.#serve());

@@ -135,8 +135,9 @@ export interface Storage extends AsyncDisposable {
   /**
    * Calls back, soon after this call, for every run that already has messages, and from then on, within 100 ms, for
    * messages left by other processes or objects. Messages that this instance's own `commit` posted are not reported.
+   * `onFailure` is called at most once, when the storage cannot look any more: a driver's has failed then.
    */
-  watch(onMessage: (run: string) => void): Disposable;
+  watch(onMessage: (run: string) => void, onFailure?: (error: Error) => void): Disposable;
 }
 
 /** What an executor is asked to run. */

@@ -12,6 +12,8 @@ import { MissingPackageError, StorageFailedError, StorageFullError, StorageReadO
 export interface Found {
   readonly kind: "file" | "folder" | "nothing";
   readonly size: number;
+  /** Device and inode: another file at the same path has another. Empty where the runtime gives none (Deno on Windows). */
+  readonly identity: string;
 }
 
 /** File operations, all synchronous. */
@@ -33,7 +35,13 @@ export interface Files {
 
 interface DenoFiles {
   readonly pid: number;
-  statSync(path: string): { readonly isFile: boolean; readonly isDirectory: boolean; readonly size: number };
+  statSync(path: string): {
+    readonly isFile: boolean;
+    readonly isDirectory: boolean;
+    readonly size: number;
+    readonly dev: number | null;
+    readonly ino: number | null;
+  };
   mkdirSync(path: string, options: { readonly recursive: boolean; readonly mode: number }): void;
   readTextFileSync(path: string): string;
   writeTextFileSync(path: string, text: string): void;
@@ -46,7 +54,13 @@ interface DenoFiles {
 }
 
 interface NodeFiles {
-  statSync(path: string): { isFile(): boolean; isDirectory(): boolean; readonly size: number };
+  statSync(path: string, options: { readonly bigint: true }): {
+    isFile(): boolean;
+    isDirectory(): boolean;
+    readonly size: bigint;
+    readonly dev: bigint;
+    readonly ino: bigint;
+  };
   mkdirSync(path: string, options: { readonly recursive: boolean; readonly mode: number }): unknown;
   readFileSync(path: string, encoding: "utf8"): string;
   writeFileSync(path: string, text: string): void;
@@ -84,8 +98,8 @@ function denoFiles(deno: DenoFiles): Files {
   return withText({
     pid: deno.pid,
     stat: (path) => {
-      const { isFile, isDirectory, size } = deno.statSync(path);
-      return { file: isFile, folder: isDirectory, size };
+      const { isFile, isDirectory, size, dev, ino } = deno.statSync(path);
+      return { file: isFile, folder: isDirectory, size, identity: identityOf(dev, ino) };
     },
     makeFolder: (path) => deno.mkdirSync(path, { recursive: true, mode: FOLDER_MODE }),
     read: (path) => deno.readTextFileSync(path),
@@ -108,8 +122,14 @@ function nodeFiles(fs: NodeFiles, pid: number): Files {
   return withText({
     pid,
     stat: (path) => {
-      const found = fs.statSync(path);
-      return { file: found.isFile(), folder: found.isDirectory(), size: found.size };
+      // Inodes of some file systems are larger than a number holds.
+      const found = fs.statSync(path, { bigint: true });
+      return {
+        file: found.isFile(),
+        folder: found.isDirectory(),
+        size: Number(found.size),
+        identity: identityOf(found.dev, found.ino),
+      };
     },
     makeFolder: (path) => void fs.mkdirSync(path, { recursive: true, mode: FOLDER_MODE }),
     read: (path) => fs.readFileSync(path, "utf8"),
@@ -117,7 +137,7 @@ function nodeFiles(fs: NodeFiles, pid: number): Files {
     remove: (path) => fs.unlinkSync(path),
     rename: (from, to) => fs.renameSync(from, to),
     sync: (path) => {
-      const descriptor = fs.openSync(path, fs.statSync(path).isFile() ? "r+" : "r");
+      const descriptor = fs.openSync(path, fs.statSync(path, { bigint: true }).isFile() ? "r+" : "r");
       try {
         fs.fsyncSync(descriptor);
       } finally {
@@ -127,9 +147,18 @@ function nodeFiles(fs: NodeFiles, pid: number): Files {
   });
 }
 
+function identityOf(device: number | bigint | null, inode: number | bigint | null): string {
+  return inode === null || Number(inode) === 0 ? "" : `${device}:${inode}`;
+}
+
 interface Raw {
   readonly pid: number;
-  stat(path: string): { readonly file: boolean; readonly folder: boolean; readonly size: number };
+  stat(path: string): {
+    readonly file: boolean;
+    readonly folder: boolean;
+    readonly size: number;
+    readonly identity: string;
+  };
   makeFolder(path: string): void;
   read(path: string): string;
   write(path: string, text: string): void;
@@ -143,10 +172,10 @@ function withText(raw: Raw): Files {
     pid: raw.pid,
     look(path) {
       try {
-        const { file, folder, size } = raw.stat(path);
-        return { kind: folder ? "folder" : file ? "file" : "nothing", size };
+        const { file, folder, size, identity } = raw.stat(path);
+        return { kind: folder ? "folder" : file ? "file" : "nothing", size, identity };
       } catch (error) {
-        if (isMissing(error)) return { kind: "nothing", size: 0 };
+        if (isMissing(error)) return { kind: "nothing", size: 0, identity: "" };
         throw fileError(error, `look at "${path}"`);
       }
     },

@@ -4,6 +4,7 @@
  * @module
  */
 import { JournalCorruptError, StorageFailedError } from "../base/errors.ts";
+import { createFileGuard } from "./_file_guard.ts";
 import { type Files, localFiles } from "./_files.ts";
 import { lockedError, readHolder, takeLock } from "./_owner.ts";
 import { type Database, loadSqlite, numberOf, runAll, type SqliteModule, storageError } from "./_sqlite_module.ts";
@@ -20,6 +21,9 @@ const CREATE_WAIT_MS = 5000;
 /** How long a statement waits for another process's commit. A visitor's takes a millisecond. */
 const BUSY_MS = 10_000;
 
+/** How long a driver may go on in a file that was removed before it notices. Looking costs microseconds, a commit not many more. */
+const GUARD_MS = 1000;
+
 /** What tests replace. */
 export interface Internals {
   readonly schema: Schema;
@@ -27,6 +31,10 @@ export interface Internals {
   readonly pragmas?: readonly string[];
   /** Used instead of the runtime's own: one that notes which statements are prepared. */
   readonly sqlite?: SqliteModule;
+  /** Used instead of the runtime's own file operations: those of a runtime that knows no inodes. */
+  readonly files?: Files;
+  /** Used instead of the runtime's own clock to tell when to look whether the file is still there. */
+  readonly clock?: () => number;
 }
 
 /** Path of the main file. */
@@ -54,7 +62,7 @@ export async function openSqlite(options: SqliteStorageOptions, internals: Inter
   checkChoice("mode", mode, ["drive", "visit"]);
   checkLimits({ maxRecordBytes, maxMessages });
   const sqlite = internals.sqlite ?? await loadSqlite();
-  const files = localFiles();
+  const files = internals.files ?? localFiles();
   const path = mainPath(dir);
 
   if (files.look(dir).kind === "file") {
@@ -99,6 +107,15 @@ export async function openSqlite(options: SqliteStorageOptions, internals: Inter
       "PRAGMA journal_size_limit = 67108864",
       ...internals.pragmas ?? [],
     ]);
+    const guard = createFileGuard({
+      files,
+      dir,
+      // A visitor reads seldom, and for somebody who looks at the answer.
+      intervalMs: mode === "visit" ? 0 : GUARD_MS,
+      clock: internals.clock ?? (() => performance.now()),
+    });
+    const fullDir = fullFolder(files, db, dir);
+    for (const end of ["", "-wal"]) guard.add(path + end, mainPath(fullDir) + end);
     return createSqliteStorage({
       sqlite,
       files,
@@ -109,10 +126,26 @@ export async function openSqlite(options: SqliteStorageOptions, internals: Inter
       old,
       schema: internals.schema,
       limits: { durable: durability, maxRecordBytes, maxMessages },
+      guard,
+      fullDir,
     });
   } catch (error) {
     db?.close();
     throw storageError(error, `open "${path}"`);
+  }
+}
+
+/** The folder from the root, as SQLite found it: a relative path means another folder once the working directory changes. */
+function fullFolder(files: Files, db: Database, dir: string): string {
+  if (/^([/\\]|[A-Za-z]:[/\\])/.test(dir)) return dir;
+  const file = String(db.prepare("PRAGMA database_list").get()?.["file"] ?? "");
+  const full = file.replace(/[/\\][^/\\]*$/, "");
+  try {
+    return files.look(mainPath(full)).identity === files.look(mainPath(dir)).identity ? full : dir;
+  } catch (error) {
+    // SQLite follows links, and this process may be allowed to look at the path as it was given only.
+    void error;
+    return dir;
   }
 }
 

@@ -5,8 +5,9 @@
  */
 import { JournalCorruptError, RunExistsError, StorageFailedError, UnknownRunError } from "../base/errors.ts";
 import type { Message, RowChange, RunQuery, RunRow, Storage, StoredRecord, Write } from "../engine/ports.ts";
+import type { FileGuard } from "./_file_guard.ts";
 import type { Files } from "./_files.ts";
-import { type Holder, type Lock, lockedError, ownerPath, readHolder, takeLock } from "./_owner.ts";
+import { type Holder, type Lock, lockedError, lockPath, ownerPath, readHolder, takeLock } from "./_owner.ts";
 import { createPlaceCache, type Place } from "./_place_cache.ts";
 import {
   type Database,
@@ -37,6 +38,10 @@ export interface Opened {
   readonly old: boolean;
   readonly schema: Schema;
   readonly limits: Storage["limits"];
+  /** Guards the file and its log. */
+  readonly guard: FileGuard;
+  /** The folder from the root: the working directory may change. */
+  readonly fullDir: string;
 }
 
 /** Runs whose place is remembered. */
@@ -51,7 +56,7 @@ const ROW = `SELECT r.no, r.id, w.name AS workflow, r.state, r.status, r.wake_at
 
 /** Makes the storage of an opened file. */
 export function createSqliteStorage(opened: Opened): SqliteStorage {
-  const { sqlite, files, db, dir, path, mode, schema, limits } = opened;
+  const { sqlite, files, db, dir, path, mode, schema, limits, guard, fullDir } = opened;
   const statements = new Map<string, Statement>();
   const places = createPlaceCache(CACHED_RUNS);
   const workflows = new Map<string, number>();
@@ -81,6 +86,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
   function read<T>(action: string, run: () => T): Promise<T> {
     try {
       check(action);
+      guard.check(action);
       return Promise.resolve(run());
     } catch (error) {
       return Promise.reject(storageError(error, action));
@@ -92,6 +98,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
     if (closed) throw new StorageFailedError(`Cannot ${action}: the storage is closed`);
     if (mode === "visit") throw new StorageFailedError(`Cannot ${action}: it was opened to visit`);
     if (lock !== undefined) throw lockedError(dir, holder);
+    guard.checkNow(action);
     const taken = takeLock(sqlite, dir);
     if (taken === undefined) throw lockedError(dir, readHolder(files, dir));
     try {
@@ -104,6 +111,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
       old = false;
       holder = self;
       lock = taken;
+      guard.add(lockPath(dir), lockPath(fullDir));
     } catch (error) {
       taken.release();
       throw storageError(error, action);
@@ -134,6 +142,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
     if (writes.length === 0) return;
     const action = `commit to "${path}"`;
     try {
+      guard.check(action);
       sql("BEGIN IMMEDIATE").run();
     } catch (error) {
       const known = storageError(error, action);
@@ -402,7 +411,15 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
     watch?.stop();
     let problem: unknown;
     try {
-      if (lock !== undefined && failure === undefined) runAll(db, ["PRAGMA wal_checkpoint(TRUNCATE)"]);
+      // A last look: what was committed a moment ago was acknowledged.
+      if (lock !== undefined && failure === undefined) guard.checkNow(`close "${path}"`);
+    } catch (error) {
+      problem = error;
+    }
+    try {
+      if (lock !== undefined && failure === undefined && problem === undefined) {
+        runAll(db, ["PRAGMA wal_checkpoint(TRUNCATE)"]);
+      }
     } catch (error) {
       problem = error;
     }
@@ -465,14 +482,25 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
           "SELECT id, run, kind, name, payload, sender, at FROM inbox WHERE run = ? AND waiting = 1 ORDER BY no LIMIT ?",
         ).all(run, limit).map(toMessage);
       }),
-    watch(onMessage) {
+    watch(onMessage, onFailure) {
       check("watch the messages");
-      watch ??= createSqliteWatch(sql, (error) => {
-        if (lock !== undefined) failure ??= storageError(error, `look for messages in "${path}"`);
+      const action = `look for messages in "${path}"`;
+      watch ??= createSqliteWatch(sql, {
+        check: () => guard.check(action),
+        failed: (error) => {
+          const known = storageError(error, action);
+          if (lock !== undefined) failure ??= known;
+          return known;
+        },
       });
-      return watch.add(onMessage);
+      return watch.add(onMessage, onFailure);
     },
-    backup: (toFile) => read(`back up to "${toFile}"`, () => backup(toFile)),
+    // Not guarded: of a file that was removed while it was open, this is the way to save what it holds.
+    backup: (toFile) =>
+      attempt(`back up to "${toFile}"`, () => {
+        check(`back up to "${toFile}"`);
+        backup(toFile);
+      }),
     close: () => attempt(`close "${path}"`, close),
     [Symbol.asyncDispose]: () => attempt(`close "${path}"`, close),
   };

@@ -16,13 +16,21 @@ const FIRST_PAGE = 1000;
 
 /** The watch of one open file. */
 export interface SqliteWatch {
-  /** Adds a watcher, and reports to it every run that has messages. */
-  add(onMessage: (run: string) => void): Disposable;
+  /** Adds a watcher, and reports to it every run that has messages, or that the watch has ended because of an error. */
+  add(onMessage: (run: string) => void, onFailure?: (error: Error) => void): Disposable;
   /** Looks for messages of others now: called before this connection posts, inside its transaction. */
   scan(): void;
   /** Messages up to this number are this connection's own. */
   skip(no: number): void;
   stop(): void;
+}
+
+/** What the owner of a watch wants to know and says. */
+export interface WatchHooks {
+  /** Called at each look; throws when there is no point in looking. */
+  check(): void;
+  /** Told when the file cannot be read any more: the watch has ended then. Gives the error that watchers are told. */
+  failed(error: unknown): Error;
 }
 
 type Timer = ReturnType<typeof setTimeout>;
@@ -35,10 +43,10 @@ interface Runtime {
  * Makes the watch.
  *
  * @param sql prepares statements
- * @param onError is told when the file cannot be read any more; the watch has ended then
+ * @param hooks what its owner wants to know and says
  */
-export function createSqliteWatch(sql: (text: string) => Statement, onError: (error: unknown) => void): SqliteWatch {
-  const watchers = new Set<(run: string) => void>();
+export function createSqliteWatch(sql: (text: string) => Statement, hooks: WatchHooks): SqliteWatch {
+  const watchers = new Map<(run: string) => void, ((error: Error) => void) | undefined>();
   const timers = new Set<Timer>();
   let poll: Timer | undefined;
   let version = -1;
@@ -72,11 +80,14 @@ export function createSqliteWatch(sql: (text: string) => Statement, onError: (er
   }
 
   function report(runs: Iterable<string>): void {
-    for (const run of runs) for (const watcher of watchers) watcher(run);
+    for (const run of runs) for (const watcher of watchers.keys()) watcher(run);
   }
 
   function tick(): void {
-    attempt(scan);
+    attempt(() => {
+      hooks.check();
+      scan();
+    });
     if (watchers.size > 0) poll = later(POLL_MS, tick);
   }
 
@@ -86,8 +97,10 @@ export function createSqliteWatch(sql: (text: string) => Statement, onError: (er
       run();
     } catch (error) {
       if (resultCode(error) === BUSY) return;
+      const told = [...watchers.values()];
       stop();
-      onError(error);
+      const known = hooks.failed(error);
+      for (const onFailure of told) onFailure?.(known);
     }
   }
 
@@ -116,7 +129,7 @@ export function createSqliteWatch(sql: (text: string) => Statement, onError: (er
   }
 
   return {
-    add(onMessage) {
+    add(onMessage, onFailure) {
       // A function of its own: the same callback may be added twice.
       const watcher = (run: string): void => onMessage(run);
       if (watchers.size === 0) version = currentVersion();
@@ -125,7 +138,7 @@ export function createSqliteWatch(sql: (text: string) => Statement, onError: (er
         last = upTo;
         poll = later(POLL_MS, tick);
       }
-      watchers.add(watcher);
+      watchers.set(watcher, onFailure);
       later(0, () => reportWaiting(watcher, upTo, ""));
       return {
         [Symbol.dispose]: () => {

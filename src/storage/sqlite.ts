@@ -2,7 +2,9 @@
  * Runs kept in one SQLite file, through the `node:sqlite` of Deno, Node (22.13 or newer) or Bun (1.4 or newer).
  *
  * A folder holds `windkit.db` (with `-wal` and `-shm` while it is open), `owner.lock` and, while somebody drives it,
- * `owner.json`. One process drives; others may read, and leave messages.
+ * `owner.json`. One process drives; others may read, and leave messages. When one of these files is removed, moved or
+ * replaced while it is open, every commit and read after the next look (a driver looks once a second and when it closes, a
+ * visitor each time) fails with `StorageFailedError`; `backup` still copies what the open file holds.
  *
  * @module
  */

@@ -56,6 +56,27 @@ test("openSqliteStorage() opens a folder, or names the runtimes that can", async
   }
 });
 
+test(
+  "openSqliteStorage(): a folder that is removed while it is open fails a visitor's reads and a driver's close()",
+  async () => {
+    const { dir, remove } = makeFolder();
+    const driver = await openSqliteStorage({ dir });
+    await driver.own({ name: "driver" });
+    await using visitor = await openSqliteStorage({ dir, mode: "visit" });
+    assertEquals(await visitor.runs({ limit: 1 }), []);
+    remove();
+    await assertRejects(() => visitor.runs({ limit: 1 }), "STORAGE_FAILED", "was removed while it was open");
+    try {
+      await using next = await openSqliteStorage({ dir });
+      await next.own({ name: "next" });
+      await assertRejects(() => driver.close(), "STORAGE_FAILED", "was replaced by another file while it was open");
+    } finally {
+      remove();
+    }
+  },
+  noSqlite,
+);
+
 test("createMemoryStorage() forks what is committed, without its driver, and apart from then on", async () => {
   await using first = createMemoryStorage();
   await first.own({ name: "first" });
