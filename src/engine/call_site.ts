@@ -7,8 +7,24 @@
 /** Folder of this package's sources, as stack frames name it; undefined where a module has no address (a Worker's bundle). */
 const OWN = URL.canParse("../", import.meta.url) ? new URL("../", import.meta.url).href : undefined;
 
+/** Names that are remembered: they can be made of data. */
+const REMEMBERED = 10_000;
+
+/** Remembers the site of each call by workflow and name. */
+export function createCallSites(): (workflow: string, name: string) => string | undefined {
+  const sites = new Map<string, string | undefined>();
+  return (workflow, name) => {
+    const id = `${workflow}\n${name}`;
+    if (!sites.has(id)) {
+      if (sites.size >= REMEMBERED) sites.clear();
+      sites.set(id, callSite());
+    }
+    return sites.get(id);
+  };
+}
+
 /** `folder/file.ts:12:5` of the innermost frame that is not this package's; undefined when there is none. */
-export function callSite(): string | undefined {
+function callSite(): string | undefined {
   const { stack } = new Error();
   for (const line of stack?.split("\n").slice(1) ?? []) {
     const frame = /((?:file:\/\/|https?:\/\/|\/|[A-Za-z]:\\)[^()\s]*?):(\d+):(\d+)\)?$/.exec(line);

@@ -35,7 +35,7 @@ import type {
 import { answerStands, approvalMessage, cancelMessage, messageProblem, pendingApprovals } from "./answers.ts";
 import type { Attempt } from "./attempt.ts";
 import { createBatcher } from "./batcher.ts";
-import { callSite } from "./call_site.ts";
+import { createCallSites } from "./call_site.ts";
 import { mismatchError } from "./explain.ts";
 import { createLocalHost } from "./host.ts";
 import { createMessageBounds, type MessageBounds } from "./message_bounds.ts";
@@ -45,6 +45,7 @@ import { type ReadJournal, readJournal } from "./read_journal.ts";
 import { createResultWaits, type Ended } from "./result_waits.ts";
 import { RunDriver, type Shared } from "./run_driver.ts";
 import { checkArguments, checkRunId, checkSameRun, readableHeader, resultOf } from "./run_header.ts";
+import { createSlowAttempts, type SlowAttempts } from "./slow_attempts.ts";
 import { createStartQueue, type StartQueue } from "./start_queue.ts";
 
 export type * from "./api.ts";
@@ -57,8 +58,6 @@ export { journalView, type ViewedCall } from "../workflow/journal_view.ts";
 
 /** Runs listed or woken at once. */
 const PAGE = 256;
-/** An attempt that has been running for this long is written ahead, in milliseconds. */
-const SLOW_MS = 25;
 /** How soon due runs are looked for again when all that were found are in memory already, in milliseconds. */
 const RECHECK_MS = 100;
 /** How often closed runs beyond the retention are looked for, in milliseconds. */
@@ -126,13 +125,12 @@ class LocalEngine implements Engine {
   /** Callers who wait for a commit of their own. */
   readonly #onFailure = new Set<(error: Error) => void>();
   readonly #stopped = new Map<string, Error>();
-  readonly #sites = new Map<string, string | undefined>();
+  readonly #slow: SlowAttempts;
   #wakeAt = Infinity;
   #wakeTimer: Disposable | undefined;
   #waking = false;
   /** More runs are due than there is room for. */
   #crowded = false;
-  #slowTimer: Disposable | undefined;
   #retentionTimer: Disposable | undefined;
   #watch: Disposable | undefined;
   #idle: (() => void)[] = [];
@@ -172,8 +170,8 @@ class LocalEngine implements Engine {
       alwaysReplay: replay === "always",
       running: new Set<Attempt>(),
       emit,
-      site: (workflow, call) => this.#site(workflow, call),
-      watchSlow: () => this.#watchSlow(),
+      site: createCallSites(),
+      watchSlow: () => this.#slow.watch(),
       read: async (run) => {
         this.#replays++;
         return await readJournal(storage, run);
@@ -183,6 +181,7 @@ class LocalEngine implements Engine {
       closed: (run, status, outcome) => this.#onClosed(run, status, outcome),
       stopped: (run, failure) => this.#onStopped(run, failure),
     };
+    this.#slow = createSlowAttempts(host, this.#shared.running);
   }
 
   get failed(): Error | undefined {
@@ -577,11 +576,11 @@ class LocalEngine implements Engine {
 
   #leaveAll(error: Error): void {
     this.#shared.alarms.stop();
-    for (const timer of [this.#wakeTimer, this.#slowTimer, this.#retentionTimer, this.#watch]) {
+    this.#slow.stop();
+    for (const timer of [this.#wakeTimer, this.#retentionTimer, this.#watch]) {
       timer?.[Symbol.dispose]();
     }
     this.#wakeTimer =
-      this.#slowTimer =
       this.#retentionTimer =
       this.#watch =
         undefined;
@@ -789,36 +788,6 @@ class LocalEngine implements Engine {
   }
 
   // --- Small things ---
-
-  #site(workflow: string, call: string): string | undefined {
-    const id = `${workflow}\n${call}`;
-    if (!this.#sites.has(id)) {
-      // Names can be made of data: what is remembered of them is bounded.
-      if (this.#sites.size >= 10_000) this.#sites.clear();
-      this.#sites.set(id, callSite());
-    }
-    return this.#sites.get(id);
-  }
-
-  /** One timer for all attempts: those that have been running for a while are written ahead. */
-  #watchSlow(): void {
-    if (this.#slowTimer !== undefined) return;
-    const { host, running } = this.#shared;
-    this.#slowTimer = host.timer(host.now() + SLOW_MS, () => {
-      this.#slowTimer = undefined;
-      const before = host.now() - SLOW_MS;
-      let younger = false;
-      for (const attempt of running) {
-        if (attempt.startedAt > before) {
-          younger = true;
-          break;
-        }
-        running.delete(attempt);
-        attempt.driver.recordRunning(attempt);
-      }
-      if (younger) this.#watchSlow();
-    });
-  }
 
   #newId(): string {
     // Sorts by time of creation: 12 digits of it, then randomness.

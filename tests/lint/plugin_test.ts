@@ -151,6 +151,6 @@ Deno.test("every rule of the plugin has samples", () => {
 
 Deno.test("a path is taken inside the repository, not from the folders above it", () => {
   const source = "const f = Deno.args;";
-  const hits = Deno.lint.runPlugin(plugin, "/home/me/src/other/tests/a.ts", source).map((d) => d.id);
+  const hits = Deno.lint.runPlugin(plugin, "/somewhere/src/other/tests/a.ts", source).map((d) => d.id);
   assert.deepEqual(hits.filter((id) => id === "windkit/ambient-read"), []);
 });
