@@ -43,13 +43,17 @@ async function postApproval(command: ApproveCommand, io: Io, storage: Storage): 
   const message = orUsageError(() => approvalMessage(row, records, key, { approved, value, approver }, Date.now()));
   await storage.commit([{ w: "post", message }]);
   const did = approved ? "Approved" : "Rejected";
-  const early = waiting.includes(message.name) ? "" : ": kept until the run asks for it";
+  const isEarly = !waiting.includes(message.name);
   tell(
     command,
     io,
-    { run: row.id, key: message.name, approved, approver },
-    `${did} "${message.name}" of run ${row.id}${early}`,
+    { run: row.id, key: message.name, approved, approver, ...(isEarly ? { kept: true, waits: waiting } : {}) },
+    `${did} "${message.name}" of run ${row.id}${isEarly ? ": kept until the run asks for it" : ""}`,
   );
+  if (isEarly && waiting.length > 0 && !command.json) {
+    const keys = waiting.map((wait) => `"${wait}"`).join(", ");
+    io.err.write(`The run waits for ${keys} now: this answer is for "${message.name}" alone\n`);
+  }
   await remind(command, io, row);
   return EXIT.ok;
 }

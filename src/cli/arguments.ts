@@ -49,6 +49,14 @@ export interface PruneCommand extends Common {
   readonly olderThanMs: number;
 }
 
+/** `windkit runs remove`. */
+export interface RemoveCommand extends Common {
+  readonly command: "remove";
+  readonly run: string;
+  /** Do not ask. */
+  readonly yes: boolean;
+}
+
 /** `windkit approve`. */
 export interface ApproveCommand extends Common {
   readonly command: "approve";
@@ -79,6 +87,7 @@ export type Command =
   | ListCommand
   | ShowCommand
   | PruneCommand
+  | RemoveCommand
   | ApproveCommand
   | CancelCommand
   | DoctorCommand;
@@ -96,6 +105,7 @@ const OPTIONS = {
   list: { state: "string", limit: "string", data: "string", json: "boolean" },
   show: { data: "string", json: "boolean" },
   prune: { "older-than": "string", data: "string", json: "boolean" },
+  remove: { yes: "boolean", data: "string", json: "boolean" },
   approve: { reject: "boolean", value: "string", approver: "string", data: "string", json: "boolean" },
   cancel: { reason: "string", data: "string", json: "boolean" },
   doctor: { data: "string", json: "boolean" },
@@ -125,10 +135,12 @@ export function parseCommand(argv: readonly string[]): Command {
   if (first.startsWith("-")) throw new UsageError(`Unknown option "${first}"`, "See windkit --help");
   if (first === "runs") {
     const sub = rest[0];
-    if (sub === "list" || sub === "show" || sub === "prune") return parseVerb(sub, `runs ${sub}`, rest.slice(1));
+    if (sub === "list" || sub === "show" || sub === "prune" || sub === "remove") {
+      return parseVerb(sub, `runs ${sub}`, rest.slice(1));
+    }
     if (sub === undefined || sub.startsWith("-")) return parseVerb("list", "runs", rest);
     throw new UsageError(
-      `Unknown command "runs ${sub}"${guess(sub, ["list", "show", "prune"])}`,
+      `Unknown command "runs ${sub}"${guess(sub, ["list", "show", "prune", "remove"])}`,
       "See windkit runs --help",
     );
   }
@@ -207,6 +219,10 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
         );
       }
       return { command: "prune", ...common, olderThanMs: parseAge("--older-than", age) };
+    }
+    case "remove": {
+      const [run] = take(shown, words, ["RUN"]);
+      return { command: "remove", ...common, run: run ?? "", yes: flags.has("yes") };
     }
     case "approve": {
       const [run, key] = take(shown, words, ["RUN"], ["KEY"]);

@@ -12,10 +12,11 @@ import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { paint } from "./format.ts";
 import { helpText } from "./help.ts";
 import { programName } from "./program.ts";
+import { pruneRuns, removeRun } from "./remove_commands.ts";
 import { errorData } from "./reports.ts";
 import { run } from "./run_command.ts";
 import { runtimeOf } from "./runtime.ts";
-import { listRuns, pruneRuns, showRun } from "./runs_command.ts";
+import { listRuns, showRun } from "./runs_command.ts";
 import { Interruption, type Interruptions, listenForSignals } from "./signals.ts";
 import { type Io, processIo } from "./terminal.ts";
 
@@ -81,6 +82,8 @@ async function perform(command: Command, io: Io, interruptions: Interruptions | 
       return await showRun(command, io);
     case "prune":
       return await pruneRuns(command, io);
+    case "remove":
+      return await removeRun(command, io);
     case "approve":
       return await approve(command, io);
     case "cancel":

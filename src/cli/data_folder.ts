@@ -5,6 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import process from "node:process";
 import { UnknownRunError } from "../base/errors.ts";
 import type { RunRow, Storage } from "../engine/ports.ts";
 import { localFiles } from "../storage/_files.ts";
@@ -53,6 +54,31 @@ export async function withVisit<T>(data: string, io: Io, use: (storage: Storage)
   checkHoldsRuns(dir, data);
   const storage = await openSqliteStorage({ dir, mode: "visit" });
   try {
+    return await use(storage);
+  } finally {
+    await storage.close();
+  }
+}
+
+/**
+ * Drives a data folder for a moment: nobody else does meanwhile.
+ *
+ * @param data the folder as it was given
+ * @param io where it is relative to
+ * @param name who drives it, for whoever comes meanwhile
+ * @param use what to do with it
+ * @returns what `use` returns
+ * @throws StorageLockedError when another process drives it
+ */
+export async function withDrive<T>(
+  data: string,
+  io: Io,
+  name: string,
+  use: (storage: Storage) => Promise<T>,
+): Promise<T> {
+  const storage = await openSqliteStorage({ dir: resolve(io.cwd, data), mode: "drive" });
+  try {
+    await storage.own({ name, pid: process.pid });
     return await use(storage);
   } finally {
     await storage.close();

@@ -9,7 +9,7 @@ import { hasCode } from "../base/errors.ts";
 export const EXIT = {
   /** Done; for `run`: the run completed. */
   ok: 0,
-  /** The run failed: its body threw, or its deadline passed. */
+  /** The run failed: its body threw, or its deadline passed. For `runs remove`: the answer was no. */
   failed: 1,
   /** The command line, the file or the run id is wrong, or the runtime is too old. */
   usage: 2,

@@ -98,6 +98,17 @@ export function clip(text: string, columns: number): string {
 }
 
 /**
+ * Takes the colours out of a text, and all else that terminals take for a command.
+ *
+ * @param text any text
+ * @returns the text as it reads, with its line breaks
+ */
+export function withoutColors(text: string): string {
+  // deno-lint-ignore no-control-regex -- this is what takes them out
+  return text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/[^\P{Cc}\n\t]+/gu, "");
+}
+
+/**
  * Makes one line of a text: control characters (colours, line breaks) of what users and tasks wrote must not move the
  * cursor.
  *

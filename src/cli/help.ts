@@ -12,6 +12,7 @@ export const HELP_TOPICS = [
   "runs list",
   "runs show",
   "runs prune",
+  "runs remove",
   "approve",
   "cancel",
   "doctor",
@@ -36,7 +37,8 @@ ${DATA}
   --json              One JSON object per run and line
 
 Also: windkit runs show RUN      the journal of one run
-      windkit runs prune         remove old runs`;
+      windkit runs prune         remove old runs
+      windkit runs remove RUN    remove one run`;
 
 const TEXTS: Readonly<Record<HelpTopic, string>> = {
   windkit: `Windkit runs Windmill workflows on this machine, and goes on where they stopped.
@@ -45,7 +47,7 @@ Usage: windkit COMMAND [options]
 
 Commands:
   run FILE            Run the workflow in FILE, or go on with a run that stopped
-  runs                List runs; also: runs show RUN, runs prune
+  runs                List runs; also: runs show RUN, runs prune, runs remove RUN
   approve RUN [KEY]   Answer an approval that a run waits for
   cancel RUN          Ask a run to end
   doctor              Examine the data folder
@@ -101,8 +103,18 @@ Options:
 ${DATA}
 ${JSON_LINES}`,
 
+  "runs remove": `Remove one run with its journal and its messages, whatever its state: also one that is damaged,
+that no workflow is left for, or that is no longer wanted. Needs the data folder to itself.
+
+Usage: windkit runs remove RUN [options]
+
+Options:
+  --yes               Do not ask; needed without a terminal, and with --json
+${DATA}
+${JSON_LINES}`,
+
   approve: `Answer an approval that a run waits for, also while another process drives the run.
-An answer that comes early is kept until the run asks.
+An answer that comes early is kept until the run asks for that key.
 
 Usage: windkit approve RUN [KEY] [options]
 
@@ -136,7 +148,7 @@ ${JSON_LINES}`,
 
   "exit-codes": `Exit codes:
   0    Done; for run: the run completed
-  1    The run failed, or its deadline passed
+  1    The run failed, or its deadline passed; for runs remove: the answer was no
   2    Usage: the command line, the file, its arguments or the run id; or the runtime is too old
   3    The run was cancelled
   4    Storage: the data folder is locked, full, read-only, damaged, or of a newer version

@@ -7,7 +7,8 @@
 import type { RunRow, Storage } from "../engine/ports.ts";
 
 /**
- * Narrows a storage to one run.
+ * Narrows a storage to one run. When that is parked it is listed as active: the engine then replays it at once, and what no
+ * longer fits its code is known now, not when its sleep is due or its approval comes.
  *
  * @param storage the whole
  * @param id the run to show, which need not exist yet
@@ -23,12 +24,15 @@ export function onlyRun(storage: Storage, id: string): Storage {
     own: (owner) => storage.own(owner),
     commit: (writes) => storage.commit(writes),
     run: (run) => storage.run(run),
-    runs: (query) =>
-      row((found) =>
-        query.after === undefined && query.limit > 0 && (query.state === undefined || found.state === query.state) &&
-        (query.workflow === undefined || found.workflow === query.workflow) &&
-        (query.closedBefore === undefined || (found.closedAt !== undefined && found.closedAt < query.closedBefore))
-      ),
+    async runs(query): Promise<readonly RunRow[]> {
+      const found = await row(({ workflow, closedAt }) =>
+        query.after === undefined && query.limit > 0 &&
+        (query.workflow === undefined || workflow === query.workflow) &&
+        (query.closedBefore === undefined || (closedAt !== undefined && closedAt < query.closedBefore))
+      );
+      return found.map((stored) => stored.state === "parked" ? { ...stored, state: "active" as const } : stored)
+        .filter(({ state }) => query.state === undefined || state === query.state);
+    },
     journal: (run, fromSeq) => storage.journal(run, fromSeq),
     due: (now, limit) => row((found) => limit > 0 && isParked(found) && found.wakeAt <= now),
     nextWake: async () => (await row(isParked))[0]?.wakeAt,

@@ -38,12 +38,7 @@ export async function askApproval(
   try {
     const { key, description } = question;
     process.stderr.write(`\n${colors.wait("?")} ${colors.strong(oneLine(description ?? `Approve "${key}"?`))}\n`);
-    let approved: boolean | undefined;
-    while (approved === undefined) {
-      const answer = (await answerTo(`  ${colors.faint(oneLine(key))}  y/n: `)).trim().toLowerCase();
-      if (answer === "y" || answer === "yes") approved = true;
-      if (answer === "n" || answer === "no") approved = false;
-    }
+    const approved = await yesOrNo(answerTo, `  ${colors.faint(oneLine(key))}  y/n: `);
     const fields = formFields(question.form);
     for (;;) {
       const text = (await answerTo(`  Value as JSON${fields === "" ? "" : ` with ${fields}`}, or Enter for none: `))
@@ -62,6 +57,35 @@ export async function askApproval(
     return undefined;
   } finally {
     close();
+  }
+}
+
+/**
+ * Asks a question that has two answers.
+ *
+ * @param question one line
+ * @param colors how to paint
+ * @returns true for yes; false for no, and at the end of the input
+ */
+export async function askYesNo(question: string, colors: Paint): Promise<boolean> {
+  const { ask, close, ended } = openInput();
+  try {
+    process.stderr.write(`${colors.wait("?")} ${colors.strong(oneLine(question))}\n`);
+    return await yesOrNo((text) => ask(text, ended), "  y/n: ");
+  } catch (error) {
+    if (!ended.aborted) throw error;
+    process.stderr.write("\n");
+    return false;
+  } finally {
+    close();
+  }
+}
+
+async function yesOrNo(answerTo: (text: string) => Promise<string>, text: string): Promise<boolean> {
+  for (;;) {
+    const answer = (await answerTo(text)).trim().toLowerCase();
+    if (answer === "y" || answer === "yes") return true;
+    if (answer === "n" || answer === "no") return false;
   }
 }
 

@@ -17,7 +17,7 @@ import { userName } from "./answer_commands.ts";
 import type { RunCommand } from "./arguments.ts";
 import { captureConsole } from "./console_capture.ts";
 import { dataOption, holdsRuns, withVisit } from "./data_folder.ts";
-import { UsageError } from "./exit_codes.ts";
+import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { clip, paint, quote } from "./format.ts";
 import { hashSource, loadWorkflow } from "./load_workflow.ts";
 import { onlyRun } from "./one_run.ts";
@@ -129,7 +129,7 @@ interface Driving {
 
 async function drive(driving: Driving): Promise<Ending> {
   const { command, io, interruptions, place, report, id, earlier } = driving;
-  const entry = await loadWorkflow(place, command.file);
+  const { workflow, notice } = await loadWorkflow(place, command.file);
   const source = hashSource(place.file);
   const dir = resolve(io.cwd, command.data);
   const resume = `${io.program} run ${quote(command.file)} --run-id ${quote(id)}${dataOption(command.data)}`;
@@ -144,7 +144,7 @@ async function drive(driving: Driving): Promise<Ending> {
     try {
       engine = await createEngine({
         storage: onlyRun(storage, id),
-        workflows: { [place.name]: entry },
+        workflows: { [place.name]: workflow },
         sources: { [place.name]: source },
         name: "windkit",
         executor: createScriptExecutor(place),
@@ -156,6 +156,7 @@ async function drive(driving: Driving): Promise<Ending> {
     }
     const edited = earlier !== undefined && earlier.header.sourceHash !== source;
     report.begin({ run: id, workflow: place.name, data: dir, records: earlier?.records ?? [], edited });
+    if (notice !== undefined) report.event({ event: "warning", run: id, message: notice });
     begun.resolve();
     const handle: RunHandle = earlier === undefined
       ? await engine.start(place.name, command.args ?? {}, { runId: id })
@@ -164,7 +165,8 @@ async function drive(driving: Driving): Promise<Ending> {
     const result = await handle.result({ signal: interruptions.signal });
     return { status: "completed", result };
   } catch (error) {
-    if (error instanceof UsageError) throw error;
+    // Nothing was begun when the folder could not be taken.
+    if (error instanceof UsageError || (engine === undefined && exitCodeOf(error) === EXIT.storage)) throw error;
     if (hasCode(error, "RUN_FAILED") || hasCode(error, "DEADLINE_EXCEEDED")) return { status: "failed", error };
     if (hasCode(error, "CANCELLED")) return { status: "cancelled", error };
     const reason = engine?.failed ?? (interruptions.signal.aborted ? interruptions.signal.reason : error);

@@ -1,20 +1,17 @@
 /**
- * `windkit runs`, `runs show` and `runs prune`.
+ * `windkit runs` and `runs show`.
  *
  * @module
  */
-import { resolve } from "node:path";
-import process from "node:process";
 import { decode } from "../base/canonical.ts";
 import { RUN_STATES } from "../engine/api.ts";
 import type { RunQuery, RunRow, RunState, Storage } from "../engine/ports.ts";
 import { readJournal } from "../engine/read_journal.ts";
-import { openSqliteStorage } from "../storage/sqlite.ts";
 import type { Call, JournalRecord, Outcome } from "../workflow/journal.ts";
-import type { ListCommand, PruneCommand, ShowCommand } from "./arguments.ts";
+import type { ListCommand, ShowCommand } from "./arguments.ts";
 import { isDriven, knownRun, withVisit } from "./data_folder.ts";
 import { EXIT } from "./exit_codes.ts";
-import { clip, clock, count, duration, oneLine, type Paint, paint, table } from "./format.ts";
+import { clip, clock, duration, oneLine, type Paint, paint, table } from "./format.ts";
 import type { Io } from "./terminal.ts";
 
 const PAGE = 500;
@@ -85,8 +82,16 @@ async function* rows(storage: Storage, state: ListCommand["state"]): AsyncGenera
   }
 }
 
-/** A run's state in a word or two, as a person wants to know it. */
-function stateText(row: RunRow, driven: boolean, now: number, colors: Paint): string {
+/**
+ * A run's state in a word or two, as a person wants to know it.
+ *
+ * @param row the run
+ * @param driven true when a process drives its folder
+ * @param now this moment
+ * @param colors how to paint
+ * @returns as in `completed`, `interrupted` or `sleeps until 14:03:22`
+ */
+export function stateText(row: RunRow, driven: boolean, now: number, colors: Paint): string {
   switch (row.state) {
     case "closed":
       return row.status === "completed" ? colors.good("completed") : colors.bad(row.status ?? "closed");
@@ -207,39 +212,4 @@ function outcomeText(outcome: Outcome, colors: Paint): string {
   if (outcome.ok) return colors.faint(clip(oneLine(JSON.stringify(decode(outcome.value))), 80));
   const { name, message } = outcome.failure.error;
   return colors.bad(clip(oneLine(`${name}: ${message}`), 120));
-}
-
-/**
- * Removes old runs.
- *
- * @param command what was asked for
- * @param io streams
- * @returns the exit code
- */
-export async function pruneRuns(command: PruneCommand, io: Io): Promise<number> {
-  const closedBefore = Date.now() - command.olderThanMs;
-  // The folder is not taken when there is nothing to remove: another process may drive it.
-  const isNeeded = await withVisit(
-    command.data,
-    io,
-    async (storage) => (await storage.runs({ state: "closed", closedBefore, limit: 1 })).length > 0,
-  );
-  const pruned = isNeeded ? await prune(resolve(io.cwd, command.data), closedBefore) : 0;
-  io.out.write(command.json ? `${JSON.stringify({ pruned })}\n` : `Removed ${count(pruned, "run")}\n`);
-  return EXIT.ok;
-}
-
-async function prune(dir: string, closedBefore: number): Promise<number> {
-  const storage = await openSqliteStorage({ dir, mode: "drive" });
-  try {
-    await storage.own({ name: "windkit runs prune", pid: process.pid });
-    for (let pruned = 0;;) {
-      const page = await storage.runs({ state: "closed", closedBefore, limit: PAGE });
-      if (page.length === 0) return pruned;
-      await storage.commit(page.map((row) => ({ w: "drop", run: row.id })));
-      pruned += page.length;
-    }
-  } finally {
-    await storage.close();
-  }
 }

@@ -2,9 +2,10 @@ import { deepStrictEqual as equal, ok, throws } from "node:assert/strict";
 import process from "node:process";
 import { parseCommand } from "../../src/cli/arguments.ts";
 import { EXIT, exitCodeOf, UsageError } from "../../src/cli/exit_codes.ts";
-import { clip, duration, oneLine, paint, quote, size, table, width } from "../../src/cli/format.ts";
+import { clip, duration, oneLine, paint, quote, size, table, width, withoutColors } from "../../src/cli/format.ts";
 import { HELP_TOPICS, helpText } from "../../src/cli/help.ts";
 import { PACKAGE_MODULES } from "../../src/cli/module_hooks.ts";
+import { programName } from "../../src/cli/program.ts";
 import { runtimeProblem } from "../../src/cli/runtime.ts";
 import { listenForSignals } from "../../src/cli/signals.ts";
 import { createDisplay } from "../../src/cli/display.ts";
@@ -80,6 +81,12 @@ Deno.test("parseCommand() takes values that look like numbers, negative ones and
   ok("value" in command && command.value === null);
 });
 
+Deno.test("parseCommand() reads runs remove", () => {
+  const command = { command: "remove", data: ".windkit", json: false, run: "r" };
+  equal(parseCommand(["runs", "remove", "r"]), { ...command, yes: false });
+  equal(parseCommand(["runs", "remove", "--yes", "r"]), { ...command, yes: true });
+});
+
 Deno.test("parseCommand() reads ages in every unit", () => {
   for (
     const [text, ms] of [["30d", 2_592_000_000], ["12h", 43_200_000], ["45m", 2_700_000], ["10s", 10_000], [
@@ -104,6 +111,10 @@ Deno.test("parseCommand() gives help wherever it is asked for", () => {
 
 const REFUSED: readonly (readonly [argv: readonly string[], text: string])[] = [
   [["rnu", "f.ts"], 'Unknown command "rnu": did you mean "run"?'],
+  [["runs", "remvoe", "r"], 'Unknown command "runs remvoe": did you mean "remove"?'],
+  [["runs", "remove"], 'Command "runs remove" needs RUN'],
+  [["runs", "remove", "r", "s"], 'Unexpected argument "s"'],
+  [["runs", "remove", "r", "-y"], 'Unknown option "-y"'],
   [["runs", "shwo"], 'Unknown command "runs shwo": did you mean "show"?'],
   [["--frobnicate"], 'Unknown option "--frobnicate"'],
   [["run", "f.ts", "--arg", "{}"], 'Unknown option "--arg": did you mean "--args"?'],
@@ -214,6 +225,33 @@ Deno.test("runtimeProblem() names the versions that are needed, and what was fou
   ok(runtimeProblem({ name: "Bun", version: "1.3.9" }) !== undefined);
 });
 
+Deno.test("programName() says deno task where that was typed, npx where there may be no other deno, else the file", () => {
+  const dir = Deno.realPathSync(Deno.makeTempDirSync());
+  try {
+    const main = `file://${dir}/cli/main.ts`;
+    const byTask = { INIT_CWD: dir, npm_config_user_agent: "deno/2.9.6 npm/? deno/2.9.6 linux x86_64" };
+    const byNpx = {
+      INIT_CWD: dir,
+      npm_command: "exec",
+      npm_lifecycle_event: "npx",
+      npm_config_user_agent: "npm/11.19.1 node/v20.20.2 linux x64",
+    };
+    const npx = `npx -y deno@${Deno.version.deno}`;
+    equal(programName(main, dir, byTask), "deno run -A cli/main.ts"); // another task, of a folder without ours
+    Deno.writeTextFileSync(`${dir}/deno.json`, '{"tasks":{"windkit":"deno run -A cli/main.ts"}}');
+    equal(programName(main, dir, byTask), "deno task windkit");
+    equal(programName(main, dir, { ...byTask, INIT_CWD: `${dir}/f/a` }), "deno task windkit");
+    equal(programName(main, dir, { ...byTask, INIT_CWD: `${dir}/..` }), "deno run -A cli/main.ts");
+    equal(programName(main, dir, {}), "deno run -A cli/main.ts");
+    equal(programName(main, dir, byNpx), `${npx} task windkit`);
+    equal(programName(main, `${dir}/cli`, byNpx), `${npx} run -A main.ts`);
+    const byNpm = { ...byNpx, npm_command: "run-script", npm_lifecycle_event: "start" };
+    equal(programName(main, dir, byNpm), "deno run -A cli/main.ts");
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+});
+
 Deno.test("placeOf() finds the workspace by wmill.yaml, by f or u, by a project file, else by the file's folder", () => {
   const dir = Deno.makeTempDirSync();
   try {
@@ -242,6 +280,7 @@ Deno.test("format: texts keep to their columns, whatever is in them", () => {
   equal(clip(colors.bad("abcdef"), 4), colors.bad("abc…"));
   ok(width(clip("日本日本", 4)) <= 4);
   equal(oneLine("a\x1b[2Jb\nc\r\n\td"), "ab c d");
+  equal(withoutColors("\x1b[0m\x1b[36ma\x1b[0m\r\n\tb\x07"), "a\n\tb");
   equal(paint(false).bad("x"), "x");
   equal([0, 7.4, 999, 1234, 61_000, 7_500_000, 90_000_000].map(duration), [
     "0 ms",

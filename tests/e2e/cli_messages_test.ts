@@ -1,12 +1,14 @@
 import { deepStrictEqual as equal, match, ok } from "node:assert/strict";
-import { jsonLines, workspace } from "./_cli.ts";
+import { jsonLines, startProcess, workspace } from "./_cli.ts";
 
 const FILES = {
   "f/a/none.ts": "export const x = 1; export function main() {}",
   "f/a/empty.ts": "",
   "f/a/syntax.ts": "export const x = ;\n",
   "f/a/throws.ts": 'throw new TypeError("not today");',
+  "f/a/one.ts": "export const main = 1;",
   "f/a/imports.ts": 'import "./gone.ts";',
+  "f/a/names.ts": 'import { gone } from "./good.ts"; gone();',
   "f/a/notes.txt": "text",
   "f/a/good.ts": 'import { workflow } from "windmill-client"; export const main = workflow(async () => 1);',
 };
@@ -21,15 +23,27 @@ const WRONG: readonly (readonly [argv: readonly string[], text: RegExp])[] = [
   [["run", "f/a/good"], /^windkit: No such file: "f\/a\/good"\nThere is "f\/a\/good\.ts"\n/],
   [["run", "f/a"], /^windkit: "f\/a" is a folder: name a workflow file\n/],
   [["run", "f/a/notes.txt"], /^windkit: "f\/a\/notes\.txt" is no workflow file/],
-  [["run", "f/a/none.ts"], /^windkit: No workflow in "f\/a\/none\.ts": its exports \(main, x\) are none\nExport what/],
+  [
+    ["run", "f/a/none.ts"],
+    /^windkit: No workflow in "f\/a\/none\.ts": it exports "main", "x", none of which is a workflow\nExport/,
+  ],
+  [["run", "f/a/one.ts"], /^windkit: No workflow in "f\/a\/one\.ts": it exports "main", which is no workflow\nExport/],
   [["run", "f/a/empty.ts"], /^windkit: No workflow in "f\/a\/empty\.ts": it exports nothing\n/],
-  [["run", "f/a/syntax.ts"], /^windkit: Cannot load "f\/a\/syntax\.ts": .*syntax\.ts:1:18/s],
-  [["run", "f/a/throws.ts"], /^windkit: Cannot load "f\/a\/throws\.ts": TypeError: not today\nat .*throws\.ts:1:7/],
-  [["run", "f/a/imports.ts"], /^windkit: Cannot load "f\/a\/imports\.ts": .*gone\.ts/],
+  [
+    ["run", "f/a/syntax.ts"],
+    /^windkit: Cannot load "f\/a\/syntax\.ts": SyntaxError: Expression expected\n[^:]*\nat file:.*syntax\.ts:1:18\n$/,
+  ],
+  [["run", "f/a/throws.ts"], /^windkit: Cannot load "f\/a\/throws\.ts": TypeError: not today\nat .*throws\.ts:1:7\n$/],
+  [
+    ["run", "f/a/imports.ts"],
+    /^windkit: Cannot load "f\/a\/imports\.ts": .*gone\.ts"\.\nat file:[!-~]*\/imports\.ts:1:8\n$/,
+  ],
+  [["run", "f/a/names.ts"], /^windkit: Cannot load .*'gone'\nat file:[!-~]*\/names\.ts:1:10\n$/],
   [["runs"], /^windkit: No runs in "\.windkit": there is no such folder\n/],
   [["runs", "--data", "f"], /^windkit: No runs in "f": the folder holds no data of windkit\n/],
   [["approve", "r"], /^windkit: No runs in "\.windkit"/],
   [["cancel", "r"], /^windkit: No runs in "\.windkit"/],
+  [["runs", "remove", "r"], /^windkit: No runs in "\.windkit"/],
   [["doctor"], /^windkit: No runs in "\.windkit"/],
 ];
 
@@ -46,7 +60,14 @@ for (const [argv, text] of WRONG) {
 Deno.test("an unknown run is exit code 2", async () => {
   await using space = workspace(FILES);
   equal((await space.windkit("run", "f/a/good.ts", "--data", "d")).code, 0);
-  for (const argv of [["runs", "show", "zzz"], ["approve", "zzz"], ["cancel", "zzz"]]) {
+  for (
+    const argv of [
+      ["runs", "show", "zzz"],
+      ["runs", "remove", "zzz"],
+      ["approve", "zzz"],
+      ["cancel", "zzz"],
+    ]
+  ) {
     const { code, stderr } = await space.windkit(...argv, "--data", "d");
     equal(code, 2);
     match(stderr, /^windkit: No run "zzz" in "d": see windkit runs --data d\n/);
@@ -60,6 +81,17 @@ Deno.test("--json gives errors as a line too", async () => {
   const [line] = jsonLines(stdout);
   equal([line?.["event"], line?.["exitCode"]], ["error", 2]);
   match((line?.["error"] as { readonly message: string }).message, /^No workflow in/);
+});
+
+Deno.test("commands to type name the task of deno.json when that was called", async () => {
+  await using space = workspace(FILES);
+  const main = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+  space.write("deno.json", JSON.stringify({ tasks: { windkit: `deno run -A '${main}'` } }));
+  equal((await space.windkit("run", "f/a/good.ts", "--run-id", "r")).code, 0);
+  const task = startProcess(Deno.execPath(), ["task", "windkit", "runs", "remove", "r"], space.dir);
+  const { code, stderr } = await task.ended;
+  equal(code, 2);
+  match(stderr, /^To remove it all the same: (npx -y deno@[\d.]+|deno) task windkit runs remove r --yes$/m);
 });
 
 Deno.test("help and --version print on stdout", async () => {

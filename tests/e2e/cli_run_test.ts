@@ -1,6 +1,7 @@
 import { deepStrictEqual as equal, match, ok } from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { jsonLines, workspace } from "./_cli.ts";
 
 const IMPORT =
@@ -246,6 +247,19 @@ export const main = workflow(async () => { await wait(); return await waitForApp
   equal([code, JSON.parse(stdout).approver], [0, "tester"]);
 });
 
+Deno.test("approve with a key that the run does not wait for says which ones it waits for, and keeps the answer", async () => {
+  await using space = workspace({ "f/a/asks.ts": ASKS });
+  const run = space.start("run", "f/a/asks.ts", "--run-id", "r");
+  await run.line("approve");
+  const typo = await space.windkit("approve", "r", "sign_of");
+  equal([typo.code, typo.stdout], [0, '✓ Approved "sign_of" of run r: kept until the run asks for it\n']);
+  equal(typo.stderr, 'The run waits for "sign_off" now: this answer is for "sign_of" alone\n');
+  const [json] = jsonLines((await space.windkit("approve", "r", "other", "--json")).stdout);
+  equal(json, { run: "r", key: "other", approved: true, approver: "tester", kept: true, waits: ["sign_off"] });
+  equal((await space.windkit("approve", "r", "sign_off")).stderr, "");
+  equal((await run.ended).code, 0);
+});
+
 Deno.test("cancel ends a run that another process drives: exit code 3, now and when it is asked for again", async () => {
   await using space = workspace({ "f/a/asks.ts": ASKS });
   const run = space.start("run", "f/a/asks.ts", "--run-id", "r");
@@ -266,7 +280,12 @@ Deno.test("a second run in a data folder that is driven is refused: exit code 4,
   await run.line("approve");
   const other = await space.windkit("run", "f/a/asks.ts", "--run-id", "other");
   equal(other.code, 4);
-  match(other.stderr, new RegExp(`process ${run.pid}`));
+  match(other.stderr, new RegExp(`^windkit: Cannot drive .*process ${run.pid}`));
+  equal(other.stderr.trim().split("\n").length, 1);
+  const json = await space.windkit("run", "f/a/asks.ts", "--run-id", "other", "--json");
+  equal([json.code, json.stderr], [4, ""]);
+  const [line] = jsonLines(json.stdout);
+  equal([line?.["event"], line?.["exitCode"]], ["error", 4]);
 });
 
 Deno.test("run leaves the other runs of the folder as they are", async () => {
@@ -325,6 +344,38 @@ Deno.test("an edited file may go on when it asks for the same, and is stopped wi
   match(other.stderr, /"begin"/);
   space.write("f/a/blocks.ts", BLOCKS);
   equal((await space.windkit("run", "f/a/blocks.ts", "--run-id", "other")).code, 0);
+});
+
+Deno.test("run tells at once that the code of a parked run no longer fits, and that it fits again", async () => {
+  const body = (name: string, wait: string): string =>
+    `${IMPORT}export const main = workflow(async () => {
+  const value = await step("${name}", () => 1);
+  ${wait}
+  return value;
+});`;
+  const sleeps = "await sleep(1e6);";
+  const asks = 'await waitForApproval({ key: "ok", timeout: 1e6 });';
+  await using space = workspace({ "f/a/sleeps.ts": body("first", sleeps), "f/a/asks.ts": body("first", asks) });
+  for (const [file, wait] of [["sleeps", sleeps], ["asks", asks]] as const) {
+    const path = `f/a/${file}.ts`;
+    const run = space.start("run", path, "--run-id", file, "--json");
+    await run.line("run_parked");
+    run.kill("SIGKILL");
+    await run.ended;
+    const before = (await space.windkit("runs", "show", file, "--json")).stdout;
+
+    space.write(path, body("begin", wait));
+    const { code, stderr } = await space.windkit("run", path, "--run-id", file);
+    equal(code, 5);
+    match(stderr, new RegExp(`Cannot replay run "${file}"`));
+    equal((await space.windkit("runs", "show", file, "--json")).stdout, before);
+
+    space.write(path, body("first", wait));
+    const again = space.start("run", path, "--run-id", file, "--json");
+    match(await again.line("run_parked"), new RegExp(`"run":"${file}"`));
+    again.kill("SIGINT");
+    equal((await again.ended).code, 130);
+  }
 });
 
 Deno.test("keys are the worker's: arrow tasks have their variable's name, and relative imports work", async () => {
@@ -393,6 +444,83 @@ Deno.test("the entry is the default export when it is a workflow, else the first
   for (const [file, result] of [["a.ts", 2], ["b.ts", 3], ["c.js", 5], ["d.mjs", 6]] as const) {
     equal((await space.windkit("run", file)).stdout, `${result}\n`, file);
   }
+});
+
+Deno.test("a file with several workflows and no default export: which one is run is said on stderr", async () => {
+  await using space = workspace({
+    "two.ts": `${IMPORT}export const zeta = workflow(async () => 1); export const alpha = workflow(async () => 2);`,
+    "three.ts": `${IMPORT}export const c = workflow(async () => 1); export const b = workflow(async () => 2);
+export const a = workflow(async () => 3); export const also_a = a;`,
+    "one.ts": `${IMPORT}export const main = workflow(async () => 4); export const alias = main;`,
+  });
+  const two = await space.windkit("run", "two.ts");
+  equal(two.stdout, "2\n");
+  match(
+    two.stderr,
+    /^! "two\.ts" exports 2 workflows, and none as default: "alpha" is run, the first by name; the other one is "zeta"$/m,
+  );
+  const three = jsonLines((await space.windkit("run", "three.ts", "--json")).stdout);
+  match(
+    String(three.find(({ event }) => event === "warning")?.["message"]),
+    /exports 3 workflows, .*: "a" is run, the first by name; the others are "b", "c"$/,
+  );
+  const one = await space.windkit("run", "one.ts");
+  equal(one.stdout, "4\n");
+  ok(!one.stderr.includes("!"), one.stderr);
+});
+
+Deno.test("runs remove removes a run that stopped, that is damaged or an orphan, with all that is kept of it", async () => {
+  await using space = workspace({ "f/a/asks.ts": ASKS, "f/a/hello.ts": HELLO });
+  for (const id of ["parked", "damaged", "orphan"]) {
+    const run = space.start("run", "f/a/asks.ts", "--run-id", id);
+    await run.line("approve");
+    run.kill("SIGKILL");
+    await run.ended;
+  }
+  await space.windkit("run", "f/a/hello.ts", "--run-id", "other");
+  const other = (await space.windkit("runs", "show", "other", "--json")).stdout;
+  await space.windkit("approve", "parked", "later");
+  using db = new DatabaseSync(join(space.dir, ".windkit", "windkit.db"));
+  const damaged = db.prepare(
+    "UPDATE records SET text = substr(text, 1, 40) WHERE run = (SELECT no FROM runs WHERE id = 'damaged')",
+  ).run();
+  ok(Number(damaged.changes) > 0);
+  equal(db.prepare("UPDATE runs SET state = ? WHERE id = 'orphan'").run(4).changes, 1);
+  db.close();
+  equal((await space.windkit("runs", "show", "damaged")).code, 4);
+  match((await space.windkit("runs")).stdout, /^orphan +f\/a\/asks +orphan /m);
+
+  const parked = await space.windkit("runs", "remove", "parked", "--yes");
+  equal([parked.code, parked.stderr], [0, ""]);
+  match(
+    parked.stdout,
+    /^✓ Removed run parked of f\/a\/asks \(waits for approval sign_off\) with its journal and 1 message that it has not taken\n$/,
+  );
+  equal((await space.windkit("runs", "remove", "damaged", "--yes")).code, 0);
+  equal((await space.windkit("runs", "remove", "orphan", "--yes", "--json")).stdout, '{"removed":"orphan"}\n');
+  equal(jsonLines((await space.windkit("runs", "--json")).stdout).map(({ id }) => id), ["other"]);
+  equal((await space.windkit("runs", "show", "other", "--json")).stdout, other);
+  const doctor = await space.windkit("doctor");
+  equal(doctor.code, 0);
+  match(doctor.stdout, /^messages +none$/m);
+  equal((await space.windkit("runs", "remove", "parked", "--yes")).code, 2);
+});
+
+Deno.test("runs remove needs --yes without a terminal, and the folder to itself", async () => {
+  await using space = workspace({ "f/a/asks.ts": ASKS });
+  const run = space.start("run", "f/a/asks.ts", "--run-id", "r");
+  await run.line("approve");
+  const driven = await space.windkit("runs", "remove", "r", "--yes");
+  equal([driven.code, driven.stdout], [4, ""]);
+  match(driven.stderr, new RegExp(`^windkit: Cannot drive .*process ${run.pid}`));
+  for (const argv of [[], ["--json"]]) {
+    const { code, stdout, stderr } = await space.windkit("runs", "remove", "r", ...argv);
+    equal(code, 2);
+    match(`${stdout}${stderr}`, /Cannot remove run "r" unasked|Cannot remove run \\"r\\" unasked/);
+    match(`${stdout}${stderr}`, /runs remove r --yes/);
+  }
+  equal((await space.windkit("approve", "r")).code, 0);
+  equal((await run.ended).code, 0);
 });
 
 Deno.test("runs lists newest first, by state, as JSON; show prints a journal; prune removes what is old", async () => {

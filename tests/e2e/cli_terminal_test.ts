@@ -49,6 +49,27 @@ Deno.test({
 });
 
 Deno.test({
+  name: "in a terminal, runs remove asks: n keeps the run, y removes it",
+  ignore, // as above
+  async fn() {
+    await using space = workspace(FILES);
+    const run = space.start("run", "f/a/asks.ts", "--run-id", "r");
+    await run.line("approve");
+    run.kill("SIGKILL");
+    await run.ended;
+    for (const [answer, code, left] of [["n", 1, 0], ["y", 0, 2]] as const) {
+      const remove = space.startInTerminal("runs", "remove", "r");
+      await remove.line("Remove run r of f/a/asks (waits for approval sign_off) with its journal?");
+      remove.type(`what\n${answer}\n`);
+      const ended = await remove.ended;
+      equal(ended.code, code);
+      match(ended.stdout, code === 0 ? /Removed run r / : /Nothing was removed/);
+      equal((await space.windkit("runs", "show", "r")).code, left);
+    }
+  },
+});
+
+Deno.test({
   name: "in a terminal, --no-input does not ask; Ctrl-C stops with 130",
   ignore, // as above
   async fn() {

@@ -1,0 +1,88 @@
+/**
+ * `windkit runs prune` and `runs remove`.
+ *
+ * @module
+ */
+import type { Storage } from "../engine/ports.ts";
+import type { PruneCommand, RemoveCommand } from "./arguments.ts";
+import { isDriven, knownRun, withDrive, withVisit } from "./data_folder.ts";
+import { EXIT, UsageError } from "./exit_codes.ts";
+import { count, oneLine, paint, quote } from "./format.ts";
+import { askYesNo } from "./questions.ts";
+import { stateText } from "./runs_command.ts";
+import type { Io } from "./terminal.ts";
+
+const PAGE = 500;
+
+/**
+ * Removes old runs.
+ *
+ * @param command what was asked for
+ * @param io streams
+ * @returns the exit code
+ */
+export async function pruneRuns(command: PruneCommand, io: Io): Promise<number> {
+  const closedBefore = Date.now() - command.olderThanMs;
+  // The folder is not taken when there is nothing to remove: another process may drive it.
+  const isNeeded = await withVisit(
+    command.data,
+    io,
+    async (storage) => (await storage.runs({ state: "closed", closedBefore, limit: 1 })).length > 0,
+  );
+  const pruned = isNeeded
+    ? await withDrive(command.data, io, "windkit runs prune", (storage) => prune(storage, closedBefore))
+    : 0;
+  io.out.write(command.json ? `${JSON.stringify({ pruned })}\n` : `Removed ${count(pruned, "run")}\n`);
+  return EXIT.ok;
+}
+
+async function prune(storage: Storage, closedBefore: number): Promise<number> {
+  for (let pruned = 0;;) {
+    const page = await storage.runs({ state: "closed", closedBefore, limit: PAGE });
+    if (page.length === 0) return pruned;
+    await storage.commit(page.map((row) => ({ w: "drop", run: row.id })));
+    pruned += page.length;
+  }
+}
+
+/**
+ * Removes one run, whatever its state: nothing of its journal is read, so it may be damaged.
+ *
+ * @param command what was asked for
+ * @param io streams
+ * @returns the exit code; 1 when the answer to the question was no
+ */
+export async function removeRun(command: RemoveCommand, io: Io): Promise<number> {
+  const { data, json, run } = command;
+  const what = await withVisit(data, io, async (storage) => {
+    const row = await knownRun(storage, run, data);
+    const { length } = await storage.inbox(run, storage.limits.maxMessages);
+    const state = stateText(row, await isDriven(data, io), Date.now(), paint(false));
+    const messages = length === 0 ? "" : ` and ${count(length, "message")} that it has not taken`;
+    return `run ${oneLine(run)} of ${oneLine(row.workflow)} (${state}) with its journal${messages}`;
+  });
+  if (!command.yes) {
+    if (!io.interactive || json) {
+      throw new UsageError(
+        `Cannot remove run "${run}" unasked: ${
+          json ? "--json asks nothing" : "nobody can be asked without a terminal"
+        }`,
+        `To remove it all the same: ${io.program} runs remove ${quote(run)} --yes`,
+      );
+    }
+    // Who cannot remove it now is not asked whether to. Not held while the question stands: others may want the folder.
+    await withDrive(data, io, REMOVER, () => Promise.resolve());
+    if (!await askYesNo(`Remove ${what}?`, paint(io.err.color))) {
+      io.err.write("Nothing was removed\n");
+      return EXIT.failed;
+    }
+  }
+  await withDrive(data, io, REMOVER, async (storage) => {
+    await knownRun(storage, run, data);
+    await storage.commit([{ w: "drop", run }]);
+  });
+  io.out.write(json ? `${JSON.stringify({ removed: run })}\n` : `${paint(io.out.color).good("✓")} Removed ${what}\n`);
+  return EXIT.ok;
+}
+
+const REMOVER = "windkit runs remove";
