@@ -5,7 +5,7 @@
  */
 import type { Storage } from "../engine/ports.ts";
 import type { PruneCommand, RemoveCommand } from "./arguments.ts";
-import { isDriven, knownRun, withDrive, withVisit } from "./data_folder.ts";
+import { dataOption, isDriven, knownRun, withDrive, withVisit } from "./data_folder.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
 import { count, oneLine, paint, quote } from "./format.ts";
 import { askYesNo } from "./questions.ts";
@@ -67,7 +67,7 @@ export async function removeRun(command: RemoveCommand, io: Io): Promise<number>
         `Cannot remove run "${run}" unasked: ${
           json ? "--json asks nothing" : "nobody can be asked without a terminal"
         }`,
-        `To remove it all the same: ${io.program} runs remove ${quote(run)} --yes`,
+        `To remove it all the same: ${io.program} runs remove ${quote(run)} --yes${dataOption(data)}`,
       );
     }
     // Who cannot remove it now is not asked whether to. Not held while the question stands: others may want the folder.

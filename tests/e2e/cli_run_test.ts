@@ -508,18 +508,18 @@ Deno.test("runs remove removes a run that stopped, that is damaged or an orphan,
 
 Deno.test("runs remove needs --yes without a terminal, and the folder to itself", async () => {
   await using space = workspace({ "f/a/asks.ts": ASKS });
-  const run = space.start("run", "f/a/asks.ts", "--run-id", "r");
+  const run = space.start("run", "f/a/asks.ts", "--run-id", "r", "--data", "d");
   await run.line("approve");
-  const driven = await space.windkit("runs", "remove", "r", "--yes");
+  const driven = await space.windkit("runs", "remove", "r", "--yes", "--data", "d");
   equal([driven.code, driven.stdout], [4, ""]);
   match(driven.stderr, new RegExp(`^windkit: Cannot drive .*process ${run.pid}`));
   for (const argv of [[], ["--json"]]) {
-    const { code, stdout, stderr } = await space.windkit("runs", "remove", "r", ...argv);
+    const { code, stdout, stderr } = await space.windkit("runs", "remove", "r", "--data", "d", ...argv);
     equal(code, 2);
     match(`${stdout}${stderr}`, /Cannot remove run "r" unasked|Cannot remove run \\"r\\" unasked/);
-    match(`${stdout}${stderr}`, /runs remove r --yes/);
+    match(`${stdout}${stderr}`, /runs remove r --yes --data d/);
   }
-  equal((await space.windkit("approve", "r")).code, 0);
+  equal((await space.windkit("approve", "r", "--data", "d")).code, 0);
   equal((await run.ended).code, 0);
 });
 
