@@ -96,6 +96,12 @@ export function workspace(files: Readonly<Record<string, string>> = {}): Workspa
   };
 }
 
+/** The environment without the traces of `deno task` and npx: how the tests are run must not show in what they test. */
+function untracedEnv(): Record<string, string> {
+  const entries = Object.entries(Deno.env.toObject());
+  return Object.fromEntries(entries.filter(([name]) => name !== "INIT_CWD" && !name.startsWith("npm_")));
+}
+
 /** Starts a program with closed input and without colours. */
 export function startProcess(
   program: string,
@@ -106,7 +112,8 @@ export function startProcess(
   const child = new Deno.Command(program, {
     args: [...args],
     cwd,
-    env: { NO_COLOR: "1", USER: "tester" },
+    clearEnv: true,
+    env: { ...untracedEnv(), NO_COLOR: "1", USER: "tester" },
     stdin,
     stdout: "piped",
     stderr: "piped",
