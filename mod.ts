@@ -43,26 +43,34 @@ export type {
   WaitOptions,
 } from "./src/sdk/client.ts";
 export { getWorkspace, setClient } from "./src/sdk/default_client.ts";
+export { getVariable, parseVariableSyntax, setVariable } from "./src/sdk/top_level/variables.ts";
+export {
+  databaseUrlFromResource,
+  getResource,
+  listResources,
+  parseResourceSyntax,
+  resolveDefaultResource,
+  setResource,
+} from "./src/sdk/top_level/resources.ts";
+export {
+  getFlowUserState,
+  getInternalState,
+  getState,
+  getStatePath,
+  setFlowUserState,
+  setInternalState,
+  setState,
+  statePath,
+} from "./src/sdk/top_level/state.ts";
 export {
   cancelJob,
   cancelRunning,
-  databaseUrlFromResource,
-  getFlowUserState,
-  getInternalState,
   getJob,
   getJobStatus,
   getProgress,
-  getResource,
   getResult,
   getResultMaybe,
   getRootJobId,
-  getState,
-  getStatePath,
-  getVariable,
-  listResources,
-  parseResourceSyntax,
-  parseVariableSyntax,
-  resolveDefaultResource,
   runFlow,
   runFlowAsync,
   runScript,
@@ -71,15 +79,9 @@ export {
   runScriptByHashAsync,
   runScriptByPath,
   runScriptByPathAsync,
-  setFlowUserState,
-  setInternalState,
   setProgress,
-  setResource,
-  setState,
-  setVariable,
-  statePath,
   waitJob,
-} from "./src/sdk/top_level.ts";
+} from "./src/sdk/top_level/jobs.ts";
 
 // Workflows as code.
 export {

@@ -59,6 +59,10 @@ export interface Call {
   readonly query?: string;
   /** Body, sent as JSON; undefined sends none. */
   readonly body?: unknown;
+  /** Body, sent as it is, instead of `body`. */
+  readonly content?: NonNullable<RequestInit["body"]>;
+  /** Kind of `content`. @default "application/octet-stream" */
+  readonly contentType?: string;
   /** Kind of the answer. @default "application/json" */
   readonly accept?: string;
   /** True when it may be repeated although its method alone does not say so. */
@@ -129,10 +133,11 @@ export function checkOptions(client: ClientOptions): void {
 
 /** Address, headers, limits and means of a call. */
 export function prepare(client: ClientOptions, call: Call, options: CallOptions = {}): WireRequest {
-  const { method = "GET", route, query = "", body, accept = "application/json" } = call;
+  const { method = "GET", route, query = "", body, content, accept = "application/json" } = call;
   const { fetch = systemFetch, clock = systemClock, random = systemRandom, credentials } = client;
   const headers = new Headers({ accept });
-  if (body !== undefined) headers.set("content-type", "application/json");
+  const { contentType = content === undefined ? "application/json" : "application/octet-stream" } = call;
+  if (content !== undefined || body !== undefined) headers.set("content-type", contentType);
   for (const [name, value] of Object.entries({ ...client.headers, ...options.headers })) headers.set(name, value);
   const token = tokenOf(client);
   if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
@@ -142,7 +147,7 @@ export function prepare(client: ClientOptions, call: Call, options: CallOptions 
     init: {
       method,
       headers,
-      body: body === undefined ? null : JSON.stringify(body),
+      body: content ?? (body === undefined ? null : JSON.stringify(body)),
       // Not as undefined: workerd refuses the field itself.
       ...(credentials === undefined ? {} : { credentials }),
     },

@@ -9,7 +9,7 @@ import { systemClock } from "../platform/network.ts";
 import { isRecord } from "../wire/answer.ts";
 import { readJobId } from "../wire/jobs.ts";
 import { type ClientOptions, inWorkspace, queryOf, request, variable } from "./connection.ts";
-import { awaitJob } from "./wait.ts";
+import { awaitJob } from "./jobs_wait.ts";
 
 /** Arguments of a script or flow, by name. */
 export type JobArgs = Readonly<Record<string, unknown>>;

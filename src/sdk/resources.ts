@@ -3,30 +3,18 @@
  *
  * @module
  */
-import { ConfigurationError, hasCode } from "../base/errors.ts";
-import { encodePath } from "../base/url.ts";
+import { ConfigurationError } from "../base/errors.ts";
 import type { CallOptions } from "../http/transport.ts";
-import { readBoolean, readJson } from "../wire/answer.ts";
 import { readResources, type ResourceRecord } from "../wire/resources.ts";
+import {
+  findResource,
+  type GetResourceOptions,
+  readResource,
+  resourceExists,
+  type SetResourceOptions,
+  writeResource,
+} from "./_resource_values.ts";
 import { type ClientOptions, inWorkspace, queryOf, request } from "./connection.ts";
-
-/** Options of reading a resource. */
-export interface GetResourceOptions extends CallOptions {
-  /** True gives the value as it is stored, without the variables and resources it refers to. @default false */
-  readonly raw?: boolean;
-  /** Job whose context `$WM_...` references take. @default none */
-  readonly jobId?: string;
-  /** Lets the server answer from its cache. @default false */
-  readonly allowCache?: boolean;
-}
-
-/** Options of writing a resource. */
-export interface SetResourceOptions extends CallOptions {
-  /** Type of the resource if there is none yet; without it, only one that exists can be set. */
-  readonly resourceType?: string;
-  /** Description of the resource if there is none yet. @default none */
-  readonly description?: string;
-}
 
 /** What a list of resources is narrowed to. */
 export interface ResourceFilter extends CallOptions {
@@ -42,84 +30,6 @@ export interface ResourceFilter extends CallOptions {
 export interface ListResourcesOptions extends ResourceFilter {
   /** Which page, from 1. @default 1 */
   readonly page?: number;
-}
-
-/** References of both forms name the path behind the prefix. */
-const PREFIX = /^(\$res:|res:\/\/)/;
-
-/** The path that a `$res:` or `res://` reference names; undefined for other values. */
-export function resourceReference(value: unknown): string | undefined {
-  return typeof value === "string" && PREFIX.test(value) ? value.replace(PREFIX, "") : undefined;
-}
-
-function route(client: ClientOptions, action: string, path: string): string {
-  return inWorkspace(client, `resources/${action}/${encodePath(path, "resource", PREFIX)}`);
-}
-
-/** Reads the value of a resource, with what it refers to filled in unless `raw`. */
-export async function readResource(
-  client: ClientOptions,
-  path: string,
-  options: GetResourceOptions = {},
-): Promise<unknown> {
-  const { raw = false, jobId, allowCache } = options;
-  const query = raw ? "" : queryOf({ job_id: jobId, allow_cache: allowCache });
-  const action = raw ? "get_value" : "get_value_interpolated";
-  return readJson(await request(client, { route: route(client, action, path), query }, options), "JSON");
-}
-
-/** Reads the value of a resource, or gives undefined when the server says that there is none. Other errors stay errors. */
-export async function findResource(
-  client: ClientOptions,
-  path: string,
-  options?: GetResourceOptions,
-): Promise<unknown> {
-  try {
-    return await readResource(client, path, options);
-  } catch (error) {
-    if (hasCode(error, "WINDMILL_API") && (error as { status?: unknown }).status === 404) return undefined;
-    throw error;
-  }
-}
-
-/** Tells whether a resource exists. */
-export async function resourceExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
-  return readBoolean(await request(client, { route: route(client, "exists", path) }, options));
-}
-
-/** Writes the value of a resource, and creates it if there is none and its type is given. */
-export async function writeResource(
-  client: ClientOptions,
-  path: string,
-  value: unknown,
-  options: SetResourceOptions = {},
-): Promise<void> {
-  const { resourceType, description } = options;
-  // JSON has no undefined: a body without the field would not be accepted.
-  const stored = value ?? null;
-  async function update(): Promise<void> {
-    const call = {
-      method: "POST",
-      route: route(client, "update_value", path),
-      body: { value: stored },
-      idempotent: true,
-    };
-    await request(client, call, options);
-  }
-  if (await resourceExists(client, path, options)) return await update();
-  const bare = path.replace(PREFIX, "");
-  if (resourceType === undefined) {
-    throw new ConfigurationError(`No resource at ${JSON.stringify(bare)}: expected option 'resourceType' to create it`);
-  }
-  const body = { path: bare, value: stored, resource_type: resourceType, description };
-  try {
-    await request(client, { method: "POST", route: inWorkspace(client, "resources/create"), body }, options);
-  } catch (error) {
-    // Somebody else may have created it since: the server then answers 400, as it does to other mistakes.
-    const lost = hasCode(error, "WINDMILL_API") && (error as { status?: unknown }).status === 400;
-    if (!lost || !(await resourceExists(client, path, options))) throw error;
-    await update();
-  }
 }
 
 /** Reads one page of resources. */
@@ -178,4 +88,36 @@ export async function readDatabaseUrl(client: ClientOptions, path: string, optio
   const user = `${encodeURIComponent(part("user"))}:${encodeURIComponent(part("password"))}`;
   return `postgresql://${user}@${place}${port === undefined ? "" : `:${encodeURIComponent(port)}`}/` +
     `${encodeURIComponent(part("dbname"))}${query === "" ? "" : `?${query}`}`;
+}
+
+/** Resources. A path may be written as `$res:path` or `res://path`. */
+export interface ResourcesGroup {
+  /** Reads the value of a resource. The type is the caller's word: nothing checks it. */
+  readonly get: <T = unknown>(path: string, options?: GetResourceOptions) => Promise<T>;
+  /** Reads the value of a resource, or gives undefined when there is none (status 404); other errors stay errors. */
+  readonly find: <T = unknown>(path: string, options?: GetResourceOptions) => Promise<T | undefined>;
+  /** Tells whether a resource exists. */
+  readonly exists: (path: string, options?: CallOptions) => Promise<boolean>;
+  /** Writes the value of a resource, and creates it if there is none and its type is given. */
+  readonly set: (path: string, value: unknown, options?: SetResourceOptions) => Promise<void>;
+  /** Reads one page of resources. */
+  readonly list: (options?: ListResourcesOptions) => Promise<ResourceRecord[]>;
+  /** Reads all resources, a page at a time, as the loop over them goes on. */
+  readonly listAll: (options?: ResourceFilter) => AsyncGenerator<ResourceRecord, void>;
+  /** Makes the connection string of a `postgresql` resource. */
+  readonly databaseUrl: (path: string, options?: CallOptions) => Promise<string>;
+}
+
+/** The functions of this group for one client. */
+export function resourcesGroup(c: ClientOptions): ResourcesGroup {
+  // `as` below: what the server stores has the type that the caller says it has; nothing here could know better.
+  return {
+    get: <T>(path: string, o?: GetResourceOptions) => readResource(c, path, o) as Promise<T>,
+    find: <T>(path: string, o?: GetResourceOptions) => findResource(c, path, o) as Promise<T | undefined>,
+    exists: (path, o) => resourceExists(c, path, o),
+    set: (path, value, o) => writeResource(c, path, value, o),
+    list: (o) => readResourcePage(c, o),
+    listAll: (o) => readAllResources(c, o),
+    databaseUrl: (path, o) => readDatabaseUrl(c, path, o),
+  };
 }

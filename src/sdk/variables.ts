@@ -72,3 +72,22 @@ export async function writeVariable(
     await update();
   }
 }
+
+/** Variables and secrets. A path may be written as `var://path` or `$var:path`. */
+export interface VariablesGroup {
+  /** Reads the value of a variable, decrypted. */
+  readonly get: (path: string, options?: CallOptions) => Promise<string>;
+  /** Tells whether a variable exists. */
+  readonly exists: (path: string, options?: CallOptions) => Promise<boolean>;
+  /** Writes the value of a variable, and creates it if there is none. */
+  readonly set: (path: string, value: string, options?: SetVariableOptions) => Promise<void>;
+}
+
+/** The functions of this group for one client. */
+export function variablesGroup(c: ClientOptions): VariablesGroup {
+  return {
+    get: (path, o) => readVariable(c, path, o),
+    exists: (path, o) => variableExists(c, path, o),
+    set: (path, value, o) => writeVariable(c, path, value, o),
+  };
+}

@@ -13,7 +13,7 @@ import { systemClock } from "../platform/network.ts";
 import { apiError } from "../wire/answer.ts";
 import { failureOf, type JobResult, parseUpdate } from "../wire/jobs.ts";
 import { type Call, type ClientOptions, inWorkspace, prepare, queryOf } from "./connection.ts";
-import { readResultMaybe, stopJob } from "./job_records.ts";
+import { readResultMaybe, stopJob } from "./jobs_records.ts";
 import type { WaitOptions } from "./jobs.ts";
 
 /** How long the first stream may be silent at its start: whatever buffers it would hold the end of the job back too. */

@@ -1,5 +1,5 @@
 /**
- * The functions under the official client's names, with its arguments and units (seconds), on the client that the environment
+ * Jobs under the official client's names, with its arguments and units (seconds), on the client that the environment
  * describes or {@linkcode setClient} set. Options after the official arguments are additions.
  *
  * What they do differently from the official client, all of them: an error status is an error (WindmillApiError with status and
@@ -8,23 +8,9 @@
  *
  * @module
  */
-import { hasCode } from "../base/errors.ts";
-import type { CallOptions } from "../http/transport.ts";
-import type { Job, JobResult, JobStatus } from "../wire/jobs.ts";
-import type { ResourceRecord } from "../wire/resources.ts";
-import { defaultClient } from "./default_client.ts";
-import {
-  type CancelOutcome,
-  readJobProgress,
-  readJobRecord,
-  readJobStatus,
-  readResult,
-  readResultMaybe,
-  readRootJobId,
-  stopJob,
-  stopOtherJobs,
-  writeProgress,
-} from "./job_records.ts";
+import type { Job, JobResult, JobStatus } from "../../wire/jobs.ts";
+import { readRootJobId } from "../_current_job.ts";
+import { defaultClient } from "../default_client.ts";
 import {
   type JobArgs,
   runJob,
@@ -33,203 +19,19 @@ import {
   startJob,
   type StartOptions,
   type WaitOptions,
-} from "./jobs.ts";
+} from "../jobs.ts";
 import {
-  findResource,
-  type GetResourceOptions,
-  readDatabaseUrl,
-  readResource,
-  readResourcePage,
-  resourceReference,
-  writeResource,
-} from "./resources.ts";
-import { readFlowState, readState, statePathOf, writeFlowState, writeState } from "./state.ts";
-import { readVariable, variableReference, writeVariable } from "./variables.ts";
-import { awaitJob } from "./wait.ts";
-
-/**
- * Reads the value of a variable, decrypted. `var://path` and `$var:path` name it too; the official client knows the first
- * only, and turns every failure into one that says "not found".
- *
- * @param path path of the variable
- * @returns its value
- */
-export function getVariable(path: string, options?: CallOptions): Promise<string> {
-  return readVariable(defaultClient(), path, options);
-}
-
-/**
- * Writes the value of a variable, and creates it if there is none. One that somebody else creates meanwhile is updated, where
- * the official client fails.
- *
- * @param isSecretIfNotExist whether a new one is a secret
- * @param descriptionIfNotExist description of a new one
- */
-export function setVariable(
-  path: string,
-  value: string,
-  isSecretIfNotExist: boolean = false,
-  descriptionIfNotExist: string = "",
-): Promise<void> {
-  return writeVariable(defaultClient(), path, value, {
-    isSecret: isSecretIfNotExist,
-    description: descriptionIfNotExist,
-    keepExisting: true,
-  });
-}
-
-/** Gives the path that a `var://` or `$var:` reference names; undefined for other texts. */
-export function parseVariableSyntax(text: string): string | undefined {
-  return variableReference(text);
-}
-
-/**
- * Reads the value of a resource, with the variables and resources it refers to. The type is the caller's word.
- *
- * @param path path of the resource; that of the script's state when it is not given
- * @param undefinedIfEmpty true gives undefined when there is none
- * @param options raw value, job context
- */
-export async function getResource<T = unknown>(
-  path?: string,
-  undefinedIfEmpty: boolean = false,
-  options?: GetResourceOptions,
-): Promise<T> {
-  const client = defaultClient();
-  const read = undefinedIfEmpty ? findResource : readResource;
-  return await read(client, path ?? statePathOf(client), options) as T;
-}
-
-/**
- * Writes the value of a resource.
- *
- * @param path path of the resource; that of the script's state when it is not given
- * @param initializeToTypeIfNotExist type of the resource if it must be created; without it, only one that exists can be set
- */
-export async function setResource(value: unknown, path?: string, initializeToTypeIfNotExist?: string): Promise<void> {
-  const client = defaultClient();
-  const options = initializeToTypeIfNotExist === undefined ? {} : { resourceType: initializeToTypeIfNotExist };
-  await writeResource(client, path ?? statePathOf(client), value, options);
-}
-
-/**
- * Reads one page of resources. The official TypeScript client has no such function; this is the Python client's.
- *
- * @param page which page, from 1
- * @param perPage how many there are in a page, at most 100
- */
-export function listResources(resourceType?: string, page?: number, perPage?: number): Promise<ResourceRecord[]> {
-  return readResourcePage(defaultClient(), {
-    ...(resourceType === undefined ? {} : { resourceType }),
-    ...(page === undefined ? {} : { page }),
-    ...(perPage === undefined ? {} : { perPage }),
-  });
-}
-
-/** Gives the path that a `$res:` or `res://` reference names; undefined for other texts. */
-export function parseResourceSyntax(text: string | null | undefined): string | undefined {
-  return resourceReference(text);
-}
-
-/** Gives the resource that a `$res:` or `res://` reference names, and any other value as it is. */
-export async function resolveDefaultResource<T = unknown>(value: unknown): Promise<T> {
-  const path = resourceReference(value);
-  return (path === undefined ? value : (await findResource(defaultClient(), path))) as T;
-}
-
-/**
- * Makes the connection string of a `postgresql` resource. Every part is percent-encoded, and a part that is missing is an
- * error; the official client does neither.
- */
-export function databaseUrlFromResource(path: string): Promise<string> {
-  return readDatabaseUrl(defaultClient(), path);
-}
-
-/**
- * Gives the path where the state of the running script is kept.
- *
- * @throws ConfigurationError when the environment has none
- */
-export function getStatePath(): string {
-  return statePathOf(defaultClient());
-}
-
-/** Gives the path where the state of the running script is kept: {@linkcode getStatePath} under the Python client's name. */
-export function statePath(): string {
-  return getStatePath();
-}
-
-/**
- * Reads the state that the running script keeps between its runs; undefined when there is none yet. The type is the caller's
- * word.
- *
- * @param path where it is; the environment's path when it is not given
- */
-export async function getState<T = unknown>(path?: string): Promise<T | undefined> {
-  return await readState(defaultClient(), path === undefined ? {} : { path }) as T | undefined;
-}
-
-/**
- * Writes the state that the running script keeps between its runs.
- *
- * @param path where it is; the environment's path when it is not given
- */
-export function setState(state: unknown, path?: string): Promise<void> {
-  return writeState(defaultClient(), state, path === undefined ? {} : { path });
-}
-
-/**
- * Reads the state of the running script.
- *
- * @deprecated Use {@linkcode getState} instead.
- */
-export function getInternalState<T = unknown>(): Promise<T | undefined> {
-  return getState();
-}
-
-/**
- * Writes the state of the running script.
- *
- * @deprecated Use {@linkcode setState} instead.
- */
-export function setInternalState(state: unknown): Promise<void> {
-  return setState(state);
-}
-
-/**
- * Reads what a job of the running flow left under a key; null when there is nothing. The type is the caller's word.
- *
- * @param errorIfNotPossible false reports a failure on the console and gives undefined, which is the official default
- */
-export async function getFlowUserState<T = unknown>(
-  key: string,
-  errorIfNotPossible: boolean = true,
-): Promise<T | null | undefined> {
-  return await possibly(errorIfNotPossible, () => readFlowState(defaultClient(), key)) as T | null | undefined;
-}
-
-/**
- * Leaves a value under a key, for all jobs of the running flow.
- *
- * @param errorIfNotPossible false reports a failure on the console and goes on, which is the official default
- */
-export async function setFlowUserState(
-  key: string,
-  value: unknown,
-  errorIfNotPossible: boolean = true,
-): Promise<void> {
-  await possibly(errorIfNotPossible, () => writeFlowState(defaultClient(), key, value));
-}
-
-async function possibly<T>(strict: boolean, work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (strict || !(hasCode(error, "WINDMILL_API") || hasCode(error, "CONFIGURATION"))) throw error;
-    console.error(`Cannot use the state of the flow: ${error.message}`);
-    return undefined;
-  }
-}
+  type CancelOutcome,
+  readJobProgress,
+  readJobRecord,
+  readJobStatus,
+  readResult,
+  readResultMaybe,
+  stopJob,
+  stopOtherJobs,
+  writeProgress,
+} from "../jobs_records.ts";
+import { awaitJob } from "../jobs_wait.ts";
 
 /** Gives the one of path and hash that is there. */
 function oneOf(path: string | null | undefined, hash: string | null | undefined): readonly [Runnable, string] {

@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { encodeSegment } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
-import { readJson, readString } from "../wire/answer.ts";
+import { readJson } from "../wire/answer.ts";
 import {
   type Job,
   type JobResult,
@@ -16,6 +15,7 @@ import {
   readProgress,
   statusOf,
 } from "../wire/jobs.ts";
+import { currentJob, jobRoute } from "./_current_job.ts";
 import { type ClientOptions, inWorkspace, queryOf, request, setting, variable } from "./connection.ts";
 
 /** Options of reading the record of a job. */
@@ -44,18 +44,10 @@ export interface ProgressOptions extends CallOptions {
   readonly jobId?: string;
 }
 
-function route(client: ClientOptions, action: string, jobId: string): string {
-  return inWorkspace(client, `${action}/${encodeSegment(jobId, "job id")}`);
-}
-
-function currentJob(client: ClientOptions, jobId: string | undefined): string {
-  return setting(client, jobId, /./, "the id of a job as an argument", "WM_JOB_ID");
-}
-
 /** Reads the record of a job. */
 export async function readJobRecord(client: ClientOptions, jobId: string, options: GetJobOptions = {}): Promise<Job> {
   const query = queryOf({ no_logs: options.noLogs, no_code: options.noCode });
-  return readJob(await request(client, { route: route(client, "jobs_u/get", jobId), query }, options));
+  return readJob(await request(client, { route: jobRoute(client, "jobs_u/get", jobId), query }, options));
 }
 
 /** Tells what a job is doing, without loading its logs and code. */
@@ -66,7 +58,7 @@ export async function readJobStatus(client: ClientOptions, jobId: string, option
 /** Reads the result of a completed job; it does not say whether the job succeeded. */
 export async function readResult(client: ClientOptions, jobId: string, options?: CallOptions): Promise<unknown> {
   return readJson(
-    await request(client, { route: route(client, "jobs_u/completed/get_result", jobId) }, options),
+    await request(client, { route: jobRoute(client, "jobs_u/completed/get_result", jobId) }, options),
     "JSON",
   );
 }
@@ -78,19 +70,8 @@ export async function readResultMaybe(
   options: ResultMaybeOptions = {},
 ): Promise<JobResult> {
   const query = queryOf({ get_started: options.getStarted });
-  const call = { route: route(client, "jobs_u/completed/get_result_maybe", jobId), query };
+  const call = { route: jobRoute(client, "jobs_u/completed/get_result_maybe", jobId), query };
   return readJobResult(await request(client, call, options));
-}
-
-/** Gives the id of the outermost job that a job belongs to. */
-export async function readRootJobId(
-  client: ClientOptions,
-  jobId?: string,
-  options?: CallOptions,
-): Promise<string> {
-  return readString(
-    await request(client, { route: route(client, "jobs_u/get_root_job_id", currentJob(client, jobId)) }, options),
-  );
 }
 
 /** Cancels a job that is waiting or running; gives the server's words. */
@@ -98,7 +79,7 @@ export async function stopJob(client: ClientOptions, jobId: string, options: Can
   const { reason = "cancelled via cancelJob method" } = options;
   const call = {
     method: "POST",
-    route: route(client, "jobs_u/queue/cancel", jobId),
+    route: jobRoute(client, "jobs_u/queue/cancel", jobId),
     body: { reason },
     idempotent: true,
   };
@@ -158,12 +139,12 @@ export async function writeProgress(
     ? variable(client, "WM_FLOW_JOB_ID")
     : (await readJobRecord(client, id, { ...options, noLogs: true })).parent_job ?? undefined;
   const body = { percent: Math.floor(percent), flow_job_id: flow };
-  const call = { method: "POST", route: route(client, "job_metrics/set_progress", id), body, idempotent: true };
+  const call = { method: "POST", route: jobRoute(client, "job_metrics/set_progress", id), body, idempotent: true };
   await request(client, call, options);
 }
 
 /** Reads how far a job is, in percent; null when it never said. */
 export async function readJobProgress(client: ClientOptions, options: ProgressOptions = {}): Promise<number | null> {
   const id = currentJob(client, options.jobId);
-  return readProgress(await request(client, { route: route(client, "job_metrics/get_progress", id) }, options));
+  return readProgress(await request(client, { route: jobRoute(client, "job_metrics/get_progress", id) }, options));
 }
