@@ -39,6 +39,7 @@ export type {
   StartOptions,
   StateGroup,
   StateOptions,
+  TransportOptions,
   VariablesGroup,
   WaitOptions,
 } from "./src/sdk/client.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DeadlineError } from "./errors.ts";
 
 /** Time and timers. Tests replace it to let time pass at will. */
 export interface Clock {
@@ -14,31 +15,47 @@ export interface Clock {
   clearTimeout(timer: unknown): void;
 }
 
-/** Calls `wake` once after `ms`, unless the returned function forgets it. Above 24.8 days, which no timer holds, is never. */
-export function after(clock: Clock, ms: number, wake: () => void): () => void {
-  const timer = ms < 2 ** 31 ? clock.setTimeout(wake, ms) : undefined;
-  return () => clock.clearTimeout(timer);
+/** A signal that is aborted by another one or when time is up, and what forgets both. */
+export interface Scope {
+  readonly signal: AbortSignal;
+  readonly close: () => void;
 }
 
-/** Settles as `promise` does, or rejects with the signal's reason as soon as that is aborted. */
-export function until<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    function stop(): void {
-      reject(signal.reason);
-    }
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true });
-    // Both ways through `then`, also when the signal came first: a rejection that comes later has an owner.
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
+/**
+ * Opens a scope; whoever opens it closes it when the work is done.
+ *
+ * @param what what is waited for, for the error when time is up
+ * @param stopped is told the reason when the scope ends early, after which it is closed
+ */
+export function openScope(
+  clock: Clock,
+  outer: AbortSignal | undefined,
+  ms: number,
+  what: string,
+  stopped?: (reason: unknown) => void,
+): Scope {
+  if (!(ms > 0)) throw new RangeError(`'timeoutMs' must be > 0: current value is ${ms}`);
+  outer?.throwIfAborted();
+  const controller = new AbortController();
+  const { signal } = controller;
+  // Above 24.8 days, which no timer holds, is never.
+  const timer = ms < 2 ** 31 ? clock.setTimeout(stop, ms) : undefined;
+  outer?.addEventListener("abort", stop);
+  function close(): void {
+    clock.clearTimeout(timer);
+    outer?.removeEventListener("abort", stop);
+  }
+  function stop(): void {
+    close();
+    controller.abort(outer?.aborted ? outer.reason : new DeadlineError(`Waited ${ms} ms for ${what}`));
+    stopped?.(signal.reason);
+  }
+  return { signal, close };
 }
 
 /** Waits `ms`; rejects with the signal's reason when that is aborted first. */
 export async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  let forget: (() => void) | undefined;
-  try {
-    await until(new Promise<void>((resolve) => forget = after(clock, ms, resolve)), signal);
-  } finally {
-    forget?.();
-  }
+  // A scope in which nothing is done ends when time is up, or early.
+  if (ms > 0) await new Promise((ended) => openScope(clock, signal, ms, "nothing", ended));
+  signal.throwIfAborted();
 }

@@ -293,25 +293,15 @@ export class WindmillApiError extends Error {
   /** Always `"WINDMILL_API"`. */
   readonly code = "WINDMILL_API";
   /** HTTP status, 0 when no answer came. */
-  readonly status: number;
+  declare readonly status: number;
   /** Method and address of the request, without query values that are secret. */
-  readonly request: { readonly method: string; readonly url: string };
+  declare readonly request: { readonly method: string; readonly url: string };
   /** The answer's body, as text, at most 64 KiB of it. */
-  readonly body: string;
+  declare readonly body: string;
   /** Builds the error. */
-  constructor(
-    message: string,
-    detail: {
-      readonly status: number;
-      readonly request: { readonly method: string; readonly url: string };
-      readonly body: string;
-    },
-    options?: ErrorOptions,
-  ) {
+  constructor(message: string, detail: Pick<WindmillApiError, "status" | "request" | "body">, options?: ErrorOptions) {
     super(message, options);
-    this.status = detail.status;
-    this.request = detail.request;
-    this.body = detail.body;
+    Object.assign(this, detail);
   }
 }
 

@@ -4,20 +4,17 @@
  * @module
  */
 
-/** Encodes one segment of an address; `what` names it in the error. */
-export function encodeSegment(text: string, what: string): string {
+/** Encodes one segment of an address; `what`, and the `whole` it is of, name it in the error. */
+export function encodeSegment(text: string, what: string, whole: string = text): string {
   // An empty or dotted segment would make the server see another address than the one that was meant.
-  if (typeof text !== "string" || /^\.{0,2}$/.test(text) || !text.isWellFormed()) {
-    throw new RangeError(
-      `Cannot use ${JSON.stringify(text)} in ${what}: expected text, well-formed, not "", "." or ".."`,
-    );
-  }
-  return encodeURIComponent(text);
+  if (typeof text === "string" && !/^\.{0,2}$/.test(text) && text.isWellFormed()) return encodeURIComponent(text);
+  throw new RangeError(
+    `Cannot use ${JSON.stringify(whole)} as ${what}: expected well-formed text, no part of it "", "." or ".."`,
+  );
 }
 
 /** Encodes a path segment by segment; slashes stay. A `prefix` is taken off first. */
-export function encodePath(path: string, what: string, prefix?: RegExp): string {
+export function encodePath(path: string, what: string, prefix: RegExp | string = ""): string {
   if (typeof path !== "string") return encodeSegment(path, what);
-  const bare = prefix === undefined ? path : path.replace(prefix, "");
-  return bare.split("/").map((segment) => encodeSegment(segment, `${what} ${JSON.stringify(path)}`)).join("/");
+  return path.replace(prefix, "").split("/").map((segment) => encodeSegment(segment, what, path)).join("/");
 }

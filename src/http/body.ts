@@ -24,12 +24,16 @@ export function release(body: { cancel(): Promise<void> } | null | undefined): v
   body?.cancel().catch(() => {});
 }
 
-/** Reads a body whole, or up to a limit in code units and a little more. */
-export async function readText(response: Response, limit?: number): Promise<string> {
+/** Reads a body up to a limit in code units and a little more, and gives up the rest. */
+export async function readText(response: Response, limit: number): Promise<string> {
+  const reader = response.body?.getReader();
+  const decoder = new TextDecoder();
   let text = "";
-  for await (const piece of readPieces(response)) {
-    text += piece;
-    if (limit !== undefined && text.length >= limit) break;
+  while (reader !== undefined && text.length < limit) {
+    const { done, value } = await reader.read();
+    text += decoder.decode(value, { stream: !done });
+    if (done) break;
   }
+  release(reader);
   return text;
 }

@@ -7,7 +7,7 @@ import { ConfigurationError, hasCode } from "../base/errors.ts";
 import { encodePath } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { readBoolean, readJson } from "../wire/answer.ts";
-import { type ClientOptions, inWorkspace, queryOf, request } from "./connection.ts";
+import { type ClientOptions, inWorkspace, post, queryOf, request } from "./connection.ts";
 
 /** Options of reading a resource. */
 export interface GetResourceOptions extends CallOptions {
@@ -81,13 +81,8 @@ export async function writeResource(
   // JSON has no undefined: a body without the field would not be accepted.
   const stored = value ?? null;
   async function update(): Promise<void> {
-    const call = {
-      method: "POST",
-      route: route(client, "update_value", path),
-      body: { value: stored },
-      idempotent: true,
-    };
-    await request(client, call, options);
+    const call = { route: route(client, "update_value", path), body: { value: stored }, idempotent: true };
+    await post(client, call, options);
   }
   if (await resourceExists(client, path, options)) return await update();
   const bare = path.replace(PREFIX, "");
@@ -96,7 +91,7 @@ export async function writeResource(
   }
   const body = { path: bare, value: stored, resource_type: resourceType, description };
   try {
-    await request(client, { method: "POST", route: inWorkspace(client, "resources/create"), body }, options);
+    await post(client, { route: inWorkspace(client, "resources/create"), body }, options);
   } catch (error) {
     // Somebody else may have created it since: the server then answers 400, as it does to other mistakes.
     const lost = hasCode(error, "WINDMILL_API") && (error as { status?: unknown }).status === 400;

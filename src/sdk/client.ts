@@ -11,7 +11,7 @@ import { type StateGroup, stateGroup } from "./state.ts";
 import { type VariablesGroup, variablesGroup } from "./variables.ts";
 
 export type { Clock } from "../base/clock.ts";
-export type { CallOptions, FetchFunction, RequestRetry } from "../http/transport.ts";
+export type { CallOptions, FetchFunction, RequestRetry, TransportOptions } from "../http/transport.ts";
 export type { Job, JobResult, JobStatus } from "../wire/jobs.ts";
 export type { ResourceRecord } from "../wire/resources.ts";
 export type { ClientOptions } from "./connection.ts";

@@ -3,41 +3,29 @@
  *
  * @module
  */
-import type { Clock } from "../base/clock.ts";
 import { ConfigurationError } from "../base/errors.ts";
 import { encodeSegment } from "../base/url.ts";
-import { type CallOptions, type FetchFunction, type RequestRetry, send, type WireRequest } from "../http/transport.ts";
+import { type CallOptions, send, type TransportOptions, type WireRequest } from "../http/transport.ts";
 import { readEnv } from "../platform/env.ts";
-import { systemClock, systemFetch, systemRandom } from "../platform/network.ts";
 import type { Answer } from "../wire/answer.ts";
 
 /**
  * Options of {@linkcode createClient}. What is not given is read from the environment at each call, so a process whose
  * variables change (a worker that serves one job after the other) never uses an old token.
  */
-export interface ClientOptions {
+export interface ClientOptions extends TransportOptions {
   /** Address of the Windmill instance, without `/api`. @default `BASE_INTERNAL_URL`, else `BASE_URL`, else `WM_BASE_URL` */
   readonly baseUrl?: string;
   /** Id of the workspace. @default `WM_WORKSPACE` */
   readonly workspace?: string;
   /** Token of the user or job; null sends no Authorization header. @default `WM_TOKEN` */
   readonly token?: string | null;
-  /** Makes the requests. @default the runtime's `fetch` */
-  readonly fetch?: FetchFunction;
-  /** How long a call may take, its repetitions included, in milliseconds; `Infinity` for no limit. @default 120000 */
-  readonly timeoutMs?: number;
-  /** When and how often a call is repeated that may be. */
-  readonly retry?: RequestRetry;
   /** Headers of every call. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Where variables are read instead of the process's environment, such as the bindings of a Worker. */
   readonly env?: Readonly<Record<string, unknown>>;
   /** Whether the browser sends cookies. @default "omit" */
   readonly credentials?: "omit" | "same-origin" | "include";
-  /** Clock and timers. @default the runtime's */
-  readonly clock?: Clock;
-  /** Numbers from 0 up to 1, for jitter. @default `Math.random` */
-  readonly random?: () => number;
 }
 
 /** Makes a query; undefined and null are left out. */
@@ -57,16 +45,18 @@ export interface Call {
   readonly route: string;
   /** Query without its question mark, encoded. */
   readonly query?: string;
-  /** Body, sent as JSON; undefined sends none. */
-  readonly body?: unknown;
-  /** Body, sent as it is, instead of `body`. */
-  readonly content?: NonNullable<RequestInit["body"]>;
-  /** Kind of `content`. @default "application/octet-stream" */
-  readonly contentType?: string;
   /** Kind of the answer. @default "application/json" */
   readonly accept?: string;
   /** True when it may be repeated although its method alone does not say so. */
   readonly idempotent?: boolean;
+}
+
+/** A call with a body. */
+export interface PostCall extends Call {
+  /** HTTP method. @default "POST" */
+  readonly method?: string;
+  /** Body, sent as JSON. */
+  readonly body: unknown;
 }
 
 /** Reads a variable for a client; the empty text counts as unset. */
@@ -108,7 +98,7 @@ function baseOf(client: ClientOptions): string {
     client,
     client.baseUrl,
     // No user, query or fragment: they would end up in the wrong place, and in errors.
-    /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/,
+    /^https?:\/\/[^\s/?#@][^\s?#@]*$/,
     "an address like https://host/path as option 'baseUrl'",
     "BASE_INTERNAL_URL",
     "BASE_URL",
@@ -133,38 +123,44 @@ export function checkOptions(client: ClientOptions): void {
 
 /** Address, headers, limits and means of a call. */
 export function prepare(client: ClientOptions, call: Call, options: CallOptions = {}): WireRequest {
-  const { method = "GET", route, query = "", body, content, accept = "application/json" } = call;
-  const { fetch = systemFetch, clock = systemClock, random = systemRandom, credentials } = client;
-  const headers = new Headers({ accept });
-  const { contentType = content === undefined ? "application/json" : "application/octet-stream" } = call;
-  if (content !== undefined || body !== undefined) headers.set("content-type", contentType);
-  for (const [name, value] of Object.entries({ ...client.headers, ...options.headers })) headers.set(name, value);
+  const { method = "GET", query } = call;
+  // Names in small letters: a later one takes the place of an earlier one, as in Headers, which are slow to make.
+  const headers: Record<string, string> = { accept: call.accept ?? "application/json" };
+  const init: RequestInit = { method, headers, redirect: "manual" };
+  for (const given of [client.headers, options.headers]) {
+    for (const name in given) headers[name.toLowerCase()] = given[name] ?? "";
+  }
   const token = tokenOf(client);
-  if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  // No cookies unless they are asked for; workerd, which knows none, refuses the field itself.
+  if ("credentials" in Request.prototype) init.credentials = client.credentials ?? "omit";
+  const url = `${baseOf(client)}/api/${call.route}`;
   return {
-    shown: { method, url: `${baseOf(client)}/api/${route}` },
-    query,
-    init: {
-      method,
-      headers,
-      body: content ?? (body === undefined ? null : JSON.stringify(body)),
-      // Not as undefined: workerd refuses the field itself.
-      ...(credentials === undefined ? {} : { credentials }),
-    },
+    shown: { method, url },
+    url: query ? `${url}?${query}` : url,
+    init,
     token,
-    signal: options.signal,
-    timeoutMs: options.timeoutMs ?? client.timeoutMs ?? 120_000,
-    retry: { ...client.retry, ...options.retry },
     idempotent: call.idempotent ?? /^(GET|HEAD|PUT|DELETE)$/.test(method),
-    fetch,
-    clock,
-    random,
+    client,
+    options,
   };
 }
 
+/** Adds a body to a call; the kind that the caller's own headers say goes first. */
+export function withBody(request: WireRequest, body: NonNullable<RequestInit["body"]>, type: string): WireRequest {
+  const headers = { "content-type": type, ...request.init.headers as Record<string, string> }; // `as`: prepare() made it
+  return { ...request, init: { ...request.init, headers, body } };
+}
+
+/** Makes a call with a body of JSON and reads its answer. */
+export function post(client: ClientOptions, { body, ...call }: PostCall, options?: CallOptions): Promise<Answer> {
+  const request = prepare(client, { method: "POST", ...call }, options);
+  return send(withBody(request, JSON.stringify(body), "application/json"));
+}
+
 /** Makes a call and reads its answer. */
-export async function request(client: ClientOptions, call: Call, options?: CallOptions): Promise<Answer> {
-  return await send(prepare(client, call, options));
+export function request(client: ClientOptions, call: Call, options?: CallOptions): Promise<Answer> {
+  return send(prepare(client, call, options));
 }
 
 /** The route of something in the client's workspace. */

@@ -8,7 +8,7 @@ import type { CallOptions } from "../http/transport.ts";
 import { systemClock } from "../platform/network.ts";
 import { isRecord } from "../wire/answer.ts";
 import { readJobId } from "../wire/jobs.ts";
-import { type ClientOptions, inWorkspace, queryOf, request, variable } from "./connection.ts";
+import { type ClientOptions, inWorkspace, post, queryOf, variable } from "./connection.ts";
 import { awaitJob } from "./jobs_wait.ts";
 
 /** Arguments of a script or flow, by name. */
@@ -94,8 +94,8 @@ export async function startJob(
     memory_id: options.memoryId,
   });
   const target = kind === "h" ? encodeSegment(name, "script hash") : encodePath(name, kind === "f" ? "flow" : "script");
-  const call = { method: "POST", route: inWorkspace(client, `jobs/run/${kind}/${target}`), query, body, accept: "*/*" };
-  return readJobId(await request(client, call, options));
+  const call = { route: inWorkspace(client, `jobs/run/${kind}/${target}`), query, body, accept: "*/*" };
+  return readJobId(await post(client, call, options));
 }
 
 /** Starts a job, waits for it, and gives its result. */

@@ -16,7 +16,7 @@ import {
   statusOf,
 } from "../wire/jobs.ts";
 import { currentJob, jobRoute } from "./_current_job.ts";
-import { type ClientOptions, inWorkspace, queryOf, request, setting, variable } from "./connection.ts";
+import { type ClientOptions, inWorkspace, post, queryOf, request, setting, variable } from "./connection.ts";
 
 /** Options of reading the record of a job. */
 export interface GetJobOptions extends CallOptions {
@@ -78,13 +78,12 @@ export async function readResultMaybe(
 export async function stopJob(client: ClientOptions, jobId: string, options: CancelOptions = {}): Promise<string> {
   const { reason = "cancelled via cancelJob method" } = options;
   const call = {
-    method: "POST",
     route: jobRoute(client, "jobs_u/queue/cancel", jobId),
     body: { reason },
     idempotent: true,
   };
   // The server itself gives up after 120 s: whoever waits less long learns less.
-  return (await request(client, call, { timeoutMs: 130_000, ...options })).text;
+  return (await post(client, call, { timeoutMs: 130_000, ...options })).text;
 }
 
 /** What became of each job that was to be cancelled: the server's words, or the error. */
@@ -139,8 +138,8 @@ export async function writeProgress(
     ? variable(client, "WM_FLOW_JOB_ID")
     : (await readJobRecord(client, id, { ...options, noLogs: true })).parent_job ?? undefined;
   const body = { percent: Math.floor(percent), flow_job_id: flow };
-  const call = { method: "POST", route: jobRoute(client, "job_metrics/set_progress", id), body, idempotent: true };
-  await request(client, call, options);
+  const call = { route: jobRoute(client, "job_metrics/set_progress", id), body, idempotent: true };
+  await post(client, call, options);
 }
 
 /** Reads how far a job is, in percent; null when it never said. */

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { pause } from "../base/clock.ts";
+import { openScope, pause, type Scope } from "../base/clock.ts";
 import { DeadlineError, JobFailedError, WindmillApiError } from "../base/errors.ts";
 import { encodeSegment } from "../base/url.ts";
 import { readEvents } from "../http/events.ts";
-import { exchange, isPassing, openScope, type Scope } from "../http/transport.ts";
+import { exchange, isPassing } from "../http/transport.ts";
 import { systemClock } from "../platform/network.ts";
 import { apiError } from "../wire/answer.ts";
 import { failureOf, type JobResult, parseUpdate } from "../wire/jobs.ts";

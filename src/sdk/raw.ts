@@ -6,7 +6,7 @@
 import { encodeSegment } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { type Answer, readJson } from "../wire/answer.ts";
-import { type ClientOptions, queryOf, request, workspaceOf } from "./connection.ts";
+import { type ClientOptions, post, queryOf, request, workspaceOf } from "./connection.ts";
 
 /** Options of a raw request. */
 export interface RawRequestOptions extends CallOptions {
@@ -43,17 +43,17 @@ export async function rawRequest(
   const segments = typeof path === "string" ? path.replace(/^\//, "").split("/") : [path];
   // The workspace goes in as one segment, whatever its name holds.
   const route = segments.map((segment) =>
-    encodeSegment(segment === "{workspace}" ? workspaceOf(client) : segment, `path ${JSON.stringify(path)}`)
+    encodeSegment(segment === "{workspace}" ? workspaceOf(client) : segment, "path", path)
   ).join("/");
   const call = {
     method: method.toUpperCase(),
     route,
     query: queryOf(query),
-    body,
     ...(accept === undefined ? {} : { accept }),
     ...(idempotent === undefined ? {} : { idempotent }),
   };
-  const answer: Answer = await request(client, call, options);
-  const { status, headers, text } = answer;
+  const answer: Answer =
+    await (body === undefined ? request(client, call, options) : post(client, { ...call, body }, options));
+  const { response: { status, headers }, text } = answer;
   return { status, headers, text, json: () => readJson(answer, "JSON") };
 }

@@ -9,7 +9,7 @@ import { readJson } from "../wire/answer.ts";
 import { readRootJobId } from "./_current_job.ts";
 import { findResource, writeResource } from "./_resource_values.ts";
 import { statePathOf } from "./_state_path.ts";
-import { type ClientOptions, inWorkspace, request } from "./connection.ts";
+import { type ClientOptions, inWorkspace, post, request } from "./connection.ts";
 
 /** Options of reading and writing state. */
 export interface StateOptions extends CallOptions {
@@ -50,7 +50,7 @@ export async function writeFlowState(
   options: CallOptions = {},
 ): Promise<void> {
   const route = await flowRoute(client, key, options);
-  await request(client, { method: "POST", route, body: value ?? null, idempotent: true }, options);
+  await post(client, { route, body: value ?? null, idempotent: true }, options);
 }
 
 /** State of the running script, and of the flow that it runs in. */

@@ -7,7 +7,7 @@ import { hasCode } from "../base/errors.ts";
 import { encodePath } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { readBoolean, readString } from "../wire/answer.ts";
-import { type ClientOptions, inWorkspace, request } from "./connection.ts";
+import { type ClientOptions, inWorkspace, post, request } from "./connection.ts";
 
 /** Options of writing a variable. */
 export interface SetVariableOptions extends CallOptions {
@@ -54,7 +54,7 @@ export async function writeVariable(
   }
   async function update(): Promise<void> {
     const body = { value, ...(keepExisting ? {} : { is_secret: isSecret, description }) };
-    await request(client, { method: "POST", route: route(client, "update", path), body, idempotent: true }, options);
+    await post(client, { route: route(client, "update", path), body, idempotent: true }, options);
   }
   if (await variableExists(client, path, options)) return await update();
   const body = {
@@ -64,7 +64,7 @@ export async function writeVariable(
     description: description ?? "",
   };
   try {
-    await request(client, { method: "POST", route: inWorkspace(client, "variables/create"), body }, options);
+    await post(client, { route: inWorkspace(client, "variables/create"), body }, options);
   } catch (error) {
     // Somebody else may have created it since: the server then answers 400, as it does to other mistakes.
     const lost = hasCode(error, "WINDMILL_API") && (error as { status?: unknown }).status === 400;

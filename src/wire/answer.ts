@@ -17,10 +17,8 @@ export interface ShownRequest {
 export interface Answer {
   /** What was asked. */
   readonly request: ShownRequest;
-  /** HTTP status. */
-  readonly status: number;
-  /** HTTP headers. */
-  readonly headers: Headers;
+  /** Status and headers; its body has been read. */
+  readonly response: Response;
   /** The body. */
   readonly text: string;
 }
@@ -45,7 +43,7 @@ export function apiError(
 
 /** An error that says what was found where something else was expected. */
 export function unreadable(answer: Answer, expected: string, found: string): WindmillApiError {
-  return apiError(answer.request, answer.status, `expected ${expected}, found ${found}`, answer.text);
+  return apiError(answer.request, answer.response.status, `expected ${expected}, found ${found}`, answer.text);
 }
 
 /** Reads the body as JSON; a value that `accepts` refuses is an error. The text shows kinds only: values may be secrets. */
@@ -59,7 +57,7 @@ export function readJson<T = unknown>(
   try {
     const value: unknown = JSON.parse(text);
     if (accepts?.(value) !== false) return value as T;
-    found = value === null ? "null" : Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
+    found = `a value of type ${Array.isArray(value) ? "array" : value === null ? "null" : typeof value}`;
   } catch {
     // The parser's own words quote the text, and with it perhaps a secret.
     found = text.trim() === "" ? "nothing" : /^\s*</.test(text) ? "HTML" : "broken JSON";

@@ -45,7 +45,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   base: { layers: [] },
   platform: { layers: ["base"] },
   wire: { layers: ["base"] },
-  http: { layers: ["base", "wire"] },
+  http: { layers: ["base", "platform", "wire"] },
   sdk: { layers: ["base", "platform", "wire", "http"] },
   workflow: { layers: ["base"] },
   cluster: { layers: ["base", "platform", "wire", "http", "workflow"] },
