@@ -10,6 +10,7 @@ import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { runSizePart } from "../../bench/size.ts";
+import { runBleedPart } from "../lint/bleed.ts";
 import { layerProblems } from "../lint/layers.ts";
 import { endProgramsOnSignal, runCommand } from "./command.ts";
 import { filesUnder, runExamplesPart, runInternalPart } from "./deno_part.ts";
@@ -120,6 +121,7 @@ const gates: readonly Part[] = [
   { name: "npm:check", run: () => taskGate("npm:check") },
   { name: "npm:smoke", run: () => taskGate("npm:smoke") },
   { name: "size", run: runSizePart },
+  { name: "bleed", run: runBleedPart },
 ];
 
 const { values } = parseArgs({ options: { only: { type: "string", multiple: true, default: [] } } });
