@@ -17,8 +17,11 @@ export type {
   ClientOptions,
   Clock,
   FetchFunction,
+  FindResource,
   GetJobOptions,
+  GetResource,
   GetResourceOptions,
+  GetVariable,
   Job,
   JobArgs,
   JobResult,
@@ -33,10 +36,14 @@ export type {
   ResourceRecord,
   ResourcesGroup,
   ResultMaybeOptions,
+  RunFlow,
   RunOptions,
+  RunScript,
   SetResourceOptions,
   SetVariableOptions,
+  StartFlow,
   StartOptions,
+  StartScript,
   StateGroup,
   StateOptions,
   TransportOptions,
@@ -84,6 +91,74 @@ export {
   waitJob,
 } from "./src/sdk/top_level/jobs.ts";
 
+// Types of a workspace, which programs declare; types that Windmill knows by name.
+export type {
+  CallArgs,
+  Declared,
+  FlowArgs,
+  FlowPath,
+  FlowResult,
+  OtherPath,
+  ResourceName,
+  ResourcePath,
+  ResourceValue,
+  ScriptArgs,
+  ScriptPath,
+  ScriptResult,
+  VariableName,
+  VariablePath,
+  VariableValue,
+  WindmillFlows,
+  WindmillResources,
+  WindmillScripts,
+  WindmillTypes,
+  WindmillVariables,
+} from "./src/base/windmill_types.ts";
+export type {
+  Base64,
+  Email,
+  GcpServiceAccount,
+  Kafka,
+  Mongodb,
+  Mqtt,
+  MsSqlServer,
+  Mysql,
+  Nats,
+  Postgresql,
+  Resource,
+  ResourceTypes,
+  S3,
+  Slack,
+  Smtp,
+  Snowflake,
+  Sql,
+} from "./src/sdk/named_types.ts";
+
+// Preprocessors.
+export { decodePayload, definePreprocessor } from "./src/sdk/preprocessor.ts";
+export type { PreprocessorTable } from "./src/sdk/preprocessor.ts";
+export type {
+  AmqpEvent,
+  AzureEvent,
+  EmailAttachment,
+  EmailEvent,
+  EventOf,
+  GcpEvent,
+  HttpEvent,
+  KafkaEvent,
+  MqttEvent,
+  MqttProperties,
+  NatsEvent,
+  PayloadEvent,
+  PostgresEvent,
+  PreprocessorEvent,
+  PreprocessorKind,
+  SqsEvent,
+  TextMap,
+  WebhookEvent,
+  WebsocketEvent,
+} from "./src/sdk/preprocessor_events.ts";
+
 // Workflows as code.
 export {
   parallel,
@@ -100,9 +175,11 @@ export {
 export type {
   ApprovalOptions,
   ApprovalResult,
+  ExternalTask,
   Json,
   Jsonified,
   JsonifiedFields,
+  JsonifiedFn,
   JsonValue,
   ParallelOptions,
   RetryOptions,
@@ -111,6 +188,7 @@ export type {
   TaskFunction,
   TaskInfo,
   TaskOptions,
+  TaskRetry,
   Workflow,
 } from "./src/cluster/authoring.ts";
 

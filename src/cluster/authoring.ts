@@ -6,6 +6,15 @@
  */
 import { decode, encode, type Jsonified } from "../base/canonical.ts";
 import { HostUnsupportedError } from "../base/errors.ts";
+import type {
+  CallArgs,
+  FlowArgs,
+  FlowPath,
+  FlowResult,
+  ScriptArgs,
+  ScriptPath,
+  ScriptResult,
+} from "../base/windmill_types.ts";
 import { wait } from "../platform/clock.ts";
 import { currentRun } from "../platform/run_context.ts";
 import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
@@ -15,6 +24,21 @@ import type { BodySession, TaskSpec } from "../workflow/session.ts";
 
 export type { Jsonified, JsonifiedFields, JsonValue } from "../base/canonical.ts";
 export { TaskError, type TaskErrorDetail } from "../base/errors.ts";
+export type {
+  CallArgs,
+  Declared,
+  FlowArgs,
+  FlowPath,
+  FlowResult,
+  ScriptArgs,
+  ScriptPath,
+  ScriptResult,
+  WindmillFlows,
+  WindmillResources,
+  WindmillScripts,
+  WindmillTypes,
+  WindmillVariables,
+} from "../base/windmill_types.ts";
 export type { Workflow } from "../workflow/definition.ts";
 export type { Json, TaskInfo } from "../workflow/journal.ts";
 export type { RetryOptions } from "../workflow/retry.ts";
@@ -43,6 +67,12 @@ export interface TaskOptions {
 
 /** A task: called with the function's arguments, gives what the function gives, as it was recorded. */
 export type Task<A extends readonly unknown[], R> = (...args: A) => Promise<Jsonified<Awaited<R>>>;
+
+/** The official client's name for the type of a task. */
+export type JsonifiedFn<F extends TaskFunction> = Task<Parameters<F>, ReturnType<F>>;
+
+/** The official client's name for {@linkcode RetryOptions}. */
+export type TaskRetry = RetryOptions;
 
 /** A function that a task is made of. */
 // deno-lint-ignore no-explicit-any -- parameters of user functions are contravariant: `unknown[]` would refuse them all
@@ -170,8 +200,11 @@ export function task(
   };
 }
 
+/** A task of a script or flow that is not declared: it takes the arguments as one object, or one after the other. */
+export type ExternalTask = (...args: readonly unknown[]) => Promise<unknown>;
+
 /**
- * A task that runs a script of the workspace.
+ * A task that runs a script of the workspace. One that is declared in {@linkcode WindmillTypes} has the types of its declaration.
  *
  * @param path path of the script, `f/folder/name`, or `./module.ts` of the same script
  * @returns a function that takes the script's arguments as one object
@@ -184,20 +217,31 @@ export function task(
  * export const main = workflow(async (image: string) => await resize({ image, width: 200 }));
  * ```
  */
-export function taskScript(path: string, options?: TaskOptions): (...args: readonly unknown[]) => Promise<unknown> {
+export function taskScript<P extends ScriptPath>(
+  path: P,
+  options?: TaskOptions,
+): (...args: CallArgs<ScriptArgs<P>, []>) => Promise<ScriptResult<P>>;
+/** The same for a script that is not declared. */
+export function taskScript(path: string, options?: TaskOptions): ExternalTask;
+export function taskScript(path: string, options?: TaskOptions): ExternalTask {
   return external("script", path, options);
 }
 
-/** A task that runs a flow of the workspace. It needs an engine with an executor for flows, or a cluster. */
-export function taskFlow(path: string, options?: TaskOptions): (...args: readonly unknown[]) => Promise<unknown> {
+/**
+ * A task that runs a flow of the workspace. It needs an engine with an executor for flows, or a cluster. One that is declared
+ * in {@linkcode WindmillTypes} has the types of its declaration.
+ */
+export function taskFlow<P extends FlowPath>(
+  path: P,
+  options?: TaskOptions,
+): (...args: CallArgs<FlowArgs<P>, []>) => Promise<FlowResult<P>>;
+/** The same for a flow that is not declared. */
+export function taskFlow(path: string, options?: TaskOptions): ExternalTask;
+export function taskFlow(path: string, options?: TaskOptions): ExternalTask {
   return external("flow", path, options);
 }
 
-function external(
-  via: "script" | "flow",
-  path: string,
-  options?: TaskOptions,
-): (...args: readonly unknown[]) => Promise<unknown> {
+function external(via: "script" | "flow", path: string, options?: TaskOptions): ExternalTask {
   const what = via === "script" ? "taskScript" : "taskFlow";
   const wrong = nameProblem(path);
   if (wrong !== undefined) throw new TypeError(`Cannot make a ${what}: 'path' must be ${wrong}`);

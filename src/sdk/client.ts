@@ -22,13 +22,36 @@ export type {
   ProgressOptions,
   ResultMaybeOptions,
 } from "./jobs_records.ts";
-export type { JobArgs, RunOptions, StartOptions, WaitOptions } from "./jobs.ts";
+export type { RunOptions, StartOptions, WaitOptions } from "./jobs.ts";
+export type { JobArgs, RunFlow, RunScript, StartFlow, StartScript } from "./_typed_calls.ts";
+export type {
+  CallArgs,
+  Declared,
+  FlowArgs,
+  FlowPath,
+  FlowResult,
+  OtherPath,
+  ResourceName,
+  ResourcePath,
+  ResourceValue,
+  ScriptArgs,
+  ScriptPath,
+  ScriptResult,
+  VariableName,
+  VariablePath,
+  VariableValue,
+  WindmillFlows,
+  WindmillResources,
+  WindmillScripts,
+  WindmillTypes,
+  WindmillVariables,
+} from "../base/windmill_types.ts";
 export type { JobsGroup } from "./jobs_group.ts";
 export type { RawAnswer, RawRequestOptions } from "./raw.ts";
 export type { GetResourceOptions, SetResourceOptions } from "./_resource_values.ts";
-export type { ListResourcesOptions, ResourceFilter, ResourcesGroup } from "./resources.ts";
+export type { FindResource, GetResource, ListResourcesOptions, ResourceFilter, ResourcesGroup } from "./resources.ts";
 export type { StateGroup, StateOptions } from "./state.ts";
-export type { SetVariableOptions, VariablesGroup } from "./variables.ts";
+export type { GetVariable, SetVariableOptions, VariablesGroup } from "./variables.ts";
 
 /** A client of one workspace. Its functions need no receiver: `const { get } = client.variables` works. */
 export interface Client {

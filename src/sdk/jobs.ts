@@ -8,11 +8,9 @@ import type { CallOptions } from "../http/transport.ts";
 import { systemClock } from "../platform/network.ts";
 import { isRecord } from "../wire/answer.ts";
 import { readJobId } from "../wire/jobs.ts";
+import type { JobArgs } from "./_typed_calls.ts";
 import { type ClientOptions, inWorkspace, post, queryOf, variable } from "./connection.ts";
 import { awaitJob } from "./jobs_wait.ts";
-
-/** Arguments of a script or flow, by name. */
-export type JobArgs = Readonly<Record<string, unknown>>;
 
 /** Options of starting a job. */
 export interface StartOptions extends CallOptions {

@@ -6,6 +6,7 @@
 import type { CallOptions } from "../http/transport.ts";
 import type { Job, JobResult, JobStatus } from "../wire/jobs.ts";
 import { readRootJobId } from "./_current_job.ts";
+import type { JobArgs, RunFlow, RunScript, StartFlow, StartScript } from "./_typed_calls.ts";
 import type { ClientOptions } from "./connection.ts";
 import {
   type CancelOptions,
@@ -22,23 +23,23 @@ import {
   stopOtherJobs,
   writeProgress,
 } from "./jobs_records.ts";
-import { type JobArgs, runJob, type RunOptions, startJob, type StartOptions, type WaitOptions } from "./jobs.ts";
+import { runJob, type RunOptions, startJob, type StartOptions, type WaitOptions } from "./jobs.ts";
 import { awaitJob } from "./jobs_wait.ts";
 
 /** Scripts, flows and their jobs. */
 export interface JobsGroup {
   /** Starts the script at a path and gives the id of its job. */
-  readonly start: (path: string, args?: JobArgs | null, options?: StartOptions) => Promise<string>;
+  readonly start: StartScript<StartOptions>;
   /** Starts one version of a script and gives the id of its job. */
   readonly startByHash: (hash: string, args?: JobArgs | null, options?: StartOptions) => Promise<string>;
   /** Starts the flow at a path and gives the id of its job. It belongs to the running job only if `parentJob` says so. */
-  readonly startFlow: (path: string, args?: JobArgs | null, options?: StartOptions) => Promise<string>;
+  readonly startFlow: StartFlow<StartOptions>;
   /** Runs the script at a path and gives its result. The type is the caller's word: nothing checks it. */
-  readonly run: <T = unknown>(path: string, args?: JobArgs | null, options?: RunOptions) => Promise<T>;
+  readonly run: RunScript<RunOptions>;
   /** Runs one version of a script and gives its result. The type is the caller's word: nothing checks it. */
   readonly runByHash: <T = unknown>(hash: string, args?: JobArgs | null, options?: RunOptions) => Promise<T>;
   /** Runs the flow at a path and gives its result. The type is the caller's word: nothing checks it. */
-  readonly runFlow: <T = unknown>(path: string, args?: JobArgs | null, options?: RunOptions) => Promise<T>;
+  readonly runFlow: RunFlow<RunOptions>;
   /** Waits for a job and gives its result; JobFailedError when it failed. The type is the caller's word. */
   readonly wait: <T = unknown>(jobId: string, options?: WaitOptions) => Promise<T>;
   /** Reads the record of a job. */
@@ -65,9 +66,9 @@ export interface JobsGroup {
 export function jobsGroup(c: ClientOptions): JobsGroup {
   // `as` below: what the server stores has the type that the caller says it has; nothing here could know better.
   return {
-    start: (path, args, o) => startJob(c, "p", path, args, o),
+    start: (path: string, args?: JobArgs | null, o?: StartOptions) => startJob(c, "p", path, args, o),
     startByHash: (hash, args, o) => startJob(c, "h", hash, args, o),
-    startFlow: (path, args, o) => startJob(c, "f", path, args, o),
+    startFlow: (path: string, args?: JobArgs | null, o?: StartOptions) => startJob(c, "f", path, args, o),
     run: <T>(path: string, args?: JobArgs | null, o?: RunOptions) => runJob(c, "p", path, args, o) as Promise<T>,
     runByHash: <T>(hash: string, args?: JobArgs | null, o?: RunOptions) => runJob(c, "h", hash, args, o) as Promise<T>,
     runFlow: <T>(path: string, args?: JobArgs | null, o?: RunOptions) => runJob(c, "f", path, args, o) as Promise<T>,

@@ -4,6 +4,7 @@
  * @module
  */
 import { ConfigurationError } from "../base/errors.ts";
+import type { ResourceName, ResourceValue } from "../base/windmill_types.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { readResources, type ResourceRecord } from "../wire/resources.ts";
 import {
@@ -90,12 +91,28 @@ export async function readDatabaseUrl(client: ClientOptions, path: string, optio
     `${encodeURIComponent(part("dbname"))}${query === "" ? "" : `?${query}`}`;
 }
 
+/** Reads the value of a resource. */
+export interface GetResource {
+  /** A resource that is declared. */
+  <P extends ResourceName>(path: P, options?: GetResourceOptions): Promise<ResourceValue<P>>;
+  /** Another resource. The type is the caller's word: nothing checks it. */
+  <T = unknown>(path: string, options?: GetResourceOptions): Promise<T>;
+}
+
+/** Reads the value of a resource that may not be there. */
+export interface FindResource {
+  /** A resource that is declared. */
+  <P extends ResourceName>(path: P, options?: GetResourceOptions): Promise<ResourceValue<P> | undefined>;
+  /** Another resource. The type is the caller's word: nothing checks it. */
+  <T = unknown>(path: string, options?: GetResourceOptions): Promise<T | undefined>;
+}
+
 /** Resources. A path may be written as `$res:path` or `res://path`. */
 export interface ResourcesGroup {
-  /** Reads the value of a resource. The type is the caller's word: nothing checks it. */
-  readonly get: <T = unknown>(path: string, options?: GetResourceOptions) => Promise<T>;
+  /** Reads the value of a resource. */
+  readonly get: GetResource;
   /** Reads the value of a resource, or gives undefined when there is none (status 404); other errors stay errors. */
-  readonly find: <T = unknown>(path: string, options?: GetResourceOptions) => Promise<T | undefined>;
+  readonly find: FindResource;
   /** Tells whether a resource exists. */
   readonly exists: (path: string, options?: CallOptions) => Promise<boolean>;
   /** Writes the value of a resource, and creates it if there is none and its type is given. */

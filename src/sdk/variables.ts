@@ -5,6 +5,7 @@
  */
 import { hasCode } from "../base/errors.ts";
 import { encodePath } from "../base/url.ts";
+import type { VariableName, VariableValue } from "../base/windmill_types.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { readBoolean, readString } from "../wire/answer.ts";
 import { type ClientOptions, inWorkspace, post, request } from "./connection.ts";
@@ -73,10 +74,18 @@ export async function writeVariable(
   }
 }
 
+/** Reads the value of a variable, decrypted. */
+export interface GetVariable {
+  /** A variable that is declared. */
+  <P extends VariableName>(path: P, options?: CallOptions): Promise<VariableValue<P>>;
+  /** Another variable. */
+  (path: string, options?: CallOptions): Promise<string>;
+}
+
 /** Variables and secrets. A path may be written as `var://path` or `$var:path`. */
 export interface VariablesGroup {
   /** Reads the value of a variable, decrypted. */
-  readonly get: (path: string, options?: CallOptions) => Promise<string>;
+  readonly get: GetVariable;
   /** Tells whether a variable exists. */
   readonly exists: (path: string, options?: CallOptions) => Promise<boolean>;
   /** Writes the value of a variable, and creates it if there is none. */
@@ -86,7 +95,7 @@ export interface VariablesGroup {
 /** The functions of this group for one client. */
 export function variablesGroup(c: ClientOptions): VariablesGroup {
   return {
-    get: (path, o) => readVariable(c, path, o),
+    get: (path: string, o?: CallOptions) => readVariable(c, path, o),
     exists: (path, o) => variableExists(c, path, o),
     set: (path, value, o) => writeVariable(c, path, value, o),
   };

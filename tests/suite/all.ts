@@ -13,6 +13,7 @@ import "./engine_executor.ts";
 import "./engine_replay.ts";
 import "./engine_runs.ts";
 import "./errors.ts";
+import "./preprocessors.ts";
 import "./public_api.ts";
 import "./storage_conformance.ts";
 import "./workflow_calls.ts";

@@ -19,17 +19,7 @@ import {
 } from "@windkit/windmill-client/workflow";
 import { createEngine, type Engine, type Json, type RunHandle } from "@windkit/windmill-client/engine";
 import { createMemoryStorage } from "@windkit/windmill-client/storage/memory";
-
-/** True when the two types are the same, not merely assignable to each other. */
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
-
-/** Does not compile unless its argument is true. */
-type Holds<T extends true> = T;
-
-/** Gives the type of a value, for `Holds<Same<...>>`. */
-function expectType<Expected>() {
-  return <Found>(_value: Found, ..._same: Same<Found, Expected> extends true ? [] : [never]): void => {};
-}
+import { expectType, type Holds, type Same } from "./_same.ts";
 
 // --- Jsonified ---
 

@@ -8,18 +8,21 @@
  *
  * @module
  */
+import type {
+  CallArgs,
+  FlowArgs,
+  FlowPath,
+  FlowResult,
+  OtherPath,
+  ScriptArgs,
+  ScriptPath,
+  ScriptResult,
+} from "../../base/windmill_types.ts";
 import type { Job, JobResult, JobStatus } from "../../wire/jobs.ts";
 import { readRootJobId } from "../_current_job.ts";
 import { defaultClient } from "../default_client.ts";
-import {
-  type JobArgs,
-  runJob,
-  type Runnable,
-  type RunOptions,
-  startJob,
-  type StartOptions,
-  type WaitOptions,
-} from "../jobs.ts";
+import type { JobArgs } from "../_typed_calls.ts";
+import { runJob, type Runnable, type RunOptions, startJob, type StartOptions, type WaitOptions } from "../jobs.ts";
 import {
   type CancelOutcome,
   readJobProgress,
@@ -106,6 +109,21 @@ export async function runScriptAsync(
  * @param scheduledInSeconds when to run it; 0 and null are at once
  * @param tag worker tag
  */
+export function runScriptByPathAsync<P extends ScriptPath>(
+  path: P,
+  ...rest: CallArgs<
+    ScriptArgs<P>,
+    [scheduledInSeconds?: number | null, tag?: string | null, options?: StartOptions]
+  >
+): Promise<string>;
+/** The same for a script that is not declared in {@linkcode WindmillTypes}. */
+export function runScriptByPathAsync<P extends string>(
+  path: OtherPath<P, ScriptPath>,
+  args?: JobArgs | null,
+  scheduledInSeconds?: number | null,
+  tag?: string | null,
+  options?: StartOptions,
+): Promise<string>;
 export function runScriptByPathAsync(
   path: string,
   args: JobArgs | null = null,
@@ -141,6 +159,22 @@ export function runScriptByHashAsync(
  * @param doNotTrackInParent false makes it a child of the running job: only for a flow that is waited for, and alone
  * @param tag worker tag
  */
+export function runFlowAsync<P extends FlowPath>(
+  path: P,
+  ...rest: CallArgs<
+    FlowArgs<P>,
+    [scheduledInSeconds?: number | null, doNotTrackInParent?: boolean, tag?: string | null, options?: StartOptions]
+  >
+): Promise<string>;
+/** The same for a flow that is not declared in {@linkcode WindmillTypes}. */
+export function runFlowAsync<P extends string>(
+  path: OtherPath<P, FlowPath> | null,
+  args?: JobArgs | null,
+  scheduledInSeconds?: number | null,
+  doNotTrackInParent?: boolean,
+  tag?: string | null,
+  options?: StartOptions,
+): Promise<string>;
 export async function runFlowAsync(
   path: string | null,
   args: JobArgs | null = null,
@@ -187,13 +221,25 @@ export async function runScript<T = unknown>(
  * @param tag worker tag
  * @param options signal, time limit and more; the official client waits without a limit
  */
-export function runScriptByPath<T = unknown>(
+export function runScriptByPath<P extends ScriptPath>(
+  path: P,
+  ...rest: CallArgs<ScriptArgs<P>, [verbose?: boolean, tag?: string | null, options?: RunOptions]>
+): Promise<ScriptResult<P>>;
+/** The same for a script that is not declared in {@linkcode WindmillTypes}. */
+export function runScriptByPath<T = unknown, P extends string = string>(
+  path: OtherPath<P, ScriptPath>,
+  args?: JobArgs | null,
+  verbose?: boolean,
+  tag?: string | null,
+  options?: RunOptions,
+): Promise<T>;
+export function runScriptByPath(
   path: string,
   args: JobArgs | null = null,
   verbose: boolean = false,
   tag: string | null = null,
   options?: RunOptions,
-): Promise<T> {
+): Promise<unknown> {
   return run(["p", path], args, verbose, tag, options);
 }
 
@@ -223,13 +269,25 @@ export function runScriptByHash<T = unknown>(
  * @param tag worker tag
  * @param options signal, time limit and more; the official client waits without a limit
  */
-export async function runFlow<T = unknown>(
+export function runFlow<P extends FlowPath>(
+  path: P,
+  ...rest: CallArgs<FlowArgs<P>, [verbose?: boolean, tag?: string | null, options?: RunOptions]>
+): Promise<FlowResult<P>>;
+/** The same for a flow that is not declared in {@linkcode WindmillTypes}. */
+export function runFlow<T = unknown, P extends string = string>(
+  path?: OtherPath<P, FlowPath> | null,
+  args?: JobArgs | null,
+  verbose?: boolean,
+  tag?: string | null,
+  options?: RunOptions,
+): Promise<T>;
+export async function runFlow(
   path: string | null = null,
   args: JobArgs | null = null,
   verbose: boolean = false,
   tag: string | null = null,
   options?: RunOptions,
-): Promise<T> {
+): Promise<unknown> {
   return await run(["f", flowPath(path)], args, verbose, tag, options);
 }
 

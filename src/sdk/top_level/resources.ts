@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { ResourceName, ResourceValue } from "../../base/windmill_types.ts";
 import type { ResourceRecord } from "../../wire/resources.ts";
 import {
   findResource,
@@ -27,14 +28,31 @@ import { readDatabaseUrl, readResourcePage } from "../resources.ts";
  * @param undefinedIfEmpty true gives undefined when there is none
  * @param options raw value, job context
  */
-export async function getResource<T = unknown>(
+export function getResource<P extends ResourceName>(
+  path: P,
+  undefinedIfEmpty?: false,
+  options?: GetResourceOptions,
+): Promise<ResourceValue<P>>;
+/** The same where there may be none. */
+export function getResource<P extends ResourceName>(
+  path: P,
+  undefinedIfEmpty: boolean,
+  options?: GetResourceOptions,
+): Promise<ResourceValue<P> | undefined>;
+/** The same for a resource that is not declared in {@linkcode WindmillTypes}. */
+export function getResource<T = unknown>(
+  path?: string,
+  undefinedIfEmpty?: boolean,
+  options?: GetResourceOptions,
+): Promise<T>;
+export async function getResource(
   path?: string,
   undefinedIfEmpty: boolean = false,
   options?: GetResourceOptions,
-): Promise<T> {
+): Promise<unknown> {
   const client = defaultClient();
   const read = undefinedIfEmpty ? findResource : readResource;
-  return await read(client, path ?? statePathOf(client), options) as T;
+  return await read(client, path ?? statePathOf(client), options);
 }
 
 /**

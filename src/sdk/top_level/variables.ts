@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { VariableName, VariableValue } from "../../base/windmill_types.ts";
 import type { CallOptions } from "../../http/transport.ts";
 import { defaultClient } from "../default_client.ts";
 import { readVariable, variableReference, writeVariable } from "../variables.ts";
@@ -19,6 +20,9 @@ import { readVariable, variableReference, writeVariable } from "../variables.ts"
  * @param path path of the variable
  * @returns its value
  */
+export function getVariable<P extends VariableName>(path: P, options?: CallOptions): Promise<VariableValue<P>>;
+/** The same for a variable that is not declared in {@linkcode WindmillTypes}. */
+export function getVariable(path: string, options?: CallOptions): Promise<string>;
 export function getVariable(path: string, options?: CallOptions): Promise<string> {
   return readVariable(defaultClient(), path, options);
 }
