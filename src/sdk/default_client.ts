@@ -5,6 +5,7 @@
  */
 import { type ClientOptions, workspaceOf } from "./connection.ts";
 
+let base: ClientOptions = {};
 let current: ClientOptions = {};
 
 /** The options of the top-level functions. */
@@ -22,9 +23,24 @@ export function defaultClient(): ClientOptions {
  */
 export function setClient(token?: string, baseUrl?: string, workspace?: string): void {
   current = {
+    ...base,
     ...(token === undefined ? {} : { token }),
     ...(baseUrl === undefined ? {} : { baseUrl }),
     ...(workspace === undefined ? {} : { workspace }),
+  };
+}
+
+/**
+ * Lets the top-level functions use a client's options, also when {@linkcode setClient} is called later: it changes the three
+ * that it can.
+ *
+ * @returns what gives them back what they had
+ */
+export function useClient(options: ClientOptions): () => void {
+  const before = [base, current] as const;
+  base = current = options;
+  return () => {
+    [base, current] = before;
   };
 }
 

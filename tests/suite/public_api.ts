@@ -21,6 +21,8 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "cancelRunning",
     "createClient",
     "databaseUrlFromResource",
+    "decodePayload",
+    "definePreprocessor",
     "getFlowUserState",
     "getInternalState",
     "getJob",
@@ -94,6 +96,9 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
   ],
   "./storage/sqlite": [
     "openSqliteStorage",
+  ],
+  "./testing": [
+    "mockWindmill",
   ],
   "./errors": [
     "CancelledError",
