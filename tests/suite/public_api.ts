@@ -4,6 +4,7 @@ import * as errors from "@windkit/windmill-client/errors";
 import * as root from "@windkit/windmill-client";
 import * as memory from "@windkit/windmill-client/storage/memory";
 import * as sqlite from "@windkit/windmill-client/storage/sqlite";
+import * as testing from "@windkit/windmill-client/testing";
 import * as workflow from "@windkit/windmill-client/workflow";
 import { assert, assertEquals } from "./assert.ts";
 import { test } from "./harness.ts";
@@ -139,6 +140,7 @@ const modules: Readonly<Record<string, object>> = {
   "./engine": engine,
   "./storage/memory": memory,
   "./storage/sqlite": sqlite,
+  "./testing": testing,
   "./errors": errors,
 };
 
