@@ -117,8 +117,9 @@ const INIT_MANIFEST = `${
 
 async function checkUse(project: Project, hasSqlite: boolean): Promise<void> {
   const text = output(await project.script(["use_package.mjs", ...(hasSqlite ? ["sqlite"] : [])]));
-  const { variable, official, urls, memory, sqlite, resumed } = JSON.parse(text) as Readonly<Record<string, unknown>>;
-  deepStrictEqual([variable, official, memory], ["blue", "blue", 18]);
+  const found = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  const { variable, official, mocked, urls, memory, sqlite, resumed } = found;
+  deepStrictEqual([variable, official, mocked, memory], ["blue", "blue", 14, 18]);
   const [url] = urls as readonly string[];
   match(url ?? "", /^http:\/\/wm\.test\/api\/w\/lab\/variables\/get_value\/u\/ada\/colour/);
   deepStrictEqual(urls, [url, url]);
@@ -203,7 +204,8 @@ async function checkBundles({ report, workshop }: Smoke, runtime: Runtime): Prom
 
 /** Compiles a consumer with every compiler, in the ways that projects resolve modules. */
 async function checkTypes({ report, workshop, built }: Smoke, runtime: Runtime): Promise<void> {
-  const project = await createProject(workshop, runtime, { name: "types", fixtures: ["consumer.ts"] });
+  const fixtures = ["consumer.ts", "declared.ts", "consumer_subpath.ts"];
+  const project = await createProject(workshop, runtime, { name: "types", fixtures });
   const installed = await report.check("types: installing for a TypeScript project installs one package", async () => {
     await Deno.writeTextFile(join(project.folder, "package.json"), '{ "name": "consumer", "type": "module" }\n');
     deepStrictEqual(await installPackage(project, workshop.tarball), [built.manifest.name]);
@@ -216,7 +218,11 @@ async function checkTypes({ report, workshop, built }: Smoke, runtime: Runtime):
     "bundler, web types": { module: "esnext", moduleResolution: "bundler", ...web },
     "nodenext, ES2022 and Node types": { module: "nodenext", moduleResolution: "nodenext", ...node },
   };
-  for (const [style, options] of Object.entries(styles)) {
+  const programs = [
+    ...Object.entries(styles).map(([style, options]) => ({ style, options, files: ["consumer.ts", "declared.ts"] })),
+    { style: "declared by a subpath's name", options: styles["nodenext, web types"], files: ["consumer_subpath.ts"] },
+  ];
+  for (const { style, options, files } of programs) {
     const config = `tsconfig.${style.replace(/\W+/g, "_")}.json`;
     const compilerOptions = {
       ...options,
@@ -228,7 +234,7 @@ async function checkTypes({ report, workshop, built }: Smoke, runtime: Runtime):
       skipLibCheck: false,
       noEmit: true,
     };
-    await Deno.writeTextFile(join(project.folder, config), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }));
+    await Deno.writeTextFile(join(project.folder, config), JSON.stringify({ compilerOptions, files }));
     for (const [version, script] of Object.entries(workshop.tools.tsc)) {
       await report.check(`types: TypeScript ${version}, ${style}`, () => compileTypes(project, script, config));
     }
