@@ -202,10 +202,33 @@ async function checkBundles({ report, workshop }: Smoke, runtime: Runtime): Prom
   }
 }
 
+/** A program that declares by a subpath's name. It is no file: TypeScript merges what all files of a program declare. */
+const DECLARED_BY_SUBPATH = `import { getResource, runScriptByPath, taskScript } from "@windkit/windmill-client";
+import { createClient } from "@windkit/windmill-client/client";
+import { taskScript as subpathTaskScript } from "@windkit/windmill-client/workflow";
+
+declare module "@windkit/windmill-client/client" {
+  interface WindmillTypes {
+    scripts: { "f/a/b": { args: { x: number }; result: string } };
+    resources: { "u/a/r": { readonly dark: boolean } };
+  }
+}
+
+export const results: Promise<string>[] = [
+  runScriptByPath("f/a/b", { x: 1 }),
+  createClient().jobs.run("f/a/b", { x: 1 }),
+  taskScript("f/a/b")({ x: 1 }),
+  subpathTaskScript("f/a/b")({ x: 1 }),
+];
+export const dark: boolean = (await getResource("u/a/r")).dark;
+// @ts-expect-error: an argument of another type
+void runScriptByPath("f/a/b", { x: "1" });
+`;
+
 /** Compiles a consumer with every compiler, in the ways that projects resolve modules. */
 async function checkTypes({ report, workshop, built }: Smoke, runtime: Runtime): Promise<void> {
-  const fixtures = ["consumer.ts", "declared.ts", "consumer_subpath.ts"];
-  const project = await createProject(workshop, runtime, { name: "types", fixtures });
+  const project = await createProject(workshop, runtime, { name: "types", fixtures: ["consumer.ts", "declared.ts"] });
+  await Deno.writeTextFile(join(project.folder, "by_subpath.ts"), DECLARED_BY_SUBPATH);
   const installed = await report.check("types: installing for a TypeScript project installs one package", async () => {
     await Deno.writeTextFile(join(project.folder, "package.json"), '{ "name": "consumer", "type": "module" }\n');
     deepStrictEqual(await installPackage(project, workshop.tarball), [built.manifest.name]);
@@ -220,7 +243,7 @@ async function checkTypes({ report, workshop, built }: Smoke, runtime: Runtime):
   };
   const programs = [
     ...Object.entries(styles).map(([style, options]) => ({ style, options, files: ["consumer.ts", "declared.ts"] })),
-    { style: "declared by a subpath's name", options: styles["nodenext, web types"], files: ["consumer_subpath.ts"] },
+    { style: "declared by a subpath's name", options: styles["nodenext, web types"], files: ["by_subpath.ts"] },
   ];
   for (const { style, options, files } of programs) {
     const config = `tsconfig.${style.replace(/\W+/g, "_")}.json`;

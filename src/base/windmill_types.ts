@@ -3,7 +3,7 @@
  * declares it by augmenting the package's root module:
  *
  * ```ts ignore
- * import type {} from "@windkit/windmill-client"; // or any other import or export: the file must be a module
+ * import type { Resource } from "@windkit/windmill-client"; // some import or export must be there: the file must be a module
  *
  * declare module "@windkit/windmill-client" {
  *   interface WindmillTypes {
@@ -19,10 +19,14 @@
  * the others take and give these types, whichever subpath they are imported from. A path that is not declared takes any
  * arguments and gives `unknown`, or the type that the caller writes: `getResource<Theme>("u/ada/theme")`.
  *
+ * The file must be part of the program: in Deno, import it, or name it under `compilerOptions.types` of `deno.json`; elsewhere
+ * `include` of `tsconfig.json` has it.
+ *
  * Several files may declare (one that a tool generates, and one by hand): `scripts` and the others can be there once, and the
  * interfaces {@linkcode WindmillScripts}, {@linkcode WindmillFlows}, {@linkcode WindmillResources} and
- * {@linkcode WindmillVariables} as often as needed; both are looked at. All files of a program name the same module:
- * TypeScript keeps one of two augmentations of an interface that come by different module names.
+ * {@linkcode WindmillVariables} as often as needed; both are looked at. All files of a program name the same module, the root:
+ * of two augmentations of one interface by different names (`@windkit/windmill-client` and `@windkit/windmill-client/client`),
+ * TypeScript keeps one and says nothing. A package that is installed or mapped under another name is augmented by that name.
  *
  * @module
  */

@@ -25,8 +25,14 @@ export interface MockJobContext {
   readonly stream: (text: string) => void;
 }
 
-/** A script or flow of the mock: what it returns is the result, what it throws the error of the job. */
-export type MockRunnable = (args: Readonly<Record<string, unknown>>, job: MockJobContext) => unknown;
+/**
+ * A script or flow of the mock: what it returns is the result, what it throws the error of the job. It may say which arguments
+ * it takes: `(args: { x: number }) => 2 * args.x`.
+ */
+export type MockRunnable = {
+  // As a method: the parameters of those may be narrower than what they are called with.
+  run(args: Readonly<Record<string, unknown>>, job: MockJobContext): unknown;
+}["run"];
 
 /** A job of the mock. */
 export interface MockJob {

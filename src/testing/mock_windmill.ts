@@ -6,6 +6,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { ClientOptions } from "../sdk/client.ts";
 import { useClient } from "../sdk/default_client.ts";
+import { type MockCurrentJob, startCurrentJob } from "./_current_job.ts";
 import { createFailures, type MockFailure } from "./_failures.ts";
 import { createJobs, type MockJob, type MockRunnable } from "./_jobs.ts";
 import { jobRoutes } from "./_job_routes.ts";
@@ -28,16 +29,6 @@ import { type MockSqlHandler, previewRoutes } from "./_sql.ts";
 import { type MockResource, type MockVariable, resourceRoutes, type Store, variableRoutes } from "./_store.ts";
 import { runtimeClock, until } from "./_time.ts";
 import { updateRoutes } from "./_updates.ts";
-
-/** The job that the tested code believes to run in. */
-export interface MockCurrentJob {
-  /** Path of its script. @default "u/mock/script" */
-  readonly path?: string;
-  /** Path of the flow that it is a step of. @default none */
-  readonly flowPath?: string;
-  /** Id of the step. @default "a" */
-  readonly stepId?: string;
-}
 
 /** What a mock begins with. All of it may change: the maps of {@linkcode MockWindmill} are the mock's own. */
 export interface MockOptions {
@@ -69,7 +60,7 @@ export interface MockOptions {
   readonly currentJob?: MockCurrentJob;
   /** Variables of the environment, over those that a worker sets. @default none */
   readonly env?: Readonly<Record<string, string>>;
-  /** Clock and timers, of jobs that wait for example. @default the runtime's */
+  /** Clock and timers, of jobs that wait and of clients. @default the runtime's */
   readonly clock?: Clock;
 }
 
@@ -85,7 +76,7 @@ export interface MockInstallation {
 export interface MockWindmill {
   /** Answers requests, in place of the runtime's `fetch`. */
   readonly fetch: (input: FetchInput, init?: RequestInit) => Promise<Response>;
-  /** Options that reach it, for `createClient`: address, workspace, token, `fetch`, and the environment of a worker. */
+  /** Options that reach it, for `createClient`: address, workspace, token, `fetch`, the environment of a worker, the clock. */
   readonly options: ClientOptions;
   /** Variables of the environment, as a worker sets them. */
   readonly env: Readonly<Record<string, string>>;
@@ -95,7 +86,10 @@ export interface MockWindmill {
   readonly resources: Map<string, MockResource>;
   /** Files: by key, or by `s3://storage/key` for other storages than the workspace's. */
   readonly s3: Map<string, MockFile>;
-  /** Jobs by id, in the order in which they were made. The first is the one that the tested code believes to run in. */
+  /**
+   * Jobs by id, in the order in which they were made. The one that the tested code believes to run in (`env.WM_JOB_ID`) is there
+   * from the beginning, and so is its flow.
+   */
   readonly jobs: ReadonlyMap<string, MockJob>;
   /** Answers to requests for approval. */
   readonly approvals: readonly MockApproval[];
@@ -133,33 +127,6 @@ function startingStore(options: MockOptions, env: Readonly<Record<string, string
     env,
     workspace,
     username: user.username,
-  };
-}
-
-/** The variables that a worker sets. Those without a value are the empty text, as there. */
-function workerEnvironment(mock: Omit<Mock, "store">, jobId: string, flowJobId: string, job: MockCurrentJob) {
-  const { path = "u/mock/script", flowPath = "", stepId = "a" } = job;
-  const inFlow = flowPath !== "";
-  return {
-    BASE_INTERNAL_URL: mock.baseUrl,
-    BASE_URL: mock.baseUrl,
-    WM_BASE_URL: mock.baseUrl,
-    WM_TOKEN: [...mock.tokens][0] ?? "",
-    WM_WORKSPACE: mock.workspace,
-    WM_EMAIL: mock.user.email,
-    WM_USERNAME: mock.user.username,
-    WM_PERMISSIONED_AS: `u/${mock.user.username}`,
-    WM_END_USER_EMAIL: "",
-    WM_JOB_ID: jobId,
-    WM_JOB_PATH: path,
-    WM_ROOT_JOB_ID: inFlow ? flowJobId : jobId,
-    WM_FLOW_JOB_ID: flowJobId,
-    WM_ROOT_FLOW_JOB_ID: flowJobId,
-    WM_FLOW_PATH: flowPath,
-    WM_FLOW_STEP_ID: inFlow ? stepId : "",
-    WM_STATE_PATH: inFlow ? `${flowPath}/${stepId}_user` : `${path}/user`,
-    WM_SCHEDULE_PATH: "",
-    WM_WORKER_GROUP: "default",
   };
 }
 
@@ -250,19 +217,7 @@ export function mockWindmill(options: MockOptions = {}): MockWindmill {
     checkId: checkUuid,
     jobOf: (id, what) => findJob(jobs, id, what),
   };
-  const { path = "u/mock/script", flowPath } = currentJob;
-  const flowJob = flowPath === undefined
-    ? undefined
-    : jobs.start({ kind: "flow", path: flowPath, args: {}, run: undefined });
-  const job = jobs.start({
-    kind: "script",
-    path,
-    args: {},
-    run: undefined,
-    parentJob: flowJob?.id,
-    rootJob: flowJob?.id,
-  });
-  const env = { ...workerEnvironment(parts, job.id, flowJob?.id ?? "", currentJob), ...options.env };
+  const env = { ...startCurrentJob(parts, currentJob), ...options.env };
   const mock: Mock = { ...parts, store: startingStore(options, env, user) };
   const router = createRouter();
   for (const routes of [variableRoutes(mock.store), resourceRoutes(mock.store)]) router.add(routes);
@@ -301,7 +256,14 @@ export function mockWindmill(options: MockOptions = {}): MockWindmill {
     return await until(answer(call), call.signal);
   }
 
-  const clientOptions: ClientOptions = { baseUrl, workspace, token, env, fetch: mockFetch };
+  const clientOptions: ClientOptions = {
+    baseUrl,
+    workspace,
+    token,
+    env,
+    fetch: mockFetch,
+    ...(options.clock === undefined ? {} : { clock }),
+  };
   return {
     fetch: mockFetch,
     options: clientOptions,

@@ -4,7 +4,8 @@
  * @module
  */
 export { mockWindmill } from "./mock_windmill.ts";
-export type { MockCurrentJob, MockInstallation, MockOptions, MockWindmill } from "./mock_windmill.ts";
+export type { MockInstallation, MockOptions, MockWindmill } from "./mock_windmill.ts";
+export type { MockCurrentJob } from "./_current_job.ts";
 export type { MockFailure } from "./_failures.ts";
 export type { MockJob, MockJobContext, MockRunnable } from "./_jobs.ts";
 export type { MockApproval, MockUser } from "./_mock.ts";

@@ -76,7 +76,7 @@ test("mockWindmill(): fail() lets requests fail that match, so often, and no oth
 test("mockWindmill(): fail() lets requests hang or take long", async () => {
   const clock = stillClock();
   const { mock } = start({ clock, variables: { "f/a/b": "v" } });
-  const client = createClient({ ...mock.options, clock });
+  const client = createClient(mock.options);
   mock.fail({ hang: true });
   await assertRejects(() => clock.drive(client.variables.get("f/a/b", { timeoutMs: 1000 })), "DEADLINE_EXCEEDED");
   mock.fail({ delayMs: 5000 });

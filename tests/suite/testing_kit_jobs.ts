@@ -93,7 +93,7 @@ test("mockWindmill(): a job that waits, on a clock that stands still", async () 
       },
     },
   });
-  const client = createClient({ ...mock.options, clock });
+  const client = createClient(mock.options);
   const id = await client.jobs.start("f/a/slow", {}, { scheduledInSeconds: 60 });
   assertEquals(await client.jobs.status(id), "WAITING");
   await clock.pass(60_000);

@@ -1,0 +1,41 @@
+/**
+ * What the test kit takes. `deno check` of this file is the test: it never runs.
+ *
+ * @module
+ */
+import { createClient } from "@windkit/windmill-client";
+import { type MockJob, type MockRequest, type MockWindmill, mockWindmill } from "@windkit/windmill-client/testing";
+import { expectType } from "./_same.ts";
+
+/** A script, as it is deployed: its parameters are its own. */
+async function main(x: number, y?: string): Promise<string> {
+  return await Promise.resolve(`${x}${y}`);
+}
+
+const mock = mockWindmill({
+  variables: { "f/a/b": "text", "f/a/secret": { value: "s", isSecret: true } },
+  resources: { "u/a/db": { host: "h" }, "u/a/null": null },
+  jobs: {
+    "f/a/plain": (args, job) => {
+      expectType<Readonly<Record<string, unknown>>>()(args);
+      expectType<AbortSignal>()(job.signal);
+    },
+    "f/a/narrow": ({ x, y }: { x: number; y?: string }) => main(x, y),
+    "f/a/none": () => 7,
+    // @ts-expect-error -- a script is a function
+    "f/a/value": 7,
+  },
+  s3: { "a.txt": "text", "s3://cold/b": new Uint8Array(1), "c.csv": { content: "x", contentType: "text/csv" } },
+  sql: ({ sql, values, mode }) => [{ sql, values, mode }],
+});
+expectType<MockWindmill>()(mock);
+expectType<MockRequest | undefined>()(mock.requests[0]);
+expectType<MockJob | undefined>()(mock.jobs.get("id"));
+createClient({ ...mock.options, timeoutMs: 1 });
+mock.variables.set("f/a/c", { value: "later" });
+mock.fail({ path: /variables/, status: 503, times: 2 });
+mock.route("GET scripts/list", (request, part) => [request.query.get("page"), part]);
+// @ts-expect-error -- requests are only looked at
+mock.requests.push(mock.requests[0]);
+// @ts-expect-error -- no such option
+mockWindmill({ scripts: {} });
