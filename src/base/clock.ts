@@ -1,9 +1,8 @@
 /**
- * A clock that can be replaced, and what is made of it: timers without an upper limit, waits that an abort ends.
+ * A clock that can be replaced.
  *
  * @module
  */
-import { DeadlineError } from "./errors.ts";
 
 /** Time and timers. Tests replace it to let time pass at will. */
 export interface Clock {
@@ -13,49 +12,4 @@ export interface Clock {
   setTimeout(wake: () => void, ms: number): unknown;
   /** Forgets a timer. */
   clearTimeout(timer: unknown): void;
-}
-
-/** A signal that is aborted by another one or when time is up, and what forgets both. */
-export interface Scope {
-  readonly signal: AbortSignal;
-  readonly close: () => void;
-}
-
-/**
- * Opens a scope; whoever opens it closes it when the work is done.
- *
- * @param what what is waited for, for the error when time is up
- * @param stopped is told the reason when the scope ends early, after which it is closed
- */
-export function openScope(
-  clock: Clock,
-  outer: AbortSignal | undefined,
-  ms: number,
-  what: string,
-  stopped?: (reason: unknown) => void,
-): Scope {
-  if (!(ms > 0)) throw new RangeError(`'timeoutMs' must be > 0: current value is ${ms}`);
-  outer?.throwIfAborted();
-  const controller = new AbortController();
-  const { signal } = controller;
-  // Above 24.8 days, which no timer holds, is never.
-  const timer = ms < 2 ** 31 ? clock.setTimeout(stop, ms) : undefined;
-  outer?.addEventListener("abort", stop);
-  function close(): void {
-    clock.clearTimeout(timer);
-    outer?.removeEventListener("abort", stop);
-  }
-  function stop(): void {
-    close();
-    controller.abort(outer?.aborted ? outer.reason : new DeadlineError(`Waited ${ms} ms for ${what}`));
-    stopped?.(signal.reason);
-  }
-  return { signal, close };
-}
-
-/** Waits `ms`; rejects with the signal's reason when that is aborted first. */
-export async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  // A scope in which nothing is done ends when time is up, or early.
-  if (ms > 0) await new Promise((ended) => openScope(clock, signal, ms, "nothing", ended));
-  signal.throwIfAborted();
 }

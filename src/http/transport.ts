@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { type Clock, openScope, pause } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { WindmillApiError } from "../base/errors.ts";
 import { systemClock, systemFetch, systemRandom } from "../platform/network.ts";
 import { type Answer, apiError, ERROR_BODY_LIMIT, type ShownRequest } from "../wire/answer.ts";
 import { readText, release } from "./body.ts";
+import { openScope, pause } from "./scope.ts";
 
 /** When and how often a call is repeated that may be. */
 export interface RequestRetry {

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { openScope, pause, type Scope } from "../base/clock.ts";
 import { DeadlineError, JobFailedError, WindmillApiError } from "../base/errors.ts";
 import { encodeSegment } from "../base/url.ts";
 import { readEvents } from "../http/events.ts";
+import { openScope, pause, type Scope } from "../http/scope.ts";
 import { exchange, isPassing } from "../http/transport.ts";
 import { systemClock } from "../platform/network.ts";
 import { apiError } from "../wire/answer.ts";

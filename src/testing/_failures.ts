@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Clock, pause } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
+import { pause } from "../http/scope.ts";
 import type { Call } from "./_router.ts";
 import { until } from "./_time.ts";
 

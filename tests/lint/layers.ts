@@ -57,7 +57,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   server: { layers: ["base", "wire", "engine", "storage", "runner", "ui"] },
   ui: { layers: ["base", "wire"] },
   cli: { layers: sources, node: true },
-  testing: { layers: ["base", "wire", "sdk", "workflow", "engine", "storage"] },
+  testing: { layers: ["base", "wire", "http", "sdk", "workflow", "engine", "storage"] },
   compat: { layers: ["sdk", "workflow", "cluster", "wire", "base"] },
   edge: { layers: ["mod.ts", "handlers", "durable_object", "engine", "storage", "server"], node: true },
   "mod.ts": { layers: ["sdk", "workflow", "cluster", "base"] },
