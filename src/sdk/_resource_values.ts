@@ -7,6 +7,7 @@ import { ConfigurationError, hasCode } from "../base/errors.ts";
 import { encodePath } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { readBoolean, readJson } from "../wire/answer.ts";
+import { mocked } from "./_mocked.ts";
 import { type ClientOptions, inWorkspace, post, queryOf, request } from "./connection.ts";
 
 /** Options of reading a resource. */
@@ -45,6 +46,8 @@ export async function readResource(
   path: string,
   options: GetResourceOptions = {},
 ): Promise<unknown> {
+  const found = await mocked(client, "resources", path, "get");
+  if (found) return found.value;
   const { raw = false, jobId, allowCache } = options;
   const query = raw ? "" : queryOf({ job_id: jobId, allow_cache: allowCache });
   const action = raw ? "get_value" : "get_value_interpolated";
@@ -57,6 +60,8 @@ export async function findResource(
   path: string,
   options?: GetResourceOptions,
 ): Promise<unknown> {
+  const found = await mocked(client, "resources", path, "find");
+  if (found) return found.value;
   try {
     return await readResource(client, path, options);
   } catch (error) {
@@ -67,6 +72,8 @@ export async function findResource(
 
 /** Tells whether a resource exists. */
 export async function resourceExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
+  const found = await mocked(client, "resources", path, "find");
+  if (found) return found.value !== undefined;
   return readBoolean(await request(client, { route: route(client, "exists", path) }, options));
 }
 
@@ -77,6 +84,7 @@ export async function writeResource(
   value: unknown,
   options: SetResourceOptions = {},
 ): Promise<void> {
+  if (await mocked(client, "resources", path, "set", value)) return;
   const { resourceType, description } = options;
   // JSON has no undefined: a body without the field would not be accepted.
   const stored = value ?? null;

@@ -8,6 +8,7 @@ import { encodeSegment } from "../base/url.ts";
 import { type CallOptions, send, type TransportOptions, type WireRequest } from "../http/transport.ts";
 import { readEnv } from "../platform/env.ts";
 import type { Answer } from "../wire/answer.ts";
+import type { MockedApi } from "./_mocked_api.ts";
 
 /**
  * Options of {@linkcode createClient}. What is not given is read from the environment at each call, so a process whose
@@ -24,6 +25,12 @@ export interface ClientOptions extends TransportOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Where variables are read instead of the process's environment, such as the bindings of a Worker. */
   readonly env?: Readonly<Record<string, unknown>>;
+  /**
+   * Variables and resources that stand in for the workspace's.
+   *
+   * @default the file of `WM_MOCKED_API_FILE`, for a client that takes its workspace from the environment; else none
+   */
+  readonly mockedApi?: MockedApi;
   /** Whether the browser sends cookies. @default "omit" */
   readonly credentials?: "omit" | "same-origin" | "include";
 }

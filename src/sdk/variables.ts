@@ -7,6 +7,7 @@ import { hasCode } from "../base/errors.ts";
 import { encodePath } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { readBoolean, readString } from "../wire/answer.ts";
+import { mocked } from "./_mocked.ts";
 import { type ClientOptions, inWorkspace, post, request } from "./connection.ts";
 
 /** Options of writing a variable. */
@@ -33,11 +34,16 @@ function route(client: ClientOptions, action: string, path: string): string {
 
 /** Reads the value of a variable, decrypted. */
 export async function readVariable(client: ClientOptions, path: string, options?: CallOptions): Promise<string> {
+  const found = await mocked(client, "variables", path, "get");
+  // `as`: variables of a mock are texts.
+  if (found) return found.value as string;
   return readString(await request(client, { route: route(client, "get_value", path) }, options));
 }
 
 /** Tells whether a variable exists. */
 export async function variableExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
+  const found = await mocked(client, "variables", path, "find");
+  if (found) return found.value !== undefined;
   return readBoolean(await request(client, { route: route(client, "exists", path) }, options));
 }
 
@@ -52,6 +58,7 @@ export async function writeVariable(
   if (typeof value !== "string") {
     throw new TypeError(`Cannot set variable ${JSON.stringify(path)}: expected a string, found a ${typeof value}`);
   }
+  if (await mocked(client, "variables", path, "set", value)) return;
   async function update(): Promise<void> {
     const body = { value, ...(keepExisting ? {} : { is_secret: isSecret, description }) };
     await post(client, { route: route(client, "update", path), body, idempotent: true }, options);

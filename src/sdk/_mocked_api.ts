@@ -1,0 +1,147 @@
+/**
+ * Variables and resources that stand in for those of a workspace. Loaded when a client has some, and not before.
+ *
+ * It imports nothing that is loaded without it: a bundler would put what both need in a third file, which every program would
+ * have to load.
+ *
+ * @module
+ */
+import { files } from "../platform/files.ts";
+import type { ClientOptions } from "./connection.ts";
+
+/**
+ * Variables and resources that stand in for those of the workspace: what a file for `WM_MOCKED_API_FILE` holds, as JSON.
+ * Functions of other groups ask the server.
+ */
+export interface MockedApi {
+  /** Values of variables, by path. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Values of resources, by path. They are given as they are: references in them are not filled in. */
+  readonly resources?: Readonly<Record<string, unknown>>;
+  /** False asks the server for what is not here, as the official clients do. @default true: it is an error */
+  readonly strict?: boolean;
+}
+
+/** What is done with a mock: `find` gives undefined for what is not there, where `get` is an error. */
+export type MockAction = "get" | "find" | "set";
+
+/** What a value is of. */
+export type MockKind = "variables" | "resources";
+
+interface Mock {
+  /** Names it in errors. */
+  readonly from: string;
+  readonly strict: boolean;
+  /** Values as JSON: whoever changes a value that was read does not change the mock, as with the server. */
+  readonly variables: Map<string, string>;
+  readonly resources: Map<string, string>;
+}
+
+/** Makes the errors; handed in, for its module is loaded with every program. */
+type Failure = new (message: string, options?: ErrorOptions) => Error;
+
+/** The mocks of each client, by where they come from. A client reads a file once. */
+const mocks = new WeakMap<ClientOptions, Map<unknown, Promise<Mock>>>();
+
+const PREFIX = { variables: /^(\$var:|var:\/\/)/, resources: /^(\$res:|res:\/\/)/ };
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Makes a mock of what a file or an option holds. */
+function makeMock(Failure: Failure, given: unknown, from: string): Mock {
+  const bad = (what: string): Error => new Failure(`Cannot use ${from}: expected ${what}`);
+  if (!isRecord(given)) throw bad("an object with 'variables' and 'resources'");
+  const { variables = {}, resources = {}, strict = true } = given;
+  if (!isRecord(variables)) throw bad("an object of texts as 'variables'");
+  if (!isRecord(resources)) throw bad("an object as 'resources'");
+  if (typeof strict !== "boolean") throw bad("true or false as 'strict'");
+  const wrong = Object.entries(variables).find(([, value]) => typeof value !== "string");
+  if (wrong !== undefined) throw bad(`text as the value of variable ${JSON.stringify(wrong[0])}`);
+  const texts = (values: object): Map<string, string> =>
+    new Map(Object.entries(values).map(([path, value]) => [path, JSON.stringify(value ?? null)]));
+  return { from, strict, variables: texts(variables), resources: texts(resources) };
+}
+
+async function readMock(Failure: Failure, path: string): Promise<Mock> {
+  const from = `the mocked API file ${JSON.stringify(path)} of WM_MOCKED_API_FILE`;
+  const machine = files();
+  if (machine === undefined) {
+    throw new Failure(`Cannot read ${from}: this runtime has no files, use option 'mockedApi'`);
+  }
+  let text: string;
+  try {
+    text = await machine.readTextFile(path);
+  } catch (cause) {
+    throw new Failure(`Cannot read ${from}: ${cause}`, { cause });
+  }
+  let given: unknown;
+  try {
+    // Editors of some systems begin a file with a byte order mark.
+    given = JSON.parse(text.replace(/^\uFEFF/, ""));
+  } catch {
+    // The parser's own words quote the text, and with it perhaps a secret.
+    throw new Failure(`Cannot use ${from}: expected JSON, found ${text.trim() === "" ? "nothing" : "something else"}`);
+  }
+  return makeMock(Failure, given, from);
+}
+
+async function mockOf(Failure: Failure, client: ClientOptions, source: MockedApi | string): Promise<Mock> {
+  let own = mocks.get(client);
+  if (own === undefined) mocks.set(client, own = new Map());
+  let mock = own.get(source);
+  if (mock === undefined) {
+    mock = typeof source === "string"
+      ? readMock(Failure, source)
+      : (async () => makeMock(Failure, source, "option 'mockedApi'"))();
+    own.set(source, mock);
+  }
+  try {
+    return await mock;
+  } catch (error) {
+    // A file that is repaired is read again.
+    own.delete(source);
+    throw error;
+  }
+}
+
+/** Reads or writes a value of a mock; undefined when the server is to be asked. */
+export async function useMock(
+  Failure: Failure,
+  client: ClientOptions,
+  source: MockedApi | string,
+  kind: MockKind,
+  path: string,
+  action: MockAction,
+  value?: unknown,
+): Promise<{ readonly value: unknown } | undefined> {
+  const mock = await mockOf(Failure, client, source);
+  const name = `${path}`.replace(PREFIX[kind], "");
+  if (action === "set") {
+    mock[kind].set(name, JSON.stringify(value ?? null));
+    return { value };
+  }
+  const text = mock[kind].get(name);
+  if (text !== undefined) return { value: JSON.parse(text) };
+  if (!mock.strict) return undefined;
+  if (action === "find") return { value: undefined };
+  throw new Failure(
+    `No ${kind.slice(0, -1)} ${
+      JSON.stringify(name)
+    } in ${mock.from}: add it, or set 'strict' to false there to ask the server`,
+  );
+}
+
+/** What a mock holds now, with what was written to it. */
+export async function readMockedApi(
+  Failure: Failure,
+  client: ClientOptions,
+  source: MockedApi | string,
+): Promise<Required<MockedApi>> {
+  const { variables, resources, strict } = await mockOf(Failure, client, source);
+  const values = (texts: ReadonlyMap<string, string>): Record<string, unknown> =>
+    Object.fromEntries([...texts].map(([path, text]) => [path, JSON.parse(text)]));
+  // `as`: only texts become variables.
+  return { variables: values(variables) as Record<string, string>, resources: values(resources), strict };
+}
