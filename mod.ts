@@ -115,7 +115,7 @@ export type {
   UsersGroup,
   WorkspaceUser,
 } from "./src/sdk/client.ts";
-export { base64ToUint8Array, uint8ArrayToBase64 } from "./src/base/base64.ts";
+export { base64ToUint8Array, uint8ArrayToBase64 } from "./src/sdk/top_level/base64.ts";
 export {
   getApprovalUrls,
   getResumeEndpoints,

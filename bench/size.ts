@@ -49,6 +49,18 @@ const budgets: readonly Budget[] = [
     limit: 5000,
     without: ["sdk", "http", "engine", "storage", "cli"],
   },
+  ...[
+    ["approvals", "getApprovalUrls, getResumeUrls, requestInteractiveSlackApproval, requestInteractiveTeamsApproval"],
+    ["Kafka offsets", "commitKafkaOffsets"],
+    ["tokens", "createToken, getIdToken"],
+    ["users", "user, usernameToEmail, whoami"],
+    ["resources", "getResource, setResource"],
+  ].map(([name = "", names]) => ({
+    name,
+    code: `import { ${names} } from "${ownName}";\nconsole.log(${names});\n`,
+    limit: 4000,
+    without: machinery,
+  })),
   {
     name: "everything in the root",
     code: `import * as all from "${ownName}";\nconsole.log(all);\n`,

@@ -5,7 +5,29 @@
  */
 import { ValidationError, type ValidationIssue } from "./errors.ts";
 
-/** A schema of any library that follows the Standard Schema interface. */
+/**
+ * A schema of any library that follows the Standard Schema interface.
+ *
+ * @example A resource that is checked
+ * ```ts
+ * import { createClient, type StandardSchema } from "@windkit/windmill-client";
+ *
+ * // What `z.object({ host: z.string() })` of Zod gives has this form.
+ * const hasHost: StandardSchema<{ host: string }> = {
+ *   "~standard": {
+ *     version: 1,
+ *     vendor: "example",
+ *     validate: (value) =>
+ *       typeof (value as { host?: unknown }).host === "string"
+ *         ? { value: value as { host: string } }
+ *         : { issues: [{ message: "Expected text", path: ["host"] }] },
+ *   },
+ * };
+ * const client = createClient({ mockedApi: { resources: { "f/team/db": { host: "db.example.com" } } } });
+ * const { host } = await client.resources.get("f/team/db", { schema: hasHost });
+ * if (host !== "db.example.com") throw new Error(host);
+ * ```
+ */
 export interface StandardSchema<Output = unknown> {
   /** The interface's one property. */
   readonly "~standard": {

@@ -11,7 +11,7 @@
 export interface Files {
   /** Reads a file of UTF-8. */
   readonly readTextFile: (path: string) => Promise<string>;
-  /** Writes a file of UTF-8, and the folders that it is in. Whoever reads meanwhile sees the file before or this one, whole. */
+  /** Writes a file of UTF-8 in a folder, which is made if it must. Whoever reads meanwhile sees the file before or this one, whole. */
   readonly writeTextFile: (path: string, text: string) => Promise<void>;
   /** Tells whether there is a folder of that name. */
   readonly isFolder: (path: string) => Promise<boolean>;
@@ -71,7 +71,7 @@ export function files(): Files | undefined {
     readTextFile: (path) => fs.readFile(path, "utf8"),
     writeTextFile: async (path, text) => {
       const part = `${path}.${crypto.randomUUID()}.tmp`;
-      await fs.mkdir(path.replace(/[^/\\]*$/, "."), { recursive: true });
+      await fs.mkdir(path.replace(/[/\\][^/\\]*$/, "") || "/", { recursive: true });
       try {
         await fs.writeFile(part, text);
         await fs.rename(part, path);

@@ -12,6 +12,16 @@ import type { ClientOptions } from "./connection.ts";
 /**
  * Variables and resources that stand in for those of the workspace: what a file for `WM_MOCKED_API_FILE` holds, as JSON.
  * Functions of other groups ask the server.
+ *
+ * @example A script under test
+ * ```ts
+ * import { createClient } from "@windkit/windmill-client";
+ *
+ * const client = createClient({ mockedApi: { variables: { "f/team/greeting": "hello" } } });
+ * if (await client.variables.get("f/team/greeting") !== "hello") throw new Error("not the mock's");
+ * await client.variables.set("f/team/greeting", "good morning");
+ * if (await client.variables.get("f/team/greeting") !== "good morning") throw new Error("not what was written");
+ * ```
  */
 export interface MockedApi {
   /** Values of variables, by path. */
@@ -22,8 +32,8 @@ export interface MockedApi {
   readonly strict?: boolean;
 }
 
-/** What is done with a mock: `find` gives undefined for what is not there, where `get` is an error. */
-export type MockAction = "get" | "find" | "set";
+/** What is done with a mock: `find` gives undefined for what is not there, where `get` is an error; `all` gives all of it. */
+export type MockAction = "get" | "find" | "set" | "all";
 
 /** What a value is of. */
 export type MockKind = "variables" | "resources";
@@ -106,6 +116,13 @@ async function mockOf(Failure: Failure, client: ClientOptions, source: MockedApi
   }
 }
 
+function everything({ variables, resources, strict }: Mock): Required<MockedApi> {
+  const values = (texts: ReadonlyMap<string, string>): Record<string, unknown> =>
+    Object.fromEntries([...texts].map(([path, text]) => [path, JSON.parse(text)]));
+  // `as`: only texts become variables.
+  return { variables: values(variables) as Record<string, string>, resources: values(resources), strict };
+}
+
 /** Reads or writes a value of a mock; undefined when the server is to be asked. */
 export async function useMock(
   Failure: Failure,
@@ -113,10 +130,11 @@ export async function useMock(
   source: MockedApi | string,
   kind: MockKind,
   path: string,
-  action: MockAction,
+  action: MockAction = "get",
   value?: unknown,
 ): Promise<{ readonly value: unknown } | undefined> {
   const mock = await mockOf(Failure, client, source);
+  if (action === "all") return { value: everything(mock) };
   const name = `${path}`.replace(PREFIX[kind], "");
   if (action === "set") {
     mock[kind].set(name, JSON.stringify(value ?? null));
@@ -131,17 +149,4 @@ export async function useMock(
       JSON.stringify(name)
     } in ${mock.from}: add it, or set 'strict' to false there to ask the server`,
   );
-}
-
-/** What a mock holds now, with what was written to it. */
-export async function readMockedApi(
-  Failure: Failure,
-  client: ClientOptions,
-  source: MockedApi | string,
-): Promise<Required<MockedApi>> {
-  const { variables, resources, strict } = await mockOf(Failure, client, source);
-  const values = (texts: ReadonlyMap<string, string>): Record<string, unknown> =>
-    Object.fromEntries([...texts].map(([path, text]) => [path, JSON.parse(text)]));
-  // `as`: only texts become variables.
-  return { variables: values(variables) as Record<string, string>, resources: values(resources), strict };
 }

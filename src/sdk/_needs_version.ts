@@ -35,7 +35,10 @@ export async function refuseOlder(
 ): Promise<void> {
   const version = await readVersion(client, options);
   if (isOlder(version, needed)) {
-    throw new HostUnsupportedError(`${what} needs Windmill ${needed} or newer, found ${version}`, { cause });
+    throw new HostUnsupportedError(
+      `Cannot use ${what} on this server: expected Windmill ${needed} or newer, found ${version}`,
+      { cause },
+    );
   }
 }
 

@@ -46,7 +46,7 @@ export async function readResource(
   path: string,
   options: GetResourceOptions = {},
 ): Promise<unknown> {
-  const found = await mocked(client, "resources", path, "get");
+  const found = await mocked(client, "resources", path);
   if (found) return found.value;
   const { raw = false, jobId, allowCache } = options;
   const query = raw ? "" : queryOf({ job_id: jobId, allow_cache: allowCache });

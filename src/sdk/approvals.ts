@@ -6,7 +6,7 @@
 import { ConfigurationError } from "../base/errors.ts";
 import { encodeSegment } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
-import { randomBytes } from "../platform/random.ts";
+import { randomUint32 } from "../platform/random.ts";
 import { readResumeUrls, type ResumeUrls } from "../wire/approvals.ts";
 import { currentJob, jobRoute } from "./_current_job.ts";
 import { requestSince } from "./_needs_version.ts";
@@ -33,8 +33,7 @@ export async function readResumeAddresses(
 ): Promise<ResumeUrls> {
   const { approver, flowLevel, jobId } = options;
   // The server takes 32 bits without sign, and keeps one decision for each number: two askers must not draw the same.
-  const nonce = new DataView(randomBytes(4).buffer).getUint32(0);
-  const route = `${jobRoute(client, "jobs/resume_urls", currentJob(client, jobId))}/${nonce}`;
+  const route = `${jobRoute(client, "jobs/resume_urls", currentJob(client, jobId))}/${randomUint32()}`;
   const query = queryOf({ approver, flow_level: flowLevel });
   return readResumeUrls(await request(client, { route, query }, options));
 }
@@ -47,9 +46,7 @@ export async function readApprovalAddresses(
 ): Promise<ResumeUrls> {
   const { approver, jobId } = options;
   if (typeof key !== "string" || key.trim() === "" || /[/\\]/.test(key)) {
-    throw new RangeError(
-      `Expected the key of an approval, text that is not blank, without "/" and "\\", found ${JSON.stringify(key)}`,
-    );
+    throw new RangeError(`Expected a key without "/" and "\\", not blank, found ${JSON.stringify(key)}`);
   }
   const job = jobRoute(client, "jobs/wac_approval_urls", currentJob(client, jobId));
   const call = { route: `${job}/${encodeSegment(key, "key of an approval")}`, query: queryOf({ approver }) };
@@ -107,7 +104,7 @@ async function ask(
     names.split(" ").map((name) => {
       const value = given[name];
       if (place.includes(name) && (typeof value !== "string" || value === "")) {
-        throw new TypeError(`Cannot ask for an approval: expected text as '${name}', found ${JSON.stringify(value)}`);
+        throw new TypeError(`Expected text as '${name}', found ${JSON.stringify(value)}`);
       }
       const text = name.endsWith("Json") ? JSON.stringify(value) : value as string | undefined;
       return [name.replace(/[A-Z]/g, "_$&").toLowerCase(), text];

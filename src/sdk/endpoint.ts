@@ -26,7 +26,10 @@ export function callEndpoint(
 export interface Transport {
   /** Gives the id of the workspace; ConfigurationError when there is none. */
   readonly workspace: () => string;
-  /** Makes a request that no function speaks for. */
+  /**
+   * Makes a request that no function speaks for. The path is below `/api` and not encoded, such as
+   * `/w/{workspace}/scripts/list`; `{workspace}` is filled in.
+   */
   readonly request: (method: string, path: string, options?: RawRequestOptions) => Promise<RawAnswer>;
   /** Makes a GET request below `/api`; the endpoint, such as `/w/{workspace}/jobs/list?running=true`, may have a query. */
   readonly get: (endpoint: string, options?: RawRequestOptions) => Promise<RawAnswer>;

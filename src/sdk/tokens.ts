@@ -10,7 +10,22 @@ import { readPlain } from "../wire/plain.ts";
 import { refuseOlder } from "./_needs_version.ts";
 import { type ClientOptions, inWorkspace, queryOf, request } from "./connection.ts";
 
-/** Options of creating a token. */
+/**
+ * Options of creating a token.
+ *
+ * @example A token for an hour that may only run jobs
+ * ```ts
+ * import { createClient } from "@windkit/windmill-client";
+ *
+ * const client = createClient({
+ *   baseUrl: "https://windmill.example.com",
+ *   token: "secret",
+ *   fetch: (url, { body }) => Promise.resolve(new Response(`${url} ${body}`)),
+ * });
+ * const token = await client.tokens.create({ durationSeconds: 3600, label: "ci", scopes: ["jobs:run"] });
+ * if (!token.startsWith('https://windmill.example.com/api/users/tokens/create {"label":"ci"')) throw new Error(token);
+ * ```
+ */
 export interface CreateTokenOptions extends CallOptions {
   /** How long it is valid, in seconds. @default 86400 */
   readonly durationSeconds?: number;
@@ -40,7 +55,7 @@ export async function makeToken(client: ClientOptions, options: CreateTokenOptio
     );
   }
   const { label = `refresh${end === undefined ? "" : ` ${Math.floor(end.getTime() / 1000)}`}` } = options;
-  if (readOnly === true) await refuseOlder(client, "A read-only token", "1.701.0", options);
+  if (readOnly === true) await refuseOlder(client, "a read-only token", "1.701.0", options);
   const body = {
     label,
     // UTC, which the Z says: the official Python client puts it behind local time.

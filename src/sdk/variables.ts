@@ -34,7 +34,7 @@ function route(client: ClientOptions, action: string, path: string): string {
 
 /** Reads the value of a variable, decrypted. */
 export async function readVariable(client: ClientOptions, path: string, options?: CallOptions): Promise<string> {
-  const found = await mocked(client, "variables", path, "get");
+  const found = await mocked(client, "variables", path);
   // `as`: variables of a mock are texts.
   if (found) return found.value as string;
   return readString(await request(client, { route: route(client, "get_value", path) }, options));

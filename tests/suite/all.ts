@@ -5,6 +5,10 @@
  */
 
 import "./client_groups.ts";
+import "./client_mocked_api.ts";
+import "./client_schema.ts";
+import "./client_shared_folder.ts";
+import "./client_small_groups.ts";
 import "./client_transport.ts";
 import "./client_wait.ts";
 import "./client_wire.ts";
@@ -15,6 +19,7 @@ import "./engine_runs.ts";
 import "./errors.ts";
 import "./public_api.ts";
 import "./storage_conformance.ts";
+import "./wire_misc.ts";
 import "./workflow_calls.ts";
 import "./workflow_combinators.ts";
 import "./workflow_failures.ts";

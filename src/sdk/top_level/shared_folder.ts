@@ -41,22 +41,24 @@ export async function getSharedState<T = unknown>(
   return await readSharedValue({ ...options, path }) as T;
 }
 
+function noPickle(name: string): HostUnsupportedError {
+  return new HostUnsupportedError(`Pickle is a form of Python alone: use ${name}(), which is JSON`);
+}
+
 /**
- * Always rejects with HostUnsupportedError: pickle is Python's own form.
+ * Always rejects with HostUnsupportedError: pickle is a form of Python alone.
  *
  * @deprecated Use {@linkcode setSharedState} instead, which Python can read.
  */
 export async function setSharedStatePickle(_value?: unknown, _path?: string): Promise<never> {
-  throw new HostUnsupportedError(
-    "setSharedStatePickle() writes Python's own form: use setSharedState(), which is JSON",
-  );
+  throw noPickle("setSharedState");
 }
 
 /**
- * Always rejects with HostUnsupportedError: pickle is Python's own form.
+ * Always rejects with HostUnsupportedError: pickle is a form of Python alone.
  *
  * @deprecated Use {@linkcode getSharedState} instead.
  */
 export async function getSharedStatePickle(_path?: string): Promise<never> {
-  throw new HostUnsupportedError("getSharedStatePickle() reads Python's own form: use getSharedState(), which is JSON");
+  throw noPickle("getSharedState");
 }
