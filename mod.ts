@@ -127,7 +127,7 @@ export { context, getEnv } from "./src/sdk/top_level/context.ts";
 export { deprecate } from "./src/sdk/top_level/deprecate.ts";
 export { commitKafkaOffsets } from "./src/sdk/top_level/kafka.ts";
 export { getMockedApi } from "./src/sdk/top_level/mocked_api.ts";
-export { get, getClient, initGlobalClient, post } from "./src/sdk/top_level/raw.ts";
+export { get, getClient, initGlobalClient, post } from "./src/sdk/top_level/endpoint.ts";
 export {
   getSharedState,
   getSharedStatePickle,

@@ -4,17 +4,20 @@
  * @module
  */
 import { ConfigurationError } from "../base/errors.ts";
-import type { MockAction, MockKind } from "./_mocked_api.ts";
+import type { MockAction, MockKind } from "./_mock.ts";
 import { type ClientOptions, variable } from "./connection.ts";
 
 /**
  * Reads or writes a value of what stands in for the server: an option, else a file for a client that takes its workspace from
- * the environment. Gives undefined when there is neither, or when it leaves the value to the server.
+ * the environment. Asks the server with `ask` when there is neither, or when it leaves the value to the server.
  */
-export async function mocked(
+export function mocked<T>(
   client: ClientOptions,
+  ask: () => Promise<T>,
   ...what: [kind: MockKind, path: string, action?: MockAction, value?: unknown]
-): Promise<{ readonly value: unknown } | undefined> {
+): Promise<T> {
   const source = client.mockedApi ?? (client.workspace === undefined && variable(client, "WM_MOCKED_API_FILE"));
-  if (source) return (await import("./_mocked_api.ts")).useMock(ConfigurationError, client, source, ...what);
+  return source
+    ? import("./_mock.ts").then(({ use }) => use<T>(ConfigurationError, client, source, ask, ...what))
+    : ask();
 }

@@ -10,7 +10,7 @@ import { HostUnsupportedError, WindmillApiError } from "../base/errors.ts";
 import type { CallOptions } from "../http/transport.ts";
 import type { Answer } from "../wire/answer.ts";
 import { readPlain } from "../wire/plain.ts";
-import { type Call, type ClientOptions, request } from "./connection.ts";
+import { type ClientOptions, request } from "./connection.ts";
 
 /** Reads the version of the server, for example `CE v1.735.0`. */
 export async function readVersion(client: ClientOptions, options?: CallOptions): Promise<string> {
@@ -43,15 +43,15 @@ export async function refuseOlder(
 }
 
 /** Makes a call that servers know since the version `needed`. */
-export async function requestSince(
+export async function callSince(
   client: ClientOptions,
   what: string,
   needed: string,
-  call: Call,
-  options?: CallOptions,
+  options: CallOptions | undefined,
+  call: () => Promise<Answer>,
 ): Promise<Answer> {
   try {
-    return await request(client, call, options);
+    return await call();
   } catch (error) {
     if (error instanceof WindmillApiError && error.status === 404 && !/^Not found/i.test(error.body)) {
       try {

@@ -40,51 +40,59 @@ function route(client: ClientOptions, action: string, path: string): string {
   return inWorkspace(client, `resources/${action}/${encodePath(path, "resource", PREFIX)}`);
 }
 
-/** Reads the value of a resource, with what it refers to filled in unless `raw`. */
-export async function readResource(
-  client: ClientOptions,
-  path: string,
-  options: GetResourceOptions = {},
-): Promise<unknown> {
-  const found = await mocked(client, "resources", path);
-  if (found) return found.value;
+/** Asks the server for the value of a resource. */
+async function ask(client: ClientOptions, path: string, options: GetResourceOptions = {}): Promise<unknown> {
   const { raw = false, jobId, allowCache } = options;
   const query = raw ? "" : queryOf({ job_id: jobId, allow_cache: allowCache });
   const action = raw ? "get_value" : "get_value_interpolated";
   return readJson(await request(client, { route: route(client, action, path), query }, options), "JSON");
 }
 
+/** Reads the value of a resource, with what it refers to filled in unless `raw`. */
+export function readResource(client: ClientOptions, path: string, options?: GetResourceOptions): Promise<unknown> {
+  return mocked(client, () => ask(client, path, options), "resources", path);
+}
+
 /** Reads the value of a resource, or gives undefined when the server says that there is none. Other errors stay errors. */
-export async function findResource(
-  client: ClientOptions,
-  path: string,
-  options?: GetResourceOptions,
-): Promise<unknown> {
-  const found = await mocked(client, "resources", path, "find");
-  if (found) return found.value;
-  try {
-    return await readResource(client, path, options);
-  } catch (error) {
-    if (hasCode(error, "WINDMILL_API") && (error as { status?: unknown }).status === 404) return undefined;
-    throw error;
+export function findResource(client: ClientOptions, path: string, options?: GetResourceOptions): Promise<unknown> {
+  async function find(): Promise<unknown> {
+    try {
+      return await ask(client, path, options);
+    } catch (error) {
+      if (hasCode(error, "WINDMILL_API") && (error as { status?: unknown }).status === 404) return undefined;
+      throw error;
+    }
   }
+  return mocked(client, find, "resources", path, "find");
 }
 
 /** Tells whether a resource exists. */
-export async function resourceExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
-  const found = await mocked(client, "resources", path, "find");
-  if (found) return found.value !== undefined;
-  return readBoolean(await request(client, { route: route(client, "exists", path) }, options));
+export function resourceExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
+  return mocked(
+    client,
+    async () => readBoolean(await request(client, { route: route(client, "exists", path) }, options)),
+    "resources",
+    path,
+    "exists",
+  );
 }
 
 /** Writes the value of a resource, and creates it if there is none and its type is given. */
-export async function writeResource(
+export function writeResource(
+  client: ClientOptions,
+  path: string,
+  value: unknown,
+  options?: SetResourceOptions,
+): Promise<void> {
+  return mocked(client, () => store(client, path, value, options), "resources", path, "set", value);
+}
+
+async function store(
   client: ClientOptions,
   path: string,
   value: unknown,
   options: SetResourceOptions = {},
 ): Promise<void> {
-  if (await mocked(client, "resources", path, "set", value)) return;
   const { resourceType, description } = options;
   // JSON has no undefined: a body without the field would not be accepted.
   const stored = value ?? null;

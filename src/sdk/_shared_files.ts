@@ -1,5 +1,5 @@
 /**
- * The files of the shared folder. Loaded when they are used, and not before; like `_mocked_api.ts` it imports nothing that is
+ * The files of the shared folder. Loaded when they are used, and not before; like `_mock.ts` it imports nothing that is
  * loaded without it.
  *
  * @module

@@ -9,7 +9,7 @@ import type { CallOptions } from "../http/transport.ts";
 import { randomUint32 } from "../platform/random.ts";
 import { readResumeUrls, type ResumeUrls } from "../wire/approvals.ts";
 import { currentJob, jobRoute } from "./_current_job.ts";
-import { requestSince } from "./_needs_version.ts";
+import { callSince } from "./_needs_version.ts";
 import { type ClientOptions, queryOf, request, variable } from "./connection.ts";
 
 /** Options of reading the addresses of an approval. */
@@ -50,7 +50,9 @@ export async function readApprovalAddresses(
   }
   const job = jobRoute(client, "jobs/wac_approval_urls", currentJob(client, jobId));
   const call = { route: `${job}/${encodeSegment(key, "key of an approval")}`, query: queryOf({ approver }) };
-  return readResumeUrls(await requestSince(client, "getApprovalUrls()", "1.771.0", call, options));
+  return readResumeUrls(
+    await callSince(client, "getApprovalUrls()", "1.771.0", options, () => request(client, call, options)),
+  );
 }
 
 /** What a request for an approval says in Slack and in Teams. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { CallOptions } from "../http/transport.ts";
-import type { MockedApi } from "./_mocked_api.ts";
+import type { MockedApi } from "./_mock.ts";
 import { readVersion } from "./_needs_version.ts";
 import { type ApprovalsGroup, approvalsGroup } from "./approvals.ts";
 import { checkOptions, type ClientOptions } from "./connection.ts";
@@ -50,7 +50,7 @@ export type { SetVariableOptions, VariablesGroup } from "./variables.ts";
 export type { SchemaAnswer, SchemaOutput, StandardSchema } from "../base/standard_schema.ts";
 export type { ResumeUrls } from "../wire/approvals.ts";
 export type { GlobalUser, WorkspaceUser } from "../wire/users.ts";
-export type { MockedApi } from "./_mocked_api.ts";
+export type { MockedApi } from "./_mock.ts";
 export type {
   ApprovalMessage,
   ApprovalsGroup,

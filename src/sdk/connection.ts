@@ -8,7 +8,7 @@ import { encodeSegment } from "../base/url.ts";
 import { type CallOptions, send, type TransportOptions, type WireRequest } from "../http/transport.ts";
 import { readEnv } from "../platform/env.ts";
 import type { Answer } from "../wire/answer.ts";
-import type { MockedApi } from "./_mocked_api.ts";
+import type { MockedApi } from "./_mock.ts";
 
 /**
  * Options of {@linkcode createClient}. What is not given is read from the environment at each call, so a process whose

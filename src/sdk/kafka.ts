@@ -4,9 +4,9 @@
  * @module
  */
 import { encodePath } from "../base/url.ts";
-import type { CallOptions } from "../http/transport.ts";
-import { requestSince } from "./_needs_version.ts";
-import { type ClientOptions, inWorkspace } from "./connection.ts";
+import { type CallOptions, send } from "../http/transport.ts";
+import { callSince } from "./_needs_version.ts";
+import { type ClientOptions, inWorkspace, prepare, withBody } from "./connection.ts";
 
 /** A message that was dealt with, as the trigger's event names it. */
 export interface KafkaOffset {
@@ -40,16 +40,18 @@ export async function commitOffset(
   if (typeof topic !== "string" || topic === "") {
     throw new TypeError(`'topic' must be text: current value is ${JSON.stringify(topic)}`);
   }
-  const call = {
-    method: "POST",
-    route: inWorkspace(client, `kafka_triggers/commit_offsets/${encodePath(triggerPath, "Kafka trigger")}`),
-    // By hand: JSON.stringify refuses a bigint, and a number would lose its last digits.
-    content: `{"topic":${JSON.stringify(topic)},"partition":${digits(partition, "partition", 0x7fff_ffffn)},` +
-      `"offset":${digits(offset, "offset", 0x7fff_ffff_ffff_ffffn)}}`,
-    contentType: "application/json",
-    idempotent: true,
-  };
-  await requestSince(client, "commitKafkaOffsets()", "1.655.0", call, options);
+  const route = inWorkspace(client, `kafka_triggers/commit_offsets/${encodePath(triggerPath, "Kafka trigger")}`);
+  // By hand: JSON.stringify refuses a bigint, and a number would lose its last digits.
+  const body = `{"topic":${JSON.stringify(topic)},"partition":${digits(partition, "partition", 0x7fff_ffffn)},` +
+    `"offset":${digits(offset, "offset", 0x7fff_ffff_ffff_ffffn)}}`;
+  const call = prepare(client, { method: "POST", route, idempotent: true }, options);
+  await callSince(
+    client,
+    "commitKafkaOffsets()",
+    "1.655.0",
+    options,
+    () => send(withBody(call, body, "application/json")),
+  );
 }
 
 /** Offsets of Kafka triggers. */

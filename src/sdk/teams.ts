@@ -4,7 +4,7 @@
  * @module
  */
 import type { CallOptions } from "../http/transport.ts";
-import { type ClientOptions, request } from "./connection.ts";
+import { type ClientOptions, post } from "./connection.ts";
 
 /** Options of sending a message to Teams. */
 export interface TeamsMessageOptions extends CallOptions {
@@ -26,7 +26,7 @@ export async function sendToTeams(
     throw new TypeError("Cannot send a message to Teams: expected the id of a conversation and a text");
   }
   const body = { conversation_id: conversationId, text, success, card_block: cardBlock };
-  await request(client, { method: "POST", route: "teams/activities", body }, options);
+  await post(client, { route: "teams/activities", body }, options);
 }
 
 /** Messages to Microsoft Teams. */

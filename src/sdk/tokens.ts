@@ -8,7 +8,7 @@ import type { CallOptions } from "../http/transport.ts";
 import { systemClock } from "../platform/network.ts";
 import { readPlain } from "../wire/plain.ts";
 import { refuseOlder } from "./_needs_version.ts";
-import { type ClientOptions, inWorkspace, queryOf, request } from "./connection.ts";
+import { type ClientOptions, inWorkspace, post, queryOf, request } from "./connection.ts";
 
 /**
  * Options of creating a token.
@@ -64,7 +64,7 @@ export async function makeToken(client: ClientOptions, options: CreateTokenOptio
     workspace_id: workspaceId,
     read_only: readOnly,
   };
-  return readPlain(await request(client, { method: "POST", route: "users/tokens/create", body }, options), "a token");
+  return readPlain(await post(client, { route: "users/tokens/create", body }, options), "a token");
 }
 
 /** Options of getting an OIDC token. */

@@ -33,18 +33,24 @@ function route(client: ClientOptions, action: string, path: string): string {
 }
 
 /** Reads the value of a variable, decrypted. */
-export async function readVariable(client: ClientOptions, path: string, options?: CallOptions): Promise<string> {
-  const found = await mocked(client, "variables", path);
-  // `as`: variables of a mock are texts.
-  if (found) return found.value as string;
-  return readString(await request(client, { route: route(client, "get_value", path) }, options));
+export function readVariable(client: ClientOptions, path: string, options?: CallOptions): Promise<string> {
+  return mocked(
+    client,
+    async () => readString(await request(client, { route: route(client, "get_value", path) }, options)),
+    "variables",
+    path,
+  );
 }
 
 /** Tells whether a variable exists. */
-export async function variableExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
-  const found = await mocked(client, "variables", path, "find");
-  if (found) return found.value !== undefined;
-  return readBoolean(await request(client, { route: route(client, "exists", path) }, options));
+export function variableExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
+  return mocked(
+    client,
+    async () => readBoolean(await request(client, { route: route(client, "exists", path) }, options)),
+    "variables",
+    path,
+    "exists",
+  );
 }
 
 /** Writes the value of a variable, and creates it if there is none. */
@@ -52,13 +58,21 @@ export async function writeVariable(
   client: ClientOptions,
   path: string,
   value: string,
-  options: SetVariableOptions = {},
+  options?: SetVariableOptions,
 ): Promise<void> {
-  const { isSecret, description, keepExisting = false } = options;
   if (typeof value !== "string") {
     throw new TypeError(`Cannot set variable ${JSON.stringify(path)}: expected a string, found a ${typeof value}`);
   }
-  if (await mocked(client, "variables", path, "set", value)) return;
+  await mocked(client, () => store(client, path, value, options), "variables", path, "set", value);
+}
+
+async function store(
+  client: ClientOptions,
+  path: string,
+  value: string,
+  options: SetVariableOptions = {},
+): Promise<void> {
+  const { isSecret, description, keepExisting = false } = options;
   async function update(): Promise<void> {
     const body = { value, ...(keepExisting ? {} : { is_secret: isSecret, description }) };
     await post(client, { route: route(client, "update", path), body, idempotent: true }, options);

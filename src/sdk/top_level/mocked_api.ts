@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { MockedApi } from "../_mocked_api.ts";
+import type { MockedApi } from "../_mock.ts";
 import { defaultClient } from "../default_client.ts";
 import { readMocks } from "../mocked_api.ts";
 

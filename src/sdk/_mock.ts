@@ -32,8 +32,11 @@ export interface MockedApi {
   readonly strict?: boolean;
 }
 
-/** What is done with a mock: `find` gives undefined for what is not there, where `get` is an error; `all` gives all of it. */
-export type MockAction = "get" | "find" | "set" | "all";
+/**
+ * What is done with a mock: `find` gives undefined for what is not there, where `get` is an error; `exists` tells whether it is
+ * there; `all` gives all of the mock.
+ */
+export type MockAction = "get" | "find" | "exists" | "set" | "all";
 
 /** What a value is of. */
 export type MockKind = "variables" | "resources";
@@ -123,27 +126,26 @@ function everything({ variables, resources, strict }: Mock): Required<MockedApi>
   return { variables: values(variables) as Record<string, string>, resources: values(resources), strict };
 }
 
-/** Reads or writes a value of a mock; undefined when the server is to be asked. */
-export async function useMock(
+/** Reads or writes a value of a mock, and asks the server with `ask` for what a mock that is not strict does not have. */
+export async function use<T>(
   Failure: Failure,
   client: ClientOptions,
   source: MockedApi | string,
+  ask: () => Promise<T>,
   kind: MockKind,
   path: string,
   action: MockAction = "get",
   value?: unknown,
-): Promise<{ readonly value: unknown } | undefined> {
+): Promise<T> {
   const mock = await mockOf(Failure, client, source);
-  if (action === "all") return { value: everything(mock) };
   const name = `${path}`.replace(PREFIX[kind], "");
-  if (action === "set") {
-    mock[kind].set(name, JSON.stringify(value ?? null));
-    return { value };
-  }
   const text = mock[kind].get(name);
-  if (text !== undefined) return { value: JSON.parse(text) };
-  if (!mock.strict) return undefined;
-  if (action === "find") return { value: undefined };
+  // `as`: what the action gives is what the caller takes for it, as with the server's answer.
+  if (action === "all") return everything(mock) as T;
+  if (action === "set") return void mock[kind].set(name, JSON.stringify(value ?? null)) as T;
+  if (text !== undefined) return (action === "exists" ? true : JSON.parse(text)) as T;
+  if (!mock.strict) return await ask();
+  if (action !== "get") return (action === "exists" ? false : undefined) as T;
   throw new Failure(
     `No ${kind.slice(0, -1)} ${
       JSON.stringify(name)
