@@ -29,7 +29,7 @@ export async function readText(response: Response, limit: number): Promise<strin
   const reader = response.body?.getReader();
   const decoder = new TextDecoder();
   let text = "";
-  while (reader !== undefined && text.length < limit) {
+  while (reader && text.length < limit) {
     const { done, value } = await reader.read();
     text += decoder.decode(value, { stream: !done });
     if (done) break;

@@ -20,10 +20,9 @@ export function readEnv(name: string, denied?: string[]): string | undefined {
   const machine: Machine = globalThis;
   try {
     // Deno first: in Deno, touching `process` at all loads 15 ms of Node compatibility.
-    return (machine.Deno?.env ? machine.Deno.env.get(name) : machine.process?.env?.[name]) || undefined;
+    return machine.Deno?.env ? machine.Deno.env.get(name) : machine.process?.env?.[name];
   } catch {
     // Deno throws one of two classes, by version, when the permission is missing; nothing else fails here.
     denied?.push(name);
-    return undefined;
   }
 }

@@ -132,9 +132,9 @@ export async function use<T>(
   client: ClientOptions,
   source: MockedApi | string,
   ask: () => Promise<T>,
-  kind: MockKind,
   path: string,
   action: MockAction = "get",
+  kind: MockKind = "variables",
   value?: unknown,
 ): Promise<T> {
   const mock = await mockOf(Failure, client, source);

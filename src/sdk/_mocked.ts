@@ -14,9 +14,9 @@ import { type ClientOptions, variable } from "./connection.ts";
 export function mocked<T>(
   client: ClientOptions,
   ask: () => Promise<T>,
-  ...what: [kind: MockKind, path: string, action?: MockAction, value?: unknown]
+  ...what: [path: string, action?: MockAction, kind?: MockKind, value?: unknown]
 ): Promise<T> {
-  const source = client.mockedApi ?? (client.workspace === undefined && variable(client, "WM_MOCKED_API_FILE"));
+  const source = client.mockedApi ?? (client.workspace ? undefined : variable(client, "WM_MOCKED_API_FILE"));
   return source
     ? import("./_mock.ts").then(({ use }) => use<T>(ConfigurationError, client, source, ask, ...what))
     : ask();

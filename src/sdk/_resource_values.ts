@@ -50,7 +50,7 @@ async function ask(client: ClientOptions, path: string, options: GetResourceOpti
 
 /** Reads the value of a resource, with what it refers to filled in unless `raw`. */
 export function readResource(client: ClientOptions, path: string, options?: GetResourceOptions): Promise<unknown> {
-  return mocked(client, () => ask(client, path, options), "resources", path);
+  return mocked(client, () => ask(client, path, options), path, "get", "resources");
 }
 
 /** Reads the value of a resource, or gives undefined when the server says that there is none. Other errors stay errors. */
@@ -63,7 +63,7 @@ export function findResource(client: ClientOptions, path: string, options?: GetR
       throw error;
     }
   }
-  return mocked(client, find, "resources", path, "find");
+  return mocked(client, find, path, "find", "resources");
 }
 
 /** Tells whether a resource exists. */
@@ -71,9 +71,9 @@ export function resourceExists(client: ClientOptions, path: string, options?: Ca
   return mocked(
     client,
     async () => readBoolean(await request(client, { route: route(client, "exists", path) }, options)),
-    "resources",
     path,
     "exists",
+    "resources",
   );
 }
 
@@ -84,7 +84,7 @@ export function writeResource(
   value: unknown,
   options?: SetResourceOptions,
 ): Promise<void> {
-  return mocked(client, () => store(client, path, value, options), "resources", path, "set", value);
+  return mocked(client, () => store(client, path, value, options), path, "set", "resources", value);
 }
 
 async function store(

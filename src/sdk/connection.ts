@@ -68,9 +68,8 @@ export interface PostCall extends Call {
 
 /** Reads a variable for a client; the empty text counts as unset. */
 export function variable(client: ClientOptions, name: string, denied?: string[]): string | undefined {
-  if (client.env === undefined) return readEnv(name, denied);
-  const value = client.env[name];
-  return typeof value === "string" && value !== "" ? value : undefined;
+  const value = client.env ? client.env[name] : readEnv(name, denied);
+  if (typeof value === "string" && value !== "") return value;
 }
 
 /**
@@ -87,7 +86,7 @@ export function setting(
   const denied: string[] = [];
   let value = given;
   for (const name of names) value ??= variable(client, name, denied);
-  if (value !== undefined && valid.test(value)) return value;
+  if (value && valid.test(value)) return value;
   throw new ConfigurationError(
     `Expected ${what} or in ${names.join(" or ")}, found ${value ? "something else" : "nothing"}` +
       (denied.length > 0 ? ` (no permission: run with --allow-env=${denied})` : ""),
@@ -138,7 +137,7 @@ export function prepare(client: ClientOptions, call: Call, options: CallOptions 
     for (const name in given) headers[name.toLowerCase()] = given[name] ?? "";
   }
   const token = tokenOf(client);
-  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  if (token) headers.authorization = `Bearer ${token}`;
   // No cookies unless they are asked for; workerd, which knows none, refuses the field itself.
   if ("credentials" in Request.prototype) init.credentials = client.credentials ?? "omit";
   const url = `${baseOf(client)}/api/${call.route}`;

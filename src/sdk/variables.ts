@@ -37,7 +37,6 @@ export function readVariable(client: ClientOptions, path: string, options?: Call
   return mocked(
     client,
     async () => readString(await request(client, { route: route(client, "get_value", path) }, options)),
-    "variables",
     path,
   );
 }
@@ -47,7 +46,6 @@ export function variableExists(client: ClientOptions, path: string, options?: Ca
   return mocked(
     client,
     async () => readBoolean(await request(client, { route: route(client, "exists", path) }, options)),
-    "variables",
     path,
     "exists",
   );
@@ -63,7 +61,7 @@ export async function writeVariable(
   if (typeof value !== "string") {
     throw new TypeError(`Cannot set variable ${JSON.stringify(path)}: expected a string, found a ${typeof value}`);
   }
-  await mocked(client, () => store(client, path, value, options), "variables", path, "set", value);
+  await mocked(client, () => store(client, path, value, options), path, "set", "variables", value);
 }
 
 async function store(

@@ -35,7 +35,7 @@ export function apiError(
   options?: ErrorOptions,
 ): WindmillApiError {
   return new WindmillApiError(
-    `${request.method} ${request.url} ${status === 0 ? "got no whole answer" : `answered ${status}`}: ${words}`,
+    `${request.method} ${request.url} ${status ? `answered ${status}` : "got no whole answer"}: ${words}`,
     { status, request, body: body.slice(0, ERROR_BODY_LIMIT) },
     options,
   );
@@ -60,7 +60,7 @@ export function readJson<T = unknown>(
     found = `a value of type ${Array.isArray(value) ? "array" : value === null ? "null" : typeof value}`;
   } catch {
     // The parser's own words quote the text, and with it perhaps a secret.
-    found = text.trim() === "" ? "nothing" : /^\s*</.test(text) ? "HTML" : "broken JSON";
+    found = text.trim() ? /^\s*</.test(text) ? "HTML" : "broken JSON" : "nothing";
   }
   throw unreadable(answer, expected, found);
 }
