@@ -10,8 +10,7 @@ interface Machine {
 }
 
 /**
- * Reads a variable: `Deno.env`, else `process.env`, else nothing. The empty text counts as unset, because Windmill's workers
- * set reserved variables without a value to it.
+ * Reads a variable: `Deno.env`, else `process.env`, else nothing.
  *
  * @param name the variable
  * @param denied takes the name when the runtime does not permit to read it; the variable then counts as unset

@@ -18,6 +18,6 @@ export function mocked<T>(
 ): Promise<T> {
   const source = client.mockedApi ?? (client.workspace ? undefined : variable(client, "WM_MOCKED_API_FILE"));
   return source
-    ? import("./_mock.ts").then(({ use }) => use<T>(ConfigurationError, client, source, ask, ...what))
+    ? import("./_mock.ts").then((mock) => mock.use<T>(ConfigurationError, client, source, ask, ...what))
     : ask();
 }

@@ -66,7 +66,7 @@ export interface PostCall extends Call {
   readonly body: unknown;
 }
 
-/** Reads a variable for a client; the empty text counts as unset. */
+/** Reads a variable for a client; `""` counts as unset: workers set reserved variables without a value to it. */
 export function variable(client: ClientOptions, name: string, denied?: string[]): string | undefined {
   const value = client.env ? client.env[name] : readEnv(name, denied);
   if (typeof value === "string" && value !== "") return value;
@@ -105,7 +105,7 @@ function baseOf(client: ClientOptions): string {
     client.baseUrl,
     // No user, query or fragment: they would end up in the wrong place, and in errors.
     /^https?:\/\/[^\s/?#@][^\s?#@]*$/,
-    "an address like https://host/path as option 'baseUrl'",
+    "an address like https://host as option 'baseUrl'",
     "BASE_INTERNAL_URL",
     "BASE_URL",
     "WM_BASE_URL",
@@ -134,7 +134,7 @@ export function prepare(client: ClientOptions, call: Call, options: CallOptions 
   const headers: Record<string, string> = { accept: call.accept ?? "application/json" };
   const init: RequestInit = { method, headers, redirect: "manual" };
   for (const given of [client.headers, options.headers]) {
-    for (const name in given) headers[name.toLowerCase()] = given[name] ?? "";
+    for (const name in given) headers[name.toLowerCase()] = given[name] as string; // `as`: it has that name
   }
   const token = tokenOf(client);
   if (token) headers.authorization = `Bearer ${token}`;

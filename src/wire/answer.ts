@@ -23,9 +23,6 @@ export interface Answer {
   readonly text: string;
 }
 
-/** How much of a body an error keeps, in UTF-16 code units: at most one per byte. */
-export const ERROR_BODY_LIMIT = 65_536;
-
 /** The error of a call; status 0 when no whole answer came. */
 export function apiError(
   request: ShownRequest,
@@ -36,7 +33,8 @@ export function apiError(
 ): WindmillApiError {
   return new WindmillApiError(
     `${request.method} ${request.url} ${status ? `answered ${status}` : "got no whole answer"}: ${words}`,
-    { status, request, body: body.slice(0, ERROR_BODY_LIMIT) },
+    // At most 64 KiB of it are kept, as of a body that `readText` reads.
+    { status, request, body: body.slice(0, 65_536) },
     options,
   );
 }
@@ -57,7 +55,7 @@ export function readJson<T = unknown>(
   try {
     const value: unknown = JSON.parse(text);
     if (accepts?.(value) !== false) return value as T;
-    found = `a value of type ${Array.isArray(value) ? "array" : value === null ? "null" : typeof value}`;
+    found = `a value of type ${value === null ? value : typeof value}`;
   } catch {
     // The parser's own words quote the text, and with it perhaps a secret.
     found = text.trim() ? /^\s*</.test(text) ? "HTML" : "broken JSON" : "nothing";
