@@ -117,8 +117,10 @@ const INIT_MANIFEST = `${
 
 async function checkUse(project: Project, hasSqlite: boolean): Promise<void> {
   const text = output(await project.script(["use_package.mjs", ...(hasSqlite ? ["sqlite"] : [])]));
-  const { variable, official, urls, memory, sqlite, resumed } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  const found = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  const { variable, official, later, urls, memory, sqlite, resumed } = found;
   deepStrictEqual([variable, official, memory], ["blue", "blue", 18]);
+  deepStrictEqual(later, ["green", { n: 1 }]);
   const [url] = urls as readonly string[];
   match(url ?? "", /^http:\/\/wm\.test\/api\/w\/lab\/variables\/get_value\/u\/ada\/colour/);
   deepStrictEqual(urls, [url, url]);
