@@ -4,6 +4,7 @@
  * @module
  */
 
+import "./client_approvals.ts";
 import "./client_groups.ts";
 import "./client_mocked_api.ts";
 import "./client_schema.ts";
