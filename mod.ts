@@ -68,6 +68,7 @@ export {
   setFlowUserState,
   setInternalState,
   setState,
+  state,
   statePath,
 } from "./src/sdk/top_level/state.ts";
 export {
@@ -90,6 +91,59 @@ export {
   setProgress,
   waitJob,
 } from "./src/sdk/top_level/jobs.ts";
+// Approvals, Teams, Kafka, tokens, users, version, context, mocked API, raw calls, shared folder, base64.
+export type {
+  ApprovalMessage,
+  ApprovalsGroup,
+  ApprovalUrlOptions,
+  CheckedResourceOptions,
+  CreateTokenOptions,
+  GlobalUser,
+  IdTokenOptions,
+  JobContext,
+  KafkaGroup,
+  KafkaOffset,
+  MockedApi,
+  ResumeUrlOptions,
+  ResumeUrls,
+  SchemaAnswer,
+  SchemaOutput,
+  SharedGroup,
+  SharedOptions,
+  SlackApproval,
+  StandardSchema,
+  TeamsApproval,
+  TeamsGroup,
+  TeamsMessageOptions,
+  TokensGroup,
+  Transport,
+  UsersGroup,
+  WorkspaceUser,
+} from "./src/sdk/client.ts";
+export { base64ToUint8Array, uint8ArrayToBase64 } from "./src/sdk/top_level/base64.ts";
+export {
+  getApprovalUrls,
+  getResumeEndpoints,
+  getResumeUrls,
+  requestInteractiveSlackApproval,
+  requestInteractiveTeamsApproval,
+} from "./src/sdk/top_level/approvals.ts";
+export { context, getEnv } from "./src/sdk/top_level/context.ts";
+export { deprecate } from "./src/sdk/top_level/deprecate.ts";
+export { commitKafkaOffsets } from "./src/sdk/top_level/kafka.ts";
+export { getMockedApi } from "./src/sdk/top_level/mocked_api.ts";
+export { get, getClient, initGlobalClient, post } from "./src/sdk/top_level/endpoint.ts";
+export {
+  getSharedState,
+  getSharedStatePickle,
+  setSharedState,
+  setSharedStatePickle,
+  SHARED_FOLDER,
+} from "./src/sdk/top_level/shared_folder.ts";
+export { sendTeamsMessage } from "./src/sdk/top_level/teams.ts";
+export { createToken, getIdToken } from "./src/sdk/top_level/tokens.ts";
+export { user, usernameToEmail, whoami } from "./src/sdk/top_level/users.ts";
+export { getVersion, version } from "./src/sdk/top_level/version.ts";
 
 // Types of a workspace, which programs declare; types that Windmill knows by name.
 export type {
@@ -198,7 +252,9 @@ export {
   ConfigurationError,
   DeadlineError,
   hasCode,
+  HostUnsupportedError,
   JobFailedError,
+  ValidationError,
   WindmillApiError,
 } from "./src/base/errors.ts";
-export type { WindkitErrorCode } from "./src/base/errors.ts";
+export type { ValidationIssue, WindkitErrorCode } from "./src/base/errors.ts";

@@ -3,7 +3,8 @@
  *
  * Everything that the root reaches becomes one file, the core. The other entries keep their places, share what they share in
  * files of their own, and take what is in the core from there, so that each class and each variable of a module exists
- * once, whichever subpaths a program imports. The core exports single names and no objects of names: bundlers leave out what a
+ * once, whichever subpaths a program imports. So does a module that is imported when it is needed, by the core too: the core
+ * is what the root reaches at its start. The core exports single names and no objects of names: bundlers leave out what a
  * program does not use.
  *
  * @module
@@ -65,15 +66,17 @@ export async function installBundler(): Promise<void> {
 /** Joins the modules, and gives the files that take their place. The same modules give the same bytes. */
 export async function bundleModules(input: BundleInput): Promise<ReadonlyMap<string, Uint8Array>> {
   const { modules, graph, root, programs } = input;
-  const core = [...reachable(graph, [root])].filter((path) => modules.has(path)).sort();
+  // What is imported when it is needed is no part of what is always loaded.
+  const eager = new Map([...graph].map(([path, imports]) => [path, imports.filter(({ dynamic }) => dynamic !== true)]));
+  const core = [...reachable(eager, [root])].filter((path) => modules.has(path)).sort();
   const lazy = [...graph].flatMap(([path, imports]) =>
     path.endsWith(".js") ? imports.filter(({ dynamic }) => dynamic === true).map((found) => found.path ?? "") : []
-  );
+  ).filter((path) => modules.has(path));
   const found = core.find((path) => lazy.includes(path));
   if (found !== undefined) {
     throw new Error(`Cannot join "${found}" to the core: it is imported when it is needed, and the core is always`);
   }
-  const entries = [...new Set([...input.entries, ...lazy.filter((path) => modules.has(path))])].sort();
+  const entries = [...new Set([...input.entries, ...lazy])].sort();
   const names = await exportsOf(entries.filter((path) => core.includes(path)), input);
   const drafts = new Map<string, Draft>([...names].map(([path, list]) => [path, {
     imports: [],
@@ -83,7 +86,7 @@ export async function bundleModules(input: BundleInput): Promise<ReadonlyMap<str
   const outer = entries.filter((path) => !core.includes(path));
   for (const [path, text] of await bundleOuter(input, { core, outer })) drafts.set(path, draft(text, core));
   const wanted = [...drafts.values()].flatMap(({ imports, exports }) => [...imports, ...exports]);
-  const { text, localNames } = await bundleCore(input, wanted);
+  const { text, localNames } = await bundleCore(input, { wanted, lazy });
   const files = new Map([[CORE_PATH, text]]);
   for (const [path, { imports, exports, text: body }] of drafts) {
     const address = relativePath(path, CORE_PATH);
@@ -200,17 +203,22 @@ async function bundleOuter(
 /** The core, with the names that the others want, and by which name in it each is known. */
 async function bundleCore(
   { modules, ...input }: BundleInput,
-  wanted: readonly Binding[],
+  { wanted, lazy }: { readonly wanted: readonly Binding[]; readonly lazy: readonly string[] },
 ): Promise<{ readonly text: string; readonly localNames: ReadonlyMap<string, string> }> {
-  const folder = join(input.folder, "core");
+  const folder = join(await Deno.realPath(input.folder), "core"); // The bundler compares real paths.
   const unique = [...new Map(wanted.map((binding) => [key(binding), binding]))].sort(([a], [b]) => a < b ? -1 : 1);
   const lines = unique.map(([, { path, name }], at) =>
     `export { ${name} as wanted_${at} } from "${relativePath(CORE_PATH, path)}";\n`
   );
   await writeModules(folder, new Map<string, Uint8Array | string>([...modules, [CORE_PATH, lines.join("")]]));
-  const { outputs } = await esbuild(folder, [CORE_PATH], BUNDLE);
+  const { outputs } = await esbuild(folder, [CORE_PATH], [
+    ...BUNDLE,
+    ...lazy.map((path) => `--external:${join(folder, path)}`),
+  ]);
   for (const [path, { inputs }] of Object.entries(outputs)) checkPlaces(modules, path.slice(4), inputs);
-  const written = (await Deno.readTextFile(join(folder, "out", CORE_PATH))).trimEnd();
+  // The bundler names what it left outside from its folder "out".
+  const written = (await Deno.readTextFile(join(folder, "out", CORE_PATH))).trimEnd()
+    .replaceAll(/\bimport\("\.\.\/([^"]+)"\)/g, (_, path: string) => `import("${relativePath(CORE_PATH, path)}")`);
   const end = /export\{([^{}]*)\};?$/.exec(written);
   const pairs = (end?.[1] ?? "").split(",").map((part) => part.split(" as wanted_"));
   const locals = new Map(pairs.map(([local = "", at]) => [Number(at), local]));

@@ -118,8 +118,9 @@ const INIT_MANIFEST = `${
 async function checkUse(project: Project, hasSqlite: boolean): Promise<void> {
   const text = output(await project.script(["use_package.mjs", ...(hasSqlite ? ["sqlite"] : [])]));
   const found = JSON.parse(text) as Readonly<Record<string, unknown>>;
-  const { variable, official, mocked, urls, memory, sqlite, resumed } = found;
+  const { variable, official, mocked, later, urls, memory, sqlite, resumed } = found;
   deepStrictEqual([variable, official, mocked, memory], ["blue", "blue", 14, 18]);
+  deepStrictEqual(later, ["green", { n: 1 }]);
   const [url] = urls as readonly string[];
   match(url ?? "", /^http:\/\/wm\.test\/api\/w\/lab\/variables\/get_value\/u\/ada\/colour/);
   deepStrictEqual(urls, [url, url]);

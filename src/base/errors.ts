@@ -30,6 +30,7 @@ export type WindkitErrorCode =
   | "WINDMILL_API"
   | "JOB_FAILED"
   | "CONFIGURATION"
+  | "VALIDATION_FAILED"
   | "MISSING_PACKAGE";
 
 /**
@@ -341,6 +342,36 @@ export class ConfigurationError extends Error {
   override readonly name = "ConfigurationError";
   /** Always `"CONFIGURATION"`. */
   readonly code = "CONFIGURATION";
+}
+
+/**
+ * A value does not fit its schema. The message says where, and what kind of value is there; the words of the schema library,
+ * which may quote the value, are in `issues` only: it may be a secret, and messages end up in logs and in results of jobs.
+ */
+export class ValidationError extends Error {
+  /** Always `"ValidationError"`. */
+  override readonly name = "ValidationError";
+  /** Always `"VALIDATION_FAILED"`. */
+  readonly code = "VALIDATION_FAILED";
+  // Private: a worker copies the enumerable fields of an error to the result of its job.
+  readonly #issues: readonly ValidationIssue[];
+  /** Builds the error from what the schema found. */
+  constructor(message: string, issues: readonly ValidationIssue[], options?: ErrorOptions) {
+    super(message, options);
+    this.#issues = issues;
+  }
+  /** What the schema found wrong, in the order in which it found it. */
+  get issues(): readonly ValidationIssue[] {
+    return this.#issues;
+  }
+}
+
+/** Something that a schema found wrong. */
+export interface ValidationIssue {
+  /** What is wrong, in the schema library's words. They may quote the value. */
+  readonly message: string;
+  /** Where it is. */
+  readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;
 }
 
 /** An optional package, or a runtime new enough, is needed: the text names it. */

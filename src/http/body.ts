@@ -24,12 +24,12 @@ export function release(body: { cancel(): Promise<void> } | null | undefined): v
   body?.cancel().catch(() => {});
 }
 
-/** Reads a body up to a limit in code units and a little more, and gives up the rest. */
-export async function readText(response: Response, limit: number): Promise<string> {
+/** Reads the body of an error up to 65,536 UTF-16 code units and a little more, and gives up the rest. */
+export async function readText(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   const decoder = new TextDecoder();
   let text = "";
-  while (reader !== undefined && text.length < limit) {
+  while (reader && text.length < 65_536) {
     const { done, value } = await reader.read();
     text += decoder.decode(value, { stream: !done });
     if (done) break;

@@ -7,7 +7,7 @@
 import type { Clock } from "../base/clock.ts";
 import { WindmillApiError } from "../base/errors.ts";
 import { systemClock, systemFetch, systemRandom } from "../platform/network.ts";
-import { type Answer, apiError, ERROR_BODY_LIMIT, type ShownRequest } from "../wire/answer.ts";
+import { type Answer, apiError, type ShownRequest } from "../wire/answer.ts";
 import { readText, release } from "./body.ts";
 import { openScope, pause } from "./scope.ts";
 
@@ -65,9 +65,6 @@ export interface WireRequest {
   readonly options: CallOptions;
 }
 
-/** How many redirects one call follows. */
-const REDIRECTS = 5;
-
 /** True for an error after which the same call may succeed: no answer at all, or one that says "not now". */
 export function isPassing(error: unknown): boolean {
   return error instanceof WindmillApiError && /^(0|429|50[234])$/.test(`${error.status}`);
@@ -120,7 +117,7 @@ export async function attempt<T>(
       const response = await follow(request, signal);
       if (response.ok) return await read(response);
       waitMs = retryAfter(response, clock);
-      const text = await readText(response, ERROR_BODY_LIMIT);
+      const text = await readText(response);
       throw failure(request, response.status, text.trim().slice(0, 500), text);
     } catch (thrown) {
       signal.throwIfAborted();
@@ -135,7 +132,7 @@ export async function attempt<T>(
   }
 }
 
-/** Fetches, and follows redirects by hand: what is secret must not reach another origin. */
+/** Fetches, and follows up to five redirects by hand: what is secret must not reach another origin. */
 async function follow(request: WireRequest, signal: AbortSignal): Promise<Response> {
   const { shown, client: { fetch = systemFetch } } = request;
   const init = { ...request.init, signal };
@@ -145,21 +142,20 @@ async function follow(request: WireRequest, signal: AbortSignal): Promise<Respon
     const { status } = response;
     // A browser hides where a redirect leads, and drops Authorization itself when it follows one to another origin.
     const hidden = response.type === "opaqueredirect";
-    const location = status > 299 && status < 309 ? response.headers.get("location") : null;
-    if (!hidden && location === null) return response;
+    const location = status > 299 && status < 309 && response.headers.get("location");
+    if (!hidden && !location) return response;
     release(response.body);
     const safe = /^(GET|HEAD)$/.test(shown.method);
-    const to = location !== null && URL.canParse(location, url) ? new URL(location, url) : undefined;
+    const to = location && URL.canParse(location, url) ? new URL(location, url) : undefined;
     const same = to?.origin === new URL(url).origin;
-    if (hop >= REDIRECTS || !(safe ? hidden || to : same && status > 306)) {
+    if (hop > 4 || !(safe ? hidden || to : same && status > 306)) {
       throw failure(request, status, `a redirect to ${to?.origin ?? "elsewhere"}, set 'baseUrl' to the final address`);
     }
-    if (to === undefined) init.redirect = "follow";
-    else {
+    if (to) {
       url = to.href;
       // Headers of the caller may be secrets too: another origin gets none of them.
       if (!same) init.headers = {};
-    }
+    } else init.redirect = "follow";
   }
 }
 
@@ -185,5 +181,5 @@ function failure(
 /** How long the server asks to wait, in milliseconds, if it does: `Retry-After` in seconds or as a date. */
 function retryAfter(response: Response, clock: Clock): number {
   const value = response.headers.get("retry-after") ?? "";
-  return /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - clock.now();
+  return /^\d+$/.test(value) ? +value * 1000 : Date.parse(value) - clock.now();
 }

@@ -10,8 +10,7 @@ interface Machine {
 }
 
 /**
- * Reads a variable: `Deno.env`, else `process.env`, else nothing. The empty text counts as unset, because Windmill's workers
- * set reserved variables without a value to it.
+ * Reads a variable: `Deno.env`, else `process.env`, else nothing.
  *
  * @param name the variable
  * @param denied takes the name when the runtime does not permit to read it; the variable then counts as unset
@@ -20,10 +19,9 @@ export function readEnv(name: string, denied?: string[]): string | undefined {
   const machine: Machine = globalThis;
   try {
     // Deno first: in Deno, touching `process` at all loads 15 ms of Node compatibility.
-    return (machine.Deno?.env ? machine.Deno.env.get(name) : machine.process?.env?.[name]) || undefined;
+    return machine.Deno?.env ? machine.Deno.env.get(name) : machine.process?.env?.[name];
   } catch {
     // Deno throws one of two classes, by version, when the permission is missing; nothing else fails here.
     denied?.push(name);
-    return undefined;
   }
 }

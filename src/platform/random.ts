@@ -22,3 +22,8 @@ export function randomBytes(length: number): Uint8Array {
   used += length;
   return bytes;
 }
+
+/** A random number of 32 bits without sign. */
+export function randomUint32(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+}

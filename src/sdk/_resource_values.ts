@@ -7,6 +7,7 @@ import { ConfigurationError, hasCode } from "../base/errors.ts";
 import { encodePath } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { readBoolean, readJson } from "../wire/answer.ts";
+import { mocked } from "./_mocked.ts";
 import { type ClientOptions, inWorkspace, post, queryOf, request } from "./connection.ts";
 
 /** Options of reading a resource. */
@@ -39,39 +40,54 @@ function route(client: ClientOptions, action: string, path: string): string {
   return inWorkspace(client, `resources/${action}/${encodePath(path, "resource", PREFIX)}`);
 }
 
-/** Reads the value of a resource, with what it refers to filled in unless `raw`. */
-export async function readResource(
-  client: ClientOptions,
-  path: string,
-  options: GetResourceOptions = {},
-): Promise<unknown> {
+/** Asks the server for the value of a resource. */
+async function ask(client: ClientOptions, path: string, options: GetResourceOptions = {}): Promise<unknown> {
   const { raw = false, jobId, allowCache } = options;
   const query = raw ? "" : queryOf({ job_id: jobId, allow_cache: allowCache });
   const action = raw ? "get_value" : "get_value_interpolated";
   return readJson(await request(client, { route: route(client, action, path), query }, options), "JSON");
 }
 
+/** Reads the value of a resource, with what it refers to filled in unless `raw`. */
+export function readResource(client: ClientOptions, path: string, options?: GetResourceOptions): Promise<unknown> {
+  return mocked(client, () => ask(client, path, options), path, "get", "resources");
+}
+
 /** Reads the value of a resource, or gives undefined when the server says that there is none. Other errors stay errors. */
-export async function findResource(
-  client: ClientOptions,
-  path: string,
-  options?: GetResourceOptions,
-): Promise<unknown> {
-  try {
-    return await readResource(client, path, options);
-  } catch (error) {
-    if (hasCode(error, "WINDMILL_API") && (error as { status?: unknown }).status === 404) return undefined;
-    throw error;
+export function findResource(client: ClientOptions, path: string, options?: GetResourceOptions): Promise<unknown> {
+  async function find(): Promise<unknown> {
+    try {
+      return await ask(client, path, options);
+    } catch (error) {
+      if (hasCode(error, "WINDMILL_API") && (error as { status?: unknown }).status === 404) return undefined;
+      throw error;
+    }
   }
+  return mocked(client, find, path, "find", "resources");
 }
 
 /** Tells whether a resource exists. */
-export async function resourceExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
-  return readBoolean(await request(client, { route: route(client, "exists", path) }, options));
+export function resourceExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
+  return mocked(
+    client,
+    async () => readBoolean(await request(client, { route: route(client, "exists", path) }, options)),
+    path,
+    "exists",
+    "resources",
+  );
 }
 
 /** Writes the value of a resource, and creates it if there is none and its type is given. */
-export async function writeResource(
+export function writeResource(
+  client: ClientOptions,
+  path: string,
+  value: unknown,
+  options?: SetResourceOptions,
+): Promise<void> {
+  return mocked(client, () => store(client, path, value, options), path, "set", "resources", value);
+}
+
+async function store(
   client: ClientOptions,
   path: string,
   value: unknown,

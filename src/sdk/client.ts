@@ -3,11 +3,22 @@
  *
  * @module
  */
-import { checkOptions, type ClientOptions, workspaceOf } from "./connection.ts";
+import type { CallOptions } from "../http/transport.ts";
+import type { MockedApi } from "./_mock.ts";
+import { readVersion } from "./_needs_version.ts";
+import { type ApprovalsGroup, approvalsGroup } from "./approvals.ts";
+import { checkOptions, type ClientOptions } from "./connection.ts";
+import { type JobContext, readContext } from "./context.ts";
+import { type Transport, transportOf } from "./endpoint.ts";
 import { type JobsGroup, jobsGroup } from "./jobs_group.ts";
-import { type RawAnswer, rawRequest, type RawRequestOptions } from "./raw.ts";
+import { type KafkaGroup, kafkaGroup } from "./kafka.ts";
+import { readMocks } from "./mocked_api.ts";
 import { type ResourcesGroup, resourcesGroup } from "./resources.ts";
+import { type SharedGroup, sharedGroup } from "./shared_folder.ts";
 import { type StateGroup, stateGroup } from "./state.ts";
+import { type TeamsGroup, teamsGroup } from "./teams.ts";
+import { type TokensGroup, tokensGroup } from "./tokens.ts";
+import { type UsersGroup, usersGroup } from "./users.ts";
 import { type VariablesGroup, variablesGroup } from "./variables.ts";
 
 export type { Clock } from "../base/clock.ts";
@@ -49,12 +60,39 @@ export type {
 export type { JobsGroup } from "./jobs_group.ts";
 export type { RawAnswer, RawRequestOptions } from "./raw.ts";
 export type { GetResourceOptions, SetResourceOptions } from "./_resource_values.ts";
-export type { FindResource, GetResource, ListResourcesOptions, ResourceFilter, ResourcesGroup } from "./resources.ts";
+export type {
+  CheckedResourceOptions,
+  FindResource,
+  GetResource,
+  ListResourcesOptions,
+  ResourceFilter,
+  ResourcesGroup,
+} from "./resources.ts";
 export type { StateGroup, StateOptions } from "./state.ts";
 export type { GetVariable, SetVariableOptions, VariablesGroup } from "./variables.ts";
+export type { SchemaAnswer, SchemaOutput, StandardSchema } from "../base/standard_schema.ts";
+export type { ResumeUrls } from "../wire/approvals.ts";
+export type { GlobalUser, WorkspaceUser } from "../wire/users.ts";
+export type { MockedApi } from "./_mock.ts";
+export type {
+  ApprovalMessage,
+  ApprovalsGroup,
+  ApprovalUrlOptions,
+  ResumeUrlOptions,
+  SlackApproval,
+  TeamsApproval,
+} from "./approvals.ts";
+export type { JobContext } from "./context.ts";
+export type { Transport } from "./endpoint.ts";
+export type { KafkaGroup, KafkaOffset } from "./kafka.ts";
+export type { SharedOptions } from "./_shared_files.ts";
+export type { SharedGroup } from "./shared_folder.ts";
+export type { TeamsGroup, TeamsMessageOptions } from "./teams.ts";
+export type { CreateTokenOptions, IdTokenOptions, TokensGroup } from "./tokens.ts";
+export type { UsersGroup } from "./users.ts";
 
 /** A client of one workspace. Its functions need no receiver: `const { get } = client.variables` works. */
-export interface Client {
+export interface Client extends Transport {
   /** Scripts, flows and their jobs. */
   readonly jobs: JobsGroup;
   /** Variables and secrets. */
@@ -63,13 +101,24 @@ export interface Client {
   readonly resources: ResourcesGroup;
   /** State of the running script, and of the flow that it runs in. */
   readonly state: StateGroup;
-  /** Gives the id of the workspace; ConfigurationError when there is none. */
-  readonly workspace: () => string;
-  /**
-   * Makes a request that no function speaks for. The path is below `/api` and not encoded, such as
-   * `/w/{workspace}/scripts/list`; `{workspace}` is filled in.
-   */
-  readonly request: (method: string, path: string, options?: RawRequestOptions) => Promise<RawAnswer>;
+  /** Approvals: where they are decided, and requests for them in Slack and Teams. */
+  readonly approvals: ApprovalsGroup;
+  /** Messages to Microsoft Teams. */
+  readonly teams: TeamsGroup;
+  /** Offsets of Kafka triggers. */
+  readonly kafka: KafkaGroup;
+  /** Tokens: of the API, and for other services. */
+  readonly tokens: TokensGroup;
+  /** Users. */
+  readonly users: UsersGroup;
+  /** Values that the steps of a flow share on one worker. */
+  readonly shared: SharedGroup;
+  /** Reads the version of the server, for example `CE v1.735.0`. */
+  readonly version: (options?: CallOptions) => Promise<string>;
+  /** Reads what the worker says of the running job in the environment. */
+  readonly context: () => JobContext;
+  /** Reads what stands in for the workspace's variables and resources, with what was written; undefined without a mock. */
+  readonly mockedApi: () => Promise<Required<MockedApi> | undefined>;
 }
 
 /**
@@ -101,7 +150,15 @@ export function createClient(options: ClientOptions = {}): Client {
     variables: variablesGroup(c),
     resources: resourcesGroup(c),
     state: stateGroup(c),
-    workspace: () => workspaceOf(c),
-    request: (method, path, o) => rawRequest(c, method, path, o),
+    approvals: approvalsGroup(c),
+    teams: teamsGroup(c),
+    kafka: kafkaGroup(c),
+    tokens: tokensGroup(c),
+    users: usersGroup(c),
+    shared: sharedGroup(),
+    version: (o) => readVersion(c, o),
+    context: () => readContext(c),
+    mockedApi: () => readMocks(c),
+    ...transportOf(c),
   };
 }

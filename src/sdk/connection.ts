@@ -8,6 +8,7 @@ import { encodeSegment } from "../base/url.ts";
 import { type CallOptions, send, type TransportOptions, type WireRequest } from "../http/transport.ts";
 import { readEnv } from "../platform/env.ts";
 import type { Answer } from "../wire/answer.ts";
+import type { MockedApi } from "./_mock.ts";
 
 /**
  * Options of {@linkcode createClient}. What is not given is read from the environment at each call, so a process whose
@@ -24,6 +25,12 @@ export interface ClientOptions extends TransportOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Where variables are read instead of the process's environment, such as the bindings of a Worker. */
   readonly env?: Readonly<Record<string, unknown>>;
+  /**
+   * Variables and resources that stand in for the workspace's.
+   *
+   * @default the file of `WM_MOCKED_API_FILE`, for a client that takes its workspace from the environment; else none
+   */
+  readonly mockedApi?: MockedApi;
   /** Whether the browser sends cookies. @default "omit" */
   readonly credentials?: "omit" | "same-origin" | "include";
 }
@@ -59,11 +66,10 @@ export interface PostCall extends Call {
   readonly body: unknown;
 }
 
-/** Reads a variable for a client; the empty text counts as unset. */
+/** Reads a variable for a client; `""` counts as unset: workers set reserved variables without a value to it. */
 export function variable(client: ClientOptions, name: string, denied?: string[]): string | undefined {
-  if (client.env === undefined) return readEnv(name, denied);
-  const value = client.env[name];
-  return typeof value === "string" && value !== "" ? value : undefined;
+  const value = client.env ? client.env[name] : readEnv(name, denied);
+  if (typeof value === "string" && value !== "") return value;
 }
 
 /**
@@ -80,7 +86,7 @@ export function setting(
   const denied: string[] = [];
   let value = given;
   for (const name of names) value ??= variable(client, name, denied);
-  if (value !== undefined && valid.test(value)) return value;
+  if (value && valid.test(value)) return value;
   throw new ConfigurationError(
     `Expected ${what} or in ${names.join(" or ")}, found ${value ? "something else" : "nothing"}` +
       (denied.length > 0 ? ` (no permission: run with --allow-env=${denied})` : ""),
@@ -99,7 +105,7 @@ function baseOf(client: ClientOptions): string {
     client.baseUrl,
     // No user, query or fragment: they would end up in the wrong place, and in errors.
     /^https?:\/\/[^\s/?#@][^\s?#@]*$/,
-    "an address like https://host/path as option 'baseUrl'",
+    "an address like https://host as option 'baseUrl'",
     "BASE_INTERNAL_URL",
     "BASE_URL",
     "WM_BASE_URL",
@@ -128,10 +134,10 @@ export function prepare(client: ClientOptions, call: Call, options: CallOptions 
   const headers: Record<string, string> = { accept: call.accept ?? "application/json" };
   const init: RequestInit = { method, headers, redirect: "manual" };
   for (const given of [client.headers, options.headers]) {
-    for (const name in given) headers[name.toLowerCase()] = given[name] ?? "";
+    for (const name in given) headers[name.toLowerCase()] = given[name] as string; // `as`: it has that name
   }
   const token = tokenOf(client);
-  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  if (token) headers.authorization = `Bearer ${token}`;
   // No cookies unless they are asked for; workerd, which knows none, refuses the field itself.
   if ("credentials" in Request.prototype) init.credentials = client.credentials ?? "omit";
   const url = `${baseOf(client)}/api/${call.route}`;

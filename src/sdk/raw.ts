@@ -10,8 +10,8 @@ import { type ClientOptions, post, queryOf, request, workspaceOf } from "./conne
 
 /** Options of a raw request. */
 export interface RawRequestOptions extends CallOptions {
-  /** Query; undefined and null are left out. */
-  readonly query?: Readonly<Record<string, string | number | boolean | null | undefined>>;
+  /** Query; undefined and null are left out. As URLSearchParams it may have a name more than once. */
+  readonly query?: Readonly<Record<string, string | number | boolean | null | undefined>> | URLSearchParams;
   /** Body, sent as JSON; undefined sends none. */
   readonly body?: unknown;
   /** Kind of the answer. @default "application/json" */
@@ -48,7 +48,7 @@ export async function rawRequest(
   const call = {
     method: method.toUpperCase(),
     route,
-    query: queryOf(query),
+    query: query instanceof URLSearchParams ? `${query}` : queryOf(query),
     ...(accept === undefined ? {} : { accept }),
     ...(idempotent === undefined ? {} : { idempotent }),
   };

@@ -4,6 +4,7 @@
  * @module
  */
 import { ConfigurationError } from "../base/errors.ts";
+import { checkSchema, type SchemaOutput, type StandardSchema } from "../base/standard_schema.ts";
 import type { ResourceName, ResourceValue } from "../base/windmill_types.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { readResources, type ResourceRecord } from "../wire/resources.ts";
@@ -91,17 +92,41 @@ export async function readDatabaseUrl(client: ClientOptions, path: string, optio
     `${encodeURIComponent(part("dbname"))}${query === "" ? "" : `?${query}`}`;
 }
 
+/** Options of reading a resource that must fit a schema. */
+export interface CheckedResourceOptions<S extends StandardSchema> extends GetResourceOptions {
+  /** What it must fit: a schema of Zod, Valibot, ArkType or any other library with the Standard Schema interface. */
+  readonly schema: S;
+}
+
+/** Reads the value of a resource, or finds it, and checks it when the options have a schema. */
+export async function readChecked(
+  read: typeof readResource,
+  client: ClientOptions,
+  path: string,
+  options: GetResourceOptions & { readonly schema?: StandardSchema } = {},
+): Promise<unknown> {
+  const { schema } = options;
+  const value = await read(client, path, options);
+  // What `findResource` did not find is undefined, which no resource is.
+  if (schema === undefined || value === undefined) return value;
+  return await checkSchema(schema, value, `resource ${JSON.stringify(path)}`);
+}
+
 /** Reads the value of a resource. */
 export interface GetResource {
-  /** A resource that is declared. */
+  /** With a schema: gives what the schema makes of the value; ValidationError when it does not fit. */
+  <S extends StandardSchema>(path: string, options: CheckedResourceOptions<S>): Promise<SchemaOutput<S>>;
+  /** A resource that is declared in {@linkcode WindmillTypes}. */
   <P extends ResourceName>(path: P, options?: GetResourceOptions): Promise<ResourceValue<P>>;
   /** Another resource. The type is the caller's word: nothing checks it. */
   <T = unknown>(path: string, options?: GetResourceOptions): Promise<T>;
 }
 
-/** Reads the value of a resource that may not be there. */
+/** Finds the value of a resource: undefined when there is none. */
 export interface FindResource {
-  /** A resource that is declared. */
+  /** With a schema: gives what the schema makes of the value; ValidationError when it does not fit. */
+  <S extends StandardSchema>(path: string, options: CheckedResourceOptions<S>): Promise<SchemaOutput<S> | undefined>;
+  /** A resource that is declared in {@linkcode WindmillTypes}. */
   <P extends ResourceName>(path: P, options?: GetResourceOptions): Promise<ResourceValue<P> | undefined>;
   /** Another resource. The type is the caller's word: nothing checks it. */
   <T = unknown>(path: string, options?: GetResourceOptions): Promise<T | undefined>;
@@ -109,7 +134,7 @@ export interface FindResource {
 
 /** Resources. A path may be written as `$res:path` or `res://path`. */
 export interface ResourcesGroup {
-  /** Reads the value of a resource. */
+  /** Reads the value of a resource. Its type is the schema's, if there is one, else the caller's word. */
   readonly get: GetResource;
   /** Reads the value of a resource, or gives undefined when there is none (status 404); other errors stay errors. */
   readonly find: FindResource;
@@ -129,8 +154,8 @@ export interface ResourcesGroup {
 export function resourcesGroup(c: ClientOptions): ResourcesGroup {
   // `as` below: what the server stores has the type that the caller says it has; nothing here could know better.
   return {
-    get: <T>(path: string, o?: GetResourceOptions) => readResource(c, path, o) as Promise<T>,
-    find: <T>(path: string, o?: GetResourceOptions) => findResource(c, path, o) as Promise<T | undefined>,
+    get: (path: string, o?: GetResourceOptions) => readChecked(readResource, c, path, o) as Promise<never>,
+    find: (path: string, o?: GetResourceOptions) => readChecked(findResource, c, path, o) as Promise<never>,
     exists: (path, o) => resourceExists(c, path, o),
     set: (path, value, o) => writeResource(c, path, value, o),
     list: (o) => readResourcePage(c, o),

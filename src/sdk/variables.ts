@@ -8,6 +8,7 @@ import { encodePath } from "../base/url.ts";
 import type { VariableName, VariableValue } from "../base/windmill_types.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { readBoolean, readString } from "../wire/answer.ts";
+import { mocked } from "./_mocked.ts";
 import { type ClientOptions, inWorkspace, post, request } from "./connection.ts";
 
 /** Options of writing a variable. */
@@ -33,13 +34,22 @@ function route(client: ClientOptions, action: string, path: string): string {
 }
 
 /** Reads the value of a variable, decrypted. */
-export async function readVariable(client: ClientOptions, path: string, options?: CallOptions): Promise<string> {
-  return readString(await request(client, { route: route(client, "get_value", path) }, options));
+export function readVariable(client: ClientOptions, path: string, options?: CallOptions): Promise<string> {
+  return mocked(
+    client,
+    async () => readString(await request(client, { route: route(client, "get_value", path) }, options)),
+    path,
+  );
 }
 
 /** Tells whether a variable exists. */
-export async function variableExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
-  return readBoolean(await request(client, { route: route(client, "exists", path) }, options));
+export function variableExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
+  return mocked(
+    client,
+    async () => readBoolean(await request(client, { route: route(client, "exists", path) }, options)),
+    path,
+    "exists",
+  );
 }
 
 /** Writes the value of a variable, and creates it if there is none. */
@@ -47,12 +57,21 @@ export async function writeVariable(
   client: ClientOptions,
   path: string,
   value: string,
-  options: SetVariableOptions = {},
+  options?: SetVariableOptions,
 ): Promise<void> {
-  const { isSecret, description, keepExisting = false } = options;
   if (typeof value !== "string") {
     throw new TypeError(`Cannot set variable ${JSON.stringify(path)}: expected a string, found a ${typeof value}`);
   }
+  await mocked(client, () => store(client, path, value, options), path, "set", "variables", value);
+}
+
+async function store(
+  client: ClientOptions,
+  path: string,
+  value: string,
+  options: SetVariableOptions = {},
+): Promise<void> {
+  const { isSecret, description, keepExisting = false } = options;
   async function update(): Promise<void> {
     const body = { value, ...(keepExisting ? {} : { is_secret: isSecret, description }) };
     await post(client, { route: route(client, "update", path), body, idempotent: true }, options);

@@ -23,9 +23,6 @@ export interface Answer {
   readonly text: string;
 }
 
-/** How much of a body an error keeps, in UTF-16 code units: at most one per byte. */
-export const ERROR_BODY_LIMIT = 65_536;
-
 /** The error of a call; status 0 when no whole answer came. */
 export function apiError(
   request: ShownRequest,
@@ -35,8 +32,9 @@ export function apiError(
   options?: ErrorOptions,
 ): WindmillApiError {
   return new WindmillApiError(
-    `${request.method} ${request.url} ${status === 0 ? "got no whole answer" : `answered ${status}`}: ${words}`,
-    { status, request, body: body.slice(0, ERROR_BODY_LIMIT) },
+    `${request.method} ${request.url} ${status ? `answered ${status}` : "got no whole answer"}: ${words}`,
+    // At most 64 KiB of it are kept, as of a body that `readText` reads.
+    { status, request, body: body.slice(0, 65_536) },
     options,
   );
 }
@@ -57,10 +55,10 @@ export function readJson<T = unknown>(
   try {
     const value: unknown = JSON.parse(text);
     if (accepts?.(value) !== false) return value as T;
-    found = `a value of type ${Array.isArray(value) ? "array" : value === null ? "null" : typeof value}`;
+    found = `a value of type ${value === null ? value : typeof value}`;
   } catch {
     // The parser's own words quote the text, and with it perhaps a secret.
-    found = text.trim() === "" ? "nothing" : /^\s*</.test(text) ? "HTML" : "broken JSON";
+    found = text.trim() ? /^\s*</.test(text) ? "HTML" : "broken JSON" : "nothing";
   }
   throw unreadable(answer, expected, found);
 }

@@ -194,6 +194,32 @@ Deno.test("bundleModules() keeps one copy of each module, the exports, the place
   }
 });
 
+Deno.test("bundleModules() leaves what the core imports when it is needed in files of their own, which share its modules", async () => {
+  await installBundler();
+  const folder = await Deno.makeTempDir();
+  try {
+    const files = await join(folder, {
+      ...MODULES,
+      "src/sdk/sdk.js": 'import { next } from "../base/errors.js";\nexport function count() { return next(); }\n' +
+        'export async function late() { return (await import("./_late.js")).count(); }\n',
+      "src/sdk/_late.js":
+        'import { next, Failure } from "../base/errors.js";\nimport { text } from "./_only_late.js";\n' +
+        "export function count() { return [next(), text, new Failure() instanceof Error]; }\n",
+      "src/sdk/_only_late.js": 'export const text = "late";\n',
+      "mod.js": `${MODULES["mod.js"]}export { late } from "./src/sdk/sdk.js";\n`,
+    });
+    const core = files.get(CORE_PATH) ?? "";
+    ok(!core.includes("_only_late") && !core.includes('"late"'), "What is needed later should not be in the core");
+    match(core, /import\("\.\.\/sdk\/_late\.js"\)/);
+    const root: Record<string, unknown> = await import(pathToFileURL(`${folder}/out/mod.js`).href);
+    const [count, late] = [root["count"], root["late"]] as (() => unknown)[];
+    strictEqual(count?.(), 1);
+    deepStrictEqual(await late?.(), [2, "late", true]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("bundleModules() refuses what would mean something else in another file", async () => {
   await installBundler();
   const folder = await Deno.makeTempDir();

@@ -4,7 +4,12 @@
  * @module
  */
 
+import "./client_approvals.ts";
 import "./client_groups.ts";
+import "./client_mocked_api.ts";
+import "./client_schema.ts";
+import "./client_shared_folder.ts";
+import "./client_small_groups.ts";
 import "./client_transport.ts";
 import "./client_wait.ts";
 import "./client_wire.ts";
@@ -20,6 +25,7 @@ import "./testing_kit.ts";
 import "./testing_kit_files.ts";
 import "./testing_kit_jobs.ts";
 import "./testing_kit_store.ts";
+import "./wire_misc.ts";
 import "./workflow_calls.ts";
 import "./workflow_combinators.ts";
 import "./workflow_failures.ts";

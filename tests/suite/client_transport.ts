@@ -441,7 +441,7 @@ const unreadable: readonly (readonly [string, () => Response, string])[] = [
   ["nothing", () => text(""), "found nothing"],
   ["204", () => new Response(null, { status: 204 }), "answered 204: expected a string, found nothing"],
   ["null", () => json(null), "found a value of type null"],
-  ["an array", () => json([1]), "found a value of type array"],
+  ["an array", () => json([1]), "found a value of type object"],
   ["a number", () => json(7), "found a value of type number"],
 ];
 

@@ -34,6 +34,7 @@ const all: readonly (readonly [string, Error])[] = [
   ],
   ["JOB_FAILED", new errors.JobFailedError("Failed", "job-1", null)],
   ["CONFIGURATION", new errors.ConfigurationError("No workspace")],
+  ["VALIDATION_FAILED", new errors.ValidationError("Does not fit", [{ message: "not text", path: ["host"] }])],
   ["MISSING_PACKAGE", new errors.MissingPackageError("No such package")],
 ];
 

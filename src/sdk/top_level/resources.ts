@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { SchemaOutput, StandardSchema } from "../../base/standard_schema.ts";
 import type { ResourceName, ResourceValue } from "../../base/windmill_types.ts";
 import type { ResourceRecord } from "../../wire/resources.ts";
 import {
@@ -19,8 +20,21 @@ import {
 } from "../_resource_values.ts";
 import { statePathOf } from "../_state_path.ts";
 import { defaultClient } from "../default_client.ts";
-import { readDatabaseUrl, readResourcePage } from "../resources.ts";
+import { type CheckedResourceOptions, readChecked, readDatabaseUrl, readResourcePage } from "../resources.ts";
 
+/**
+ * Reads the value of a resource, with the variables and resources it refers to, and checks it: ValidationError when it does not
+ * fit the schema. The official client has no schemas.
+ *
+ * @param path path of the resource; that of the script's state when it is not given
+ * @param undefinedIfEmpty true gives undefined when there is none
+ * @param options schema, raw value, job context
+ */
+export function getResource<S extends StandardSchema>(
+  path: string | undefined,
+  undefinedIfEmpty: boolean | undefined,
+  options: CheckedResourceOptions<S>,
+): Promise<SchemaOutput<S>>;
 /**
  * Reads the value of a resource, with the variables and resources it refers to. The type is the caller's word.
  *
@@ -51,8 +65,12 @@ export async function getResource(
   options?: GetResourceOptions,
 ): Promise<unknown> {
   const client = defaultClient();
-  const read = undefinedIfEmpty ? findResource : readResource;
-  return await read(client, path ?? statePathOf(client), options);
+  return await readChecked(
+    undefinedIfEmpty ? findResource : readResource,
+    client,
+    path ?? statePathOf(client),
+    options,
+  );
 }
 
 /**

@@ -38,6 +38,14 @@ export async function getState<T = unknown>(path?: string): Promise<T | undefine
 }
 
 /**
+ * Reads the state that the running script keeps between its runs: {@linkcode getState} under the name of the Python client's
+ * property. It cannot be assigned to, since writing waits: use {@linkcode setState}.
+ */
+export function state<T = unknown>(): Promise<T | undefined> {
+  return getState();
+}
+
+/**
  * Writes the state that the running script keeps between its runs.
  *
  * @param path where it is; the environment's path when it is not given
