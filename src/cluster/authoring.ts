@@ -21,6 +21,7 @@ import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
 import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
 import { type RetryOptions, retryPolicy } from "../workflow/retry.ts";
 import type { BodySession, TaskSpec } from "../workflow/session.ts";
+import { workerContext } from "./worker_context.ts";
 
 export type { Jsonified, JsonifiedFields, JsonValue } from "../base/canonical.ts";
 export { TaskError, type TaskErrorDetail } from "../base/errors.ts";
@@ -136,7 +137,11 @@ export function workflow<F extends TaskFunction>(fn: F): Workflow<F> {
   if (typeof fn !== "function") throw new TypeError(`Cannot make a workflow: expected a function, found ${typeof fn}`);
   // A function of its own: the same body may be a workflow under two names.
   const run = function (this: unknown, ...args: unknown[]): unknown {
-    return fn.apply(this, args);
+    const context = workerContext();
+    // Under the worker's wrapper a call from outside is a round. The core that runs it is loaded then: authors need none of it.
+    return context === undefined || currentRun() !== undefined
+      ? fn.apply(this, args)
+      : import("./worker_round.ts").then(({ runWorkerRound }) => runWorkerRound(context, fn, args));
   };
   return Object.assign(run, { _is_workflow: true, [WORKFLOW_BODY]: fn }) as unknown as Workflow<F>;
 }

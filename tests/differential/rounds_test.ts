@@ -7,7 +7,7 @@
 import { deepStrictEqual } from "node:assert";
 import fc from "fast-check";
 import { build, external, program } from "./programs.ts";
-import { type Api, drive, officialClient, windkit } from "./wrapper.ts";
+import { type Api, drive, officialClient, windkit, wrappedWindkit } from "./wrapper.ts";
 
 const RUNS = Deno.env.get("WINDKIT_SOAK") === "1" ? 2000 : 150;
 
@@ -20,6 +20,17 @@ Deno.test("runRound() gives the official client's messages, keys, dispatches and
       deepStrictEqual(mine.completed, theirs.completed);
       deepStrictEqual(mine.dispatched, theirs.dispatched);
       deepStrictEqual(mine.end, theirs.end);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+Deno.test("a workflow called by the worker's wrapper gives the messages of runRound() for generated bodies", async () => {
+  await fc.assert(
+    fc.asyncProperty(program, async (nodes) => {
+      const wrapped = await drive(wrappedWindkit, build(wrappedWindkit.api, nodes), external);
+      const mine = await drive(windkit, build(windkit.api, nodes), external);
+      deepStrictEqual(wrapped, mine);
     }),
     { numRuns: RUNS },
   );

@@ -9,6 +9,7 @@ import { createLocalHost } from "../../src/engine/host.ts";
 import { bodyOf } from "../../src/workflow/definition.ts";
 import { type Checkpoint, type RoundMessage, runRound } from "../../src/workflow/round.ts";
 import * as ours from "../../src/cluster/authoring.ts";
+import * as context from "../../src/cluster/worker_context.ts";
 
 type Json = null | boolean | number | string | Json[] | { [k: string]: Json };
 
@@ -60,21 +61,32 @@ globalThis.addEventListener("unhandledrejection", (event) => {
   if (name === "StepSuspend" || message === "lost") event.preventDefault();
 });
 
-/** The official client. Its log lines are not of interest. */
-export const officialClient: Client = {
-  api: official as unknown as Api,
-  round: (workflow, checkpoint) => orHang(officialRound(workflow as () => Promise<unknown>, checkpoint)),
-};
+/** A client under what the worker's wrapper does with the names that it imports (wac-protocol 1.4). */
+function wrapped(module: unknown): Client {
+  return {
+    api: module as Api,
+    round: (workflow, checkpoint) =>
+      orHang(wrappedRound(module as WrappedModule, workflow as () => Promise<unknown>, checkpoint)),
+  };
+}
 
-interface OfficialContext {
+interface WrappedModule {
+  readonly WorkflowCtx: new (checkpoint: unknown) => WrappedContext;
+  readonly setWorkflowCtx: (context: WrappedContext | null) => void;
+}
+
+interface WrappedContext {
   _flushPending(): Json[];
   _takePendingSuspend?(): Error | null;
   _takePendingStepFailure?(): { error?: unknown } | null;
 }
 
-async function officialRound(workflow: () => Promise<unknown>, checkpoint: Checkpoint): Promise<Message> {
-  const ctx = new (official.WorkflowCtx as unknown as new (c: unknown) => OfficialContext)(checkpoint);
-  const set = official.setWorkflowCtx as unknown as (ctx: unknown) => void;
+async function wrappedRound(
+  { WorkflowCtx, setWorkflowCtx: set }: WrappedModule,
+  workflow: () => Promise<unknown>,
+  checkpoint: Checkpoint,
+): Promise<Message> {
+  const ctx = new WorkflowCtx(checkpoint);
   const log = console.log;
   console.log = (): void => {};
   set(ctx);
@@ -100,6 +112,12 @@ async function officialRound(workflow: () => Promise<unknown>, checkpoint: Check
     console.log = log;
   }
 }
+
+/** The official client. Its log lines are not of interest. */
+export const officialClient: Client = wrapped(official);
+
+/** This package, called by the wrapper as the official client is. */
+export const wrappedWindkit: Client = wrapped({ ...ours, ...context });
 
 const host = createLocalHost();
 
