@@ -137,11 +137,9 @@ export function workflow<F extends TaskFunction>(fn: F): Workflow<F> {
   if (typeof fn !== "function") throw new TypeError(`Cannot make a workflow: expected a function, found ${typeof fn}`);
   // A function of its own: the same body may be a workflow under two names.
   const run = function (this: unknown, ...args: unknown[]): unknown {
-    const context = workerContext();
-    // Under the worker's wrapper a call from outside is a round. The core that runs it is loaded then: authors need none of it.
-    return context === undefined || currentRun() !== undefined
-      ? fn.apply(this, args)
-      : import("./worker_round.ts").then(({ runWorkerRound }) => runWorkerRound(context, fn, args));
+    // Under the worker's wrapper, a call from outside is a round.
+    const context = currentRun() === undefined ? workerContext() : undefined;
+    return context?._runRound?.(fn, args) ?? fn.apply(this, args);
   };
   return Object.assign(run, { _is_workflow: true, [WORKFLOW_BODY]: fn }) as unknown as Workflow<F>;
 }
