@@ -84,7 +84,7 @@ export async function bundleModules(input: BundleInput): Promise<ReadonlyMap<str
     text: "",
   }]));
   const outer = entries.filter((path) => !core.includes(path));
-  for (const [path, text] of await bundleOuter(input, { core, outer })) drafts.set(path, draft(text, core));
+  for (const [path, text] of await bundleOuter(input, { core, outer })) drafts.set(path, draft(text, core, names));
   const wanted = [...drafts.values()].flatMap(({ imports, exports }) => [...imports, ...exports]);
   const { text, localNames } = await bundleCore(input, { wanted, lazy });
   const files = new Map([[CORE_PATH, text]]);
@@ -127,14 +127,26 @@ function key({ path, name }: Binding): string {
   return `${path} ${name}`;
 }
 
-/** Cuts the imports of modules of the core out of what the bundler wrote. It names such a module from its folder "out". */
-function draft(written: string, core: readonly string[]): Draft {
+/**
+ * Cuts the imports of modules of the core out of what the bundler wrote. It names such a module from its folder "out". Where
+ * all of one is exported, its names are listed: those that the file exports itself go before them, and `default` is not one.
+ */
+function draft(written: string, core: readonly string[], namesOf: ReadonlyMap<string, readonly string[]>): Draft {
   const lists = { import: [] as Binding[], export: [] as Binding[] };
-  const pattern = /\b(import|export)(?:\{([^{}]*)\}from)?"\.\.\/([^"]+)";?/g;
+  const own = [...written.matchAll(/\bexport\{([^{}]*)\}/g)].flatMap(([, list = ""]) =>
+    list.split(",").map((part) => part.trim().split(" as ").at(-1) ?? "")
+  );
+  const pattern = /\b(import|export)(?:\{([^{}]*)\}from|(\*)from)?"\.\.\/([^"]+)";?/g;
   const text = written.replaceAll(
     pattern,
-    (all, word: "import" | "export", names: string | undefined, path: string) => {
+    (all, word: "import" | "export", names: string | undefined, star: string | undefined, path: string) => {
       if (!core.includes(path)) return all;
+      if (star !== undefined) {
+        const list = namesOf.get(path);
+        if (list === undefined) throw new Error(`Cannot list what "${path}" exports: it is no entry of the package`);
+        const rest = list.filter((name) => name !== "default" && !own.includes(name));
+        lists.export.push(...rest.map((name) => ({ path, name, as: name })));
+      }
       for (const part of names?.split(",") ?? []) {
         const [name = "", as = name] = part.trim().split(" as ");
         lists[word].push({ path, name, as });

@@ -176,6 +176,8 @@ const IMPORTS: Readonly<Record<string, string>> = {
   "one function": 'import { getVariable } from "@windkit/windmill-client";\nconsole.log(getVariable);\n',
   "workflow functions":
     'import { step, task, workflow } from "@windkit/windmill-client";\nconsole.log(step, task, workflow);\n',
+  "endpoints by path": 'import { createApi } from "@windkit/windmill-client/api";\nconsole.log(createApi);\n',
+  "one service": 'import { JobService } from "@windkit/windmill-client/compat";\nconsole.log(JobService);\n',
   "one error": 'import { TaskError } from "@windkit/windmill-client/errors";\nconsole.log(TaskError);\n',
 };
 

@@ -13,13 +13,16 @@ import { runtimeOf } from "./runtime.ts";
 
 /** This package's modules by the names they are imported under, relative to this folder and without extension. */
 export const PACKAGE_MODULES: Readonly<Record<string, string>> = {
-  "windmill-client": "../../mod",
+  "windmill-client": "../compat/mod",
   "@windkit/windmill-client": "../../mod",
   "@windkit/windmill-client/client": "../sdk/client",
+  "@windkit/windmill-client/api": "../sdk/api",
+  "@windkit/windmill-client/compat": "../compat/mod",
   "@windkit/windmill-client/workflow": "../cluster/authoring",
   "@windkit/windmill-client/engine": "../engine/engine",
   "@windkit/windmill-client/storage/memory": "../storage/memory",
   "@windkit/windmill-client/storage/sqlite": "../storage/sqlite",
+  "@windkit/windmill-client/testing": "../testing/mod",
   "@windkit/windmill-client/errors": "../base/errors",
   "@windkit/windmill-client/cli": "./main",
 };

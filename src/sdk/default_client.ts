@@ -44,6 +44,13 @@ export function useClient(options: ClientOptions): () => void {
   };
 }
 
+/** Changes options of the top-level functions. Those that {@linkcode setClient} has no argument for outlive it. */
+export function changeDefaultClient(changes: ClientOptions): void {
+  const { token: _, baseUrl: __, workspace: ___, ...others } = changes;
+  base = { ...base, ...others };
+  current = { ...current, ...changes };
+}
+
 /**
  * Gives the id of the workspace that the top-level functions work in.
  *

@@ -212,7 +212,7 @@ Deno.test("PACKAGE_MODULES names what the package exports", () => {
     ok(listed !== undefined, `"${path}" of deno.json is missing in PACKAGE_MODULES`);
     equal(new URL(`${listed}.ts`, here).href, new URL(file, new URL("../../", import.meta.url)).href);
   }
-  equal(PACKAGE_MODULES["windmill-client"], PACKAGE_MODULES[name]);
+  equal(PACKAGE_MODULES["windmill-client"], PACKAGE_MODULES[`${name}/compat`]);
 });
 
 Deno.test("runtimeProblem() names the versions that are needed, and what was found", () => {

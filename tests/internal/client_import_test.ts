@@ -23,7 +23,7 @@ const failing = `
   const told = (error) => console.log(error.code + ": " + error.message);
 `;
 
-for (const entry of ["mod.ts", "src/sdk/client.ts", "src/base/errors.ts"]) {
+for (const entry of ["mod.ts", "src/sdk/client.ts", "src/sdk/api.ts", "src/compat/mod.ts", "src/base/errors.ts"]) {
   Deno.test(`importing ${entry} needs no permission and reads no environment`, async () => {
     const watch = `
       const read = [];

@@ -136,7 +136,8 @@ async function join(folder: string, texts: Readonly<Record<string, string>>): Pr
     await Deno.mkdir(`${folder}/in/${path}`.replace(/\/[^/]+$/, ""), { recursive: true });
     await Deno.writeFile(`${folder}/in/${path}`, bytes);
   }
-  const entries = ["mod.js", "src/engine/engine.js", "src/base/errors.js", "src/cli/main.js"];
+  const entries = ["mod.js", "src/engine/engine.js", "src/base/errors.js", "src/cli/main.js", "src/compat/mod.js"]
+    .filter((path) => modules.has(path));
   const files = await bundleModules({
     modules,
     graph: await readImports(`${folder}/in`, [...modules.keys()]),
@@ -215,6 +216,25 @@ Deno.test("bundleModules() leaves what the core imports when it is needed in fil
     const [count, late] = [root["count"], root["late"]] as (() => unknown)[];
     strictEqual(count?.(), 1);
     deepStrictEqual(await late?.(), [2, "late", true]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("bundleModules() lists what a module exports that exports all of the core, its own names before them", async () => {
+  await installBundler();
+  const folder = await Deno.makeTempDir();
+  try {
+    const root = `${MODULES["mod.js"]}export default 1;\n`;
+    const compat = 'export * from "../../mod.js";\nexport { default } from "../../mod.js";\n' +
+      "export const count = 7, own = 8;\n";
+    await join(folder, { ...MODULES, "mod.js": root, "src/compat/mod.js": compat });
+    const load = (path: string): Promise<Record<string, unknown>> =>
+      import(pathToFileURL(`${folder}/out/${path}`).href);
+    const all = await load("src/compat/mod.js"), core = await load("mod.js");
+    deepStrictEqual(Object.keys(all), ["Failure", "count", "default", "own"]);
+    deepStrictEqual([all["count"], all["own"], all["default"]], [7, 8, 1]);
+    strictEqual(all["Failure"], core["Failure"]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

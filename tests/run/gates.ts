@@ -11,6 +11,7 @@ import { readFile, rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { runSizePart } from "../../bench/size.ts";
 import { runBleedPart } from "../lint/bleed.ts";
+import { staleFiles } from "../../generate/main.ts";
 import { layerProblems } from "../lint/layers.ts";
 import { endProgramsOnSignal, runCommand } from "./command.ts";
 import { filesUnder, runExamplesPart, runInternalPart } from "./deno_part.ts";
@@ -104,12 +105,20 @@ async function docsGate(): Promise<PartResult> {
   return await commandGate(["doc", "--lint", ...files]);
 }
 
+/** What is generated must be what would be generated now, where that can be told. */
+async function generatedGate(): Promise<PartResult> {
+  const stale = await staleFiles();
+  if (stale === undefined) return gateResult(["Inputs not here: not checked"], []);
+  return gateResult([], stale.map((path) => `${path} is not what would be written: run \`deno task generate\``));
+}
+
 const gates: readonly Part[] = [
   { name: "fmt", run: () => commandGate(["fmt", "--check"]) },
   { name: "lint", run: () => commandGate(["lint"]) },
   { name: "check", run: checkGate },
   { name: "core", run: coreGate },
   { name: "layers", run: layersGate },
+  { name: "generated", run: generatedGate },
   { name: "locks", run: locksGate },
   { name: "docs", run: docsGate },
   { name: "publish", run: () => commandGate(["publish", "--dry-run", "--allow-dirty"]) },

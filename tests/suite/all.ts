@@ -4,6 +4,7 @@
  * @module
  */
 
+import "./client_api.ts";
 import "./client_approvals.ts";
 import "./client_groups.ts";
 import "./client_mocked_api.ts";
@@ -13,6 +14,8 @@ import "./client_small_groups.ts";
 import "./client_transport.ts";
 import "./client_wait.ts";
 import "./client_wire.ts";
+import "./compat_configuration.ts";
+import "./compat_services.ts";
 import "./engine_cancel.ts";
 import "./engine_executor.ts";
 import "./engine_replay.ts";
