@@ -10,12 +10,14 @@
 // The client of Windmill.
 export { createClient } from "./src/sdk/client.ts";
 export type {
+  AllJobsOptions,
   CallOptions,
   CancelOptions,
   CancelOutcome,
   Client,
   ClientOptions,
   Clock,
+  CodePreview,
   FetchFunction,
   FindResource,
   GetJobOptions,
@@ -24,9 +26,14 @@ export type {
   GetVariable,
   Job,
   JobArgs,
+  JobCleanup,
+  JobFilter,
   JobResult,
   JobsGroup,
   JobStatus,
+  JobTarget,
+  JobUpdate,
+  ListJobsOptions,
   ListResourcesOptions,
   ProgressOptions,
   RawAnswer,
@@ -36,6 +43,9 @@ export type {
   ResourceRecord,
   ResourcesGroup,
   ResultMaybeOptions,
+  ResultStreamGroup,
+  ResultStreamOptions,
+  ResultStreamWriteOptions,
   RunFlow,
   RunOptions,
   RunScript,
@@ -46,7 +56,9 @@ export type {
   StartScript,
   StateGroup,
   StateOptions,
+  StreamOptions,
   TransportOptions,
+  UpdatesOptions,
   VariablesGroup,
   WaitOptions,
 } from "./src/sdk/client.ts";
@@ -71,6 +83,7 @@ export {
   state,
   statePath,
 } from "./src/sdk/top_level/state.ts";
+// Jobs and the stream of results.
 export {
   cancelJob,
   cancelRunning,
@@ -82,15 +95,21 @@ export {
   getRootJobId,
   runFlow,
   runFlowAsync,
+  runInlineScriptPreview,
   runScript,
   runScriptAsync,
   runScriptByHash,
   runScriptByHashAsync,
   runScriptByPath,
   runScriptByPathAsync,
+  runScriptByPathSync,
+  runScriptSync,
   setProgress,
   waitJob,
+  workerHasInternalServer,
 } from "./src/sdk/top_level/jobs.ts";
+export { cancelOnExit } from "./src/sdk/jobs_cleanup.ts";
+export { appendToResultStream, streamResult } from "./src/sdk/top_level/result_stream.ts";
 // Approvals, Teams, Kafka, tokens, users, version, context, mocked API, raw calls, shared folder, base64.
 export type {
   ApprovalMessage,

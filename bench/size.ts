@@ -37,6 +37,13 @@ const budgets: readonly Budget[] = [
     without: machinery,
   },
   {
+    name: "running a script",
+    code: `import { runScriptByPath } from "${ownName}";\nconsole.log(runScriptByPath);\n`,
+    // 4000 in the end; 3000 of it are what every call needs.
+    limit: 4600,
+    without: machinery,
+  },
+  {
     name: "workflow set",
     code: `import { parallel, sleep, step, task, waitForApproval, workflow } from "${ownName}/workflow";\n` +
       "console.log(parallel, sleep, step, task, waitForApproval, workflow);\n",
@@ -66,7 +73,7 @@ const budgets: readonly Budget[] = [
   {
     name: "everything in the root",
     code: `import * as all from "${ownName}";\nconsole.log(all);\n`,
-    limit: 18000,
+    limit: 22000,
     without: ["engine", "storage", "cli", "compat", "wire/generated"],
   },
   {

@@ -325,7 +325,7 @@ export class JobFailedError extends Error {
     message: string,
     jobId: string,
     result: unknown,
-    failure: { readonly name?: string; readonly message?: string } = {},
+    failure: { readonly name?: string | undefined; readonly message?: string | undefined } = {},
     options?: ErrorOptions,
   ) {
     super(message, options);

@@ -13,6 +13,7 @@ import { type Transport, transportOf } from "./endpoint.ts";
 import { type JobsGroup, jobsGroup } from "./jobs_group.ts";
 import { type KafkaGroup, kafkaGroup } from "./kafka.ts";
 import { readMocks } from "./mocked_api.ts";
+import { type ResultStreamGroup, resultStreamGroup } from "./result_stream.ts";
 import { type ResourcesGroup, resourcesGroup } from "./resources.ts";
 import { type SharedGroup, sharedGroup } from "./shared_folder.ts";
 import { type StateGroup, stateGroup } from "./state.ts";
@@ -33,7 +34,6 @@ export type {
   ProgressOptions,
   ResultMaybeOptions,
 } from "./jobs_records.ts";
-export type { RunOptions, StartOptions, WaitOptions } from "./jobs.ts";
 export type { JobArgs, RunFlow, RunScript, StartFlow, StartScript } from "./_typed_calls.ts";
 export type {
   CallArgs,
@@ -57,7 +57,12 @@ export type {
   WindmillTypes,
   WindmillVariables,
 } from "../base/windmill_types.ts";
-export type { JobsGroup } from "./jobs_group.ts";
+export type { CodePreview } from "./_inline_preview.ts";
+export type { JobCleanup, RunOptions, StartOptions, WaitOptions } from "./jobs.ts";
+export type { JobsGroup, JobTarget } from "./jobs_group.ts";
+export type { AllJobsOptions, JobFilter, ListJobsOptions } from "./jobs_list.ts";
+export type { JobUpdate, ResultStreamOptions, StreamOptions, UpdatesOptions } from "./jobs_updates.ts";
+export type { ResultStreamGroup, ResultStreamWriteOptions } from "./result_stream.ts";
 export type { RawAnswer, RawRequestOptions } from "./raw.ts";
 export type { GetResourceOptions, SetResourceOptions } from "./_resource_values.ts";
 export type {
@@ -119,6 +124,8 @@ export interface Client extends Transport {
   readonly context: () => JobContext;
   /** Reads what stands in for the workspace's variables and resources, with what was written; undefined without a mock. */
   readonly mockedApi: () => Promise<Required<MockedApi> | undefined>;
+  /** The stream of the running job's result. */
+  readonly resultStream: ResultStreamGroup;
 }
 
 /**
@@ -159,6 +166,7 @@ export function createClient(options: ClientOptions = {}): Client {
     version: (o) => readVersion(c, o),
     context: () => readContext(c),
     mockedApi: () => readMocks(c),
+    resultStream: resultStreamGroup(),
     ...transportOf(c),
   };
 }

@@ -3,14 +3,14 @@
  *
  * @module
  */
+import { WindmillApiError } from "../base/errors.ts";
 import { encodePath, encodeSegment } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
-import { systemClock } from "../platform/network.ts";
 import { isRecord } from "../wire/answer.ts";
 import { readJobId } from "../wire/jobs.ts";
 import type { JobArgs } from "./_typed_calls.ts";
-import { type ClientOptions, inWorkspace, post, queryOf, variable } from "./connection.ts";
-import { awaitJob } from "./jobs_wait.ts";
+import { type ClientOptions, inWorkspace, post, type PostCall, queryOf, variable } from "./connection.ts";
+import { finishJob } from "./jobs_wait.ts";
 
 /** Options of starting a job. */
 export interface StartOptions extends CallOptions {
@@ -20,7 +20,11 @@ export interface StartOptions extends CallOptions {
   readonly scheduledFor?: Date;
   /** In how many seconds to run it; 0 is at once. @default 0 */
   readonly scheduledInSeconds?: number;
-  /** Id that the job gets, a UUID. @default the server's choice */
+  /**
+   * Id that the job gets, a UUID in small letters. It makes the start one that may be repeated, by this client after a failure
+   * and by the caller: when there is a job of this id already, it counts as the one that was to be started. Whoever uses an id
+   * for two different starts gets the first one's job for both. @default the server's choice
+   */
   readonly jobId?: string;
   /** Job that this one belongs to; null for none. @default `WM_JOB_ID` for scripts and for flows that are waited for */
   readonly parentJob?: string | null;
@@ -32,6 +36,8 @@ export interface StartOptions extends CallOptions {
   readonly skipPreprocessor?: boolean;
   /** How long the server may answer a script from its cache, in seconds. @default the script's setting */
   readonly cacheTtlSeconds?: number;
+  /** How long a script may run, in seconds; then it fails. @default the script's setting */
+  readonly timeoutSeconds?: number;
   /** Memory of a flow with a chat. */
   readonly memoryId?: string;
 }
@@ -44,80 +50,104 @@ export interface WaitOptions {
   readonly timeoutMs?: number;
   /** Cancels the job when the wait ends before it, by `signal` or `timeoutMs`. @default false */
   readonly cancelJob?: boolean;
+  /** Cancels the job when this process ends before it: pass `cancelOnExit`. @default nothing does */
+  readonly cleanup?: JobCleanup;
   /** Headers of the calls. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Prepares for the end of this process while a job is waited for; gives what forgets that again. */
+export type JobCleanup = (client: ClientOptions, jobId: string) => () => void;
+
 /** Options of running a job to its end. */
-export interface RunOptions extends Omit<StartOptions, "timeoutMs"> {
+export interface RunOptions extends Omit<StartOptions, "timeoutMs">, WaitOptions {
   /** How long to wait for the start and the result together, in milliseconds; then DeadlineError. @default Infinity */
   readonly timeoutMs?: number;
   /** Cancels the job when the wait ends before it: nobody else knows its id. @default true */
   readonly cancelJob?: boolean;
 }
 
-/** What can be run: a script by path, a version of one by hash, a flow by path. */
-export type Runnable = "p" | "h" | "f";
+/** What can be run: a script by path, a version of one by hash, a flow by path, a version of one by number. */
+export type Runnable = "p" | "h" | "f" | "fv";
 
-/** Starts a job and gives its id. A start is never repeated: a lost answer would start a second job. */
+/** The call that starts a job: `action` is `run`, or `run_wait_result` to be answered with its result. */
+export function startCall(
+  client: ClientOptions,
+  action: string,
+  kind: Runnable,
+  name: string,
+  args: JobArgs | null | undefined,
+  options: StartOptions,
+  track: boolean,
+): PostCall {
+  const body = args ?? {};
+  if (!isRecord(body)) {
+    throw new TypeError(`Cannot run ${name}: expected arguments by name, found ${JSON.stringify(args)}`);
+  }
+  const {
+    parentJob = track ? variable(client, "WM_JOB_ID") : undefined,
+    rootJob = track ? variable(client, "WM_ROOT_FLOW_JOB_ID") : undefined,
+    scheduledInSeconds,
+    jobId,
+  } = options;
+  const query = queryOf({
+    scheduled_for: options.scheduledFor?.toISOString(),
+    scheduled_in_secs: scheduledInSeconds === 0 ? undefined : scheduledInSeconds,
+    tag: options.tag,
+    job_id: jobId,
+    parent_job: parentJob,
+    root_job: rootJob,
+    invisible_to_owner: options.invisibleToOwner,
+    skip_preprocessor: options.skipPreprocessor,
+    cache_ttl: options.cacheTtlSeconds,
+    timeout: options.timeoutSeconds,
+    memory_id: options.memoryId,
+  });
+  // Hashes and numbers of versions are one segment of an address, paths are several.
+  const target = (/[hv]/.test(kind) ? encodeSegment : encodePath)(name, "what to run");
+  const route = inWorkspace(client, `jobs/${action}/${kind}/${target}`);
+  return { route, query, body, accept: "*/*", idempotent: jobId !== undefined };
+}
+
+/** Starts a job and gives its id. Without an id of the caller it is never repeated: a lost answer would start a second job. */
 export async function startJob(
   client: ClientOptions,
   kind: Runnable,
   name: string,
   args: JobArgs | null | undefined,
   options: StartOptions = {},
-  track = kind !== "f",
+  track = /[ph]/.test(kind),
 ): Promise<string> {
-  const body = args ?? {};
-  if (!isRecord(body)) {
-    throw new TypeError(
-      `Cannot run ${JSON.stringify(name)}: expected arguments by name, found ${JSON.stringify(args)}`,
-    );
+  const { jobId } = options;
+  try {
+    return readJobId(await post(client, startCall(client, "run", kind, name, args, options, track), options));
+  } catch (error) {
+    // Two starts of one id at the same time meet in the database, which says it with other words.
+    if (jobId === undefined || !isTaken(error, jobId)) throw error;
+    return jobId;
   }
-  const {
-    parentJob = track ? variable(client, "WM_JOB_ID") : undefined,
-    rootJob = track ? variable(client, "WM_ROOT_FLOW_JOB_ID") : undefined,
-    scheduledInSeconds,
-  } = options;
-  const query = queryOf({
-    scheduled_for: options.scheduledFor?.toISOString(),
-    scheduled_in_secs: scheduledInSeconds === 0 ? undefined : scheduledInSeconds,
-    tag: options.tag,
-    job_id: options.jobId,
-    parent_job: parentJob,
-    root_job: rootJob,
-    invisible_to_owner: options.invisibleToOwner,
-    skip_preprocessor: options.skipPreprocessor,
-    cache_ttl: options.cacheTtlSeconds,
-    memory_id: options.memoryId,
-  });
-  const target = kind === "h" ? encodeSegment(name, "script hash") : encodePath(name, kind === "f" ? "flow" : "script");
-  const call = { route: inWorkspace(client, `jobs/run/${kind}/${target}`), query, body, accept: "*/*" };
-  return readJobId(await post(client, call, options));
+}
+
+/** True for the error of a start when there is a job of its id. */
+function isTaken(error: unknown, jobId: string): boolean {
+  return error instanceof WindmillApiError && error.body.includes(jobId) &&
+    /already exists|duplicate key/.test(error.body);
 }
 
 /** Starts a job, waits for it, and gives its result. */
-export async function runJob(
+export function runJob(
   client: ClientOptions,
   kind: Runnable,
   name: string,
   args: JobArgs | null | undefined,
   options: RunOptions = {},
 ): Promise<unknown> {
-  const { timeoutMs = Infinity, cancelJob = true, signal, headers, ...start } = options;
-  const { clock = systemClock } = client;
-  const begun = clock.now();
-  const shared = { ...(signal === undefined ? {} : { signal }), ...(headers === undefined ? {} : { headers }) };
-  const limit = Math.min(timeoutMs, client.timeoutMs ?? Infinity);
-  const id = await startJob(
+  const { timeoutMs: _, ...start } = options;
+  return finishJob(
     client,
-    kind,
-    name,
-    args,
-    { ...start, ...shared, ...(limit < Infinity ? { timeoutMs: limit } : {}) },
-    true,
+    JSON.stringify(name),
+    options.jobId,
+    (calls) => startJob(client, kind, name, args, { ...start, ...calls }, true),
+    { cancelJob: true, ...options },
   );
-  // A start that used up the time still leaves a millisecond: the wait is what reports the deadline and cancels the job.
-  const left = Math.max(1, timeoutMs - (clock.now() - begun));
-  return await awaitJob(client, id, { ...shared, timeoutMs: left, cancelJob });
 }

@@ -16,7 +16,16 @@ import {
   statusOf,
 } from "../wire/jobs.ts";
 import { currentJob, jobRoute } from "./_current_job.ts";
-import { type ClientOptions, inWorkspace, post, queryOf, request, setting, variable } from "./connection.ts";
+import {
+  type ClientOptions,
+  inWorkspace,
+  post,
+  type PostCall,
+  queryOf,
+  request,
+  setting,
+  variable,
+} from "./connection.ts";
 
 /** Options of reading the record of a job. */
 export interface GetJobOptions extends CallOptions {
@@ -36,6 +45,8 @@ export interface ResultMaybeOptions extends CallOptions {
 export interface CancelOptions extends CallOptions {
   /** Why; the job's error shows it. */
   readonly reason?: string;
+  /** True takes it off the queue even when its worker does not answer any more. @default false */
+  readonly force?: boolean;
 }
 
 /** Options of progress: whose it is. */
@@ -74,16 +85,33 @@ export async function readResultMaybe(
   return readJobResult(await request(client, call, options));
 }
 
+/** The call that cancels a job. */
+export function cancelCall(client: ClientOptions, jobId: string, { reason, force }: CancelOptions): PostCall {
+  const route = jobRoute(client, `jobs_u/queue/${force === true ? "force_" : ""}cancel`, jobId);
+  return { route, body: { reason }, idempotent: true };
+}
+
 /** Cancels a job that is waiting or running; gives the server's words. */
 export async function stopJob(client: ClientOptions, jobId: string, options: CancelOptions = {}): Promise<string> {
-  const { reason = "cancelled via cancelJob method" } = options;
-  const call = {
-    route: jobRoute(client, "jobs_u/queue/cancel", jobId),
-    body: { reason },
-    idempotent: true,
-  };
+  const call = cancelCall(client, jobId, { reason: "cancelled via cancelJob method", ...options });
   // The server itself gives up after 120 s: whoever waits less long learns less.
   return (await post(client, call, { timeoutMs: 130_000, ...options })).text;
+}
+
+/** Cancels many jobs in one call; gives the ids of those that it cancelled. */
+export async function stopJobs(
+  client: ClientOptions,
+  jobIds: Iterable<string>,
+  options: Omit<CancelOptions, "reason"> = {},
+): Promise<string[]> {
+  const route = inWorkspace(client, "jobs/queue/cancel_selection");
+  const query = queryOf({ force_cancel: options.force });
+  const call = { route, query, body: [...jobIds], idempotent: true };
+  return readJson(
+    await post(client, call, options),
+    "an array of ids",
+    (value): value is string[] => Array.isArray(value) && value.every((id) => typeof id === "string"),
+  );
 }
 
 /** What became of each job that was to be cancelled: the server's words, or the error. */

@@ -42,26 +42,30 @@ export interface JobResult {
   readonly result: unknown;
 }
 
-/** What the update stream says about a job. Fields that are not needed here are left alone. */
-export interface JobUpdate {
-  /** `update`, `ping`, `timeout`, `notfound` or `error`. */
-  readonly type: string;
-  /** True when the job ended with this update. */
-  readonly completed: boolean;
+/** One event of the update stream: `type` is `update`, `ping`, `timeout`, `notfound` or `error`, the rest is as the server says. */
+export type UpdateEvent = Readonly<Record<string, unknown>>;
+
+function jobOf(record: Readonly<Record<string, unknown>>): Job | undefined {
+  const { id, type } = record;
+  if (typeof id !== "string" || (type !== "QueuedJob" && type !== "CompletedJob")) return undefined;
+  return { ...record, id, type };
 }
 
 /** Decodes the record of a job. */
 export function readJob(answer: Answer): Job {
   const record = readRecord(answer, "a job");
-  const { id, type } = record;
-  if (typeof id !== "string" || (type !== "QueuedJob" && type !== "CompletedJob")) {
-    throw unreadable(
-      answer,
-      "a job with an 'id' and the 'type' \"QueuedJob\" or \"CompletedJob\"",
-      `id ${JSON.stringify(id)} and type ${JSON.stringify(type)}`,
-    );
-  }
-  return { ...record, id, type };
+  const job = jobOf(record);
+  if (job !== undefined) return job;
+  throw unreadable(
+    answer,
+    "a job with an 'id' and the 'type' \"QueuedJob\" or \"CompletedJob\"",
+    `id ${JSON.stringify(record.id)} and type ${JSON.stringify(record.type)}`,
+  );
+}
+
+/** Decodes a list of jobs; `type` is what those are that do not say it. */
+export function readJobs(answer: Answer, type?: Job["type"]): Job[] {
+  return readList(answer, (record) => jobOf({ ...(type && { type }), ...record }), "jobs");
 }
 
 /** Says what the job of a record is doing. */
@@ -78,29 +82,18 @@ export function readJobIds(answer: Answer): string[] {
 /** Decodes the id of a job that was just created: plain text. */
 export function readJobId(answer: Answer): string {
   const id = answer.text.trim();
-  if (!/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id)) {
-    throw unreadable(answer, "the id of a job", id === "" ? "nothing" : id.startsWith("<") ? "HTML" : "other text");
-  }
-  return id;
+  if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id)) return id;
+  throw unreadable(answer, "the id of a job", id.startsWith("<") ? "HTML" : "other text");
 }
 
 /** Decodes whether a job is completed. */
 export function readJobResult(answer: Answer): JobResult {
-  const record = readRecord(answer, "the state of a job");
-  const { completed, success, started, result = null } = record;
+  const record = parseRecord(answer.text);
+  const { completed, success } = record ?? {};
   if (typeof completed !== "boolean" || (completed && typeof success !== "boolean")) {
-    throw unreadable(
-      answer,
-      "the state of a job with 'completed' and, once completed, 'success'",
-      `completed ${JSON.stringify(completed)} and success ${JSON.stringify(success)}`,
-    );
+    throw unreadable(answer, "whether a job is completed", "something else");
   }
-  return {
-    completed,
-    success: typeof success === "boolean" ? success : null,
-    started: typeof started === "boolean" ? started : null,
-    result,
-  };
+  return { started: null, success: null, result: null, ...record } as JobResult;
 }
 
 /** Decodes a progress in percent. */
@@ -108,28 +101,31 @@ export function readProgress(answer: Answer): number | null {
   return readJson(answer, "a number or null", (value) => value === null || typeof value === "number");
 }
 
-/** Decodes one event of the update stream; undefined for an event that says nothing which can be understood. */
-export function parseUpdate(data: string): JobUpdate | undefined {
-  let value: unknown;
+/** Decodes a JSON object; undefined for anything else. */
+export function parseRecord(text: string): UpdateEvent | undefined {
   try {
-    value = JSON.parse(data);
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
   } catch {
-    // The stream only says when to look: what cannot be read is no reason to look, and none to fail.
+    // Whoever asks says what that means.
     return undefined;
   }
-  if (!isRecord(value) || typeof value.type !== "string") return undefined;
-  // The result comes with the end of the job, as `only_result` or in the whole record `job`.
-  const completed = value.completed === true || (value.only_result ?? value.job ?? null) !== null;
-  return { type: value.type, completed };
 }
 
-/** Name and message of the error in a failed job's result; undefined for what is not there. */
-export function failureOf(result: unknown): { readonly name?: string; readonly message?: string } {
+/** True for an update that comes with the end of the job: its result is there, as `only_result` or in the record `job`. */
+export function isLast(update: UpdateEvent): boolean {
+  return update.completed === true || (update.only_result ?? update.job ?? null) !== null;
+}
+
+/** Name and message of the error in a failed job's result, as far as they are there. */
+export function failureOf(
+  result: unknown,
+): { readonly name: string | undefined; readonly message: string | undefined } {
   const error = isRecord(result) ? result.error : undefined;
-  if (typeof error === "string") return { message: error };
-  if (!isRecord(error)) return {};
-  return {
-    ...(typeof error.name === "string" ? { name: error.name } : {}),
-    ...(typeof error.message === "string" ? { message: error.message } : {}),
-  };
+  const { name, message } = isRecord(error) ? error : { name: undefined, message: error };
+  return { name: textOf(name), message: textOf(message) };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }

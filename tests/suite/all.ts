@@ -7,11 +7,14 @@
 import "./client_api.ts";
 import "./client_approvals.ts";
 import "./client_groups.ts";
+import "./client_jobs.ts";
 import "./client_mocked_api.ts";
+import "./client_result_stream.ts";
 import "./client_schema.ts";
 import "./client_shared_folder.ts";
 import "./client_small_groups.ts";
 import "./client_transport.ts";
+import "./client_updates.ts";
 import "./client_wait.ts";
 import "./client_wire.ts";
 import "./compat_configuration.ts";

@@ -485,12 +485,14 @@ test("jobs.start() sends every option, and nothing for what is not given", async
     invisibleToOwner: true,
     skipPreprocessor: false,
     cacheTtlSeconds: 60,
+    timeoutSeconds: 9,
     memoryId: "m",
   });
   assertEquals(targets(stub), [
     "POST jobs/run/p/f/a",
     "POST jobs/run/p/f/a?scheduled_for=1970-01-01T00%3A00%3A00.000Z&scheduled_in_secs=5&tag=gpu" +
-    `&job_id=${id}&parent_job=p&root_job=r&invisible_to_owner=true&skip_preprocessor=false&cache_ttl=60&memory_id=m`,
+    `&job_id=${id}&parent_job=p&root_job=r&invisible_to_owner=true&skip_preprocessor=false&cache_ttl=60` +
+    "&timeout=9&memory_id=m",
   ]);
   assertEquals(stub.seen.map(({ body }) => body), ["{}", "{}"]);
 });

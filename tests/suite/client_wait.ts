@@ -35,11 +35,13 @@ interface JobServer {
 /**
  * @param updates answers the request for updates; the default is a stream that the case feeds
  * @param look answers the request for the result instead of the server; undefined leaves it to the server
+ * @param record answers whatever else is asked, such as for the record of the job
  */
 function jobServer(
   updates?: (nth: number) => Response | undefined,
   look: (nth: number) => Response | undefined = () => undefined,
   more: Partial<ClientOptions> = {},
+  record: () => Response = () => text("unknown", 404),
 ): JobServer {
   const streams: Feed[] = [];
   const cancelled: string[] = [];
@@ -68,7 +70,7 @@ function jobServer(
       return text("cancelled");
     }
     if (target.includes("/jobs/run/")) return text(id, 201);
-    return text("unknown", 404);
+    return record();
   });
   const clock = stillClock();
   return {
@@ -84,9 +86,13 @@ function jobServer(
   };
 }
 
-const done = { type: "update", completed: true, only_result: 42 };
+/** What a stream does when its job ends. */
+function complete(stream: Feed | undefined): void {
+  stream?.event({ type: "update", completed: true, only_result: 42 });
+  stream?.end();
+}
 
-test("wait: opens the stream at once, and gives the result as soon as the update comes, with one look and no time passing", async () => {
+test("wait: opens the stream at once, and gives the result as soon as it ends, with one look and no time passing", async () => {
   const { client, clock, seen, streams, finish, looks } = jobServer();
   const result = client.jobs.wait("j");
   await settle();
@@ -95,59 +101,14 @@ test("wait: opens the stream at once, and gives the result as soon as the update
   await settle();
   assertEquals(looks(), 0);
   finish({ a: 1 });
-  streams[0]?.event(done);
+  complete(streams[0]);
   const start = clock.now();
   assertEquals(await result, { a: 1 });
-  assertEquals([clock.now() - start, looks(), clock.timers(), streams[0]?.cancelled()], [0, 1, 0, true]);
+  assertEquals([clock.now() - start, looks(), clock.timers()], [0, 1, 0]);
 });
 
-test("wait: a job that is completed already is found by the end of its stream", async () => {
-  const { client, streams, finish, clock } = jobServer();
-  finish("r");
-  const result = client.jobs.wait("j");
-  await settle();
-  streams[0]?.event({ type: "ping" });
-  streams[0]?.end();
-  assertEquals(await result, "r");
-  assertEquals(clock.timers(), 0);
-});
-
-test("wait: completion is understood in each of its forms", async () => {
-  for (
-    const update of [
-      { type: "update", completed: true },
-      { type: "update", only_result: { x: 1 } },
-      { type: "update", only_result: 0 },
-      { type: "update", job: { id: "j", type: "CompletedJob" } },
-    ]
-  ) {
-    const { client, streams, finish } = jobServer();
-    const result = client.jobs.wait("j");
-    await settle();
-    finish("r");
-    streams[0]?.event(update);
-    assertEquals(await result, "r");
-  }
-});
-
-test("wait: events are understood however the stream is split, and whatever ends its lines", async () => {
-  const event = 'data: {"type":"update",\r\ndata: "completed":true}\r\n\r\n';
-  for (const whole of [event, event.replaceAll("\r\n", "\n"), event.replaceAll("\r\n", "\r"), `\uFEFF${event}`]) {
-    for (const size of [1, 2, 3, 7, whole.length]) {
-      const { client, streams, finish, looks } = jobServer();
-      const result = client.jobs.wait("j");
-      await settle();
-      finish("r");
-      for (let at = 0; at < whole.length; at += size) streams[0]?.send(whole.slice(at, at + size));
-      // A CR at the very end may be half of a line end: the next line shows that it was whole.
-      streams[0]?.send(": comment\n");
-      assertEquals([await result, looks()], ["r", 1]);
-    }
-  }
-});
-
-test("wait: comments, other fields, garbage and pings are no reason to look", async () => {
-  const { client, streams, finish, looks } = jobServer();
+test("wait: what a stream says is no reason to look, whatever it is: its end is one", async () => {
+  const { client, streams, finish, looks, clock } = jobServer();
   const result = client.jobs.wait("j");
   await settle();
   for (
@@ -155,58 +116,56 @@ test("wait: comments, other fields, garbage and pings are no reason to look", as
       ": hello\n\n",
       "event: update\nid: 7\nretry: 1\n\n",
       "data: not json\n\n",
-      "data: [1,2]\n\n",
-      "data: {}\n\n",
-      "data\n\n",
+      "data: {}\r\n\r\n",
       'data:{"type":"ping"}\n\n',
+      'data: {"type":"error","error":"x"}\n\n',
       'data: {"type":"update","only_result":null,"completed":false}\n\n',
-      "\n\n\n",
+      "\uFFFD".repeat(1000),
     ]
   ) streams[0]?.send(piece);
   await settle();
   assertEquals(looks(), 0);
   finish(1);
-  streams[0]?.event(done);
+  streams[0]?.end();
   assertEquals(await result, 1);
+  assertEquals([looks(), clock.timers()], [1, 0]);
 });
 
-test("wait: an event that the end of the stream cuts off says nothing", async () => {
-  const { client, clock, streams, finish } = jobServer();
+test("wait: a stream that says more than anybody would read is given up, and the job looked at", async () => {
+  const { client, streams, finish, looks } = jobServer();
   const result = client.jobs.wait("j");
   await settle();
-  streams[0]?.event({ type: "ping" });
-  streams[0]?.send('data: {"type":"update","completed":true}');
-  streams[0]?.end();
-  await settle();
-  await clock.pass(50);
-  assertEquals(streams.length, 2);
   finish("r");
-  streams[1]?.event(done);
+  const piece = `data: ${"x".repeat(100_000)}\n\n`;
+  for (let n = 0; n < 11; n++) streams[0]?.send(piece);
   assertEquals(await result, "r");
+  assertEquals([looks(), streams[0]?.cancelled()], [1, true]);
 });
 
-test("wait: a timeout of the stream is answered by a new one", async () => {
+test("wait: the end of a stream without the end of the job is answered by a new one", async () => {
   const { client, clock, streams, finish, looks } = jobServer();
   const result = client.jobs.wait("j");
-  for (let n = 0; n < 3; n++) {
+  for (let n = 0; n < 4; n++) {
     await settle();
     streams[n]?.event({ type: "ping" });
     await clock.pass(6_000);
     streams[n]?.event({ type: "timeout" });
+    streams[n]?.end();
     await settle();
-    await clock.pass(60);
+    await clock.pass(50);
   }
-  assertEquals([streams.length, looks()], [4, 3]);
+  assertEquals([streams.length, looks()], [5, 4]);
   finish("r");
-  streams[3]?.event(done);
+  complete(streams[4]);
   assertEquals(await result, "r");
 });
 
-test("wait: streams that end at once are not opened in a hot loop", async () => {
+test("wait: streams that end at once are opened three times, and not in a hot loop", async () => {
   const { client, clock, finish, seen } = jobServer(() => new Response('data: {"type":"ping"}\n\n'));
   const result = client.jobs.wait("j");
   await clock.pass(20_000);
-  assert(seen.length < 70, `Expected about one stream and one look a second, found ${seen.length} requests in 20 s`);
+  assertEquals(seen.filter(({ target }) => target.includes("sse")).length, 3);
+  assert(seen.length < 35, `Expected about one look a second, found ${seen.length} requests in 20 s`);
   finish("r");
   assertEquals(await clock.drive(result), "r");
 });
@@ -220,7 +179,7 @@ for (
     }],
     ["an HTML page", () => text("<!doctype html>\n<p>\n", 200, { "content-type": "text/html" })],
     ["an empty answer", () => new Response(null, { status: 204 })],
-    ["a line without end", () => text("x".repeat(1_100_000))],
+    ["text without end", () => text("x".repeat(1_100_000))],
     ["an error event", () => text('data: {"type":"error","error":"no"}\n\n')],
   ] as readonly (readonly [string, () => Response])[]
 ) {
@@ -236,42 +195,25 @@ for (
     assert(early > 12 && early < 22, `Expected about 16 looks in 10 s, found ${early}`);
     await clock.pass(10_000);
     assertEquals(looks(), early + 10);
-    assertEquals(seen.filter(({ target }) => target.includes("sse")).length, 1);
+    assertEquals(seen.filter(({ target }) => target.includes("sse")).length, 3);
     finish("r");
     await clock.pass(1_000);
     assertEquals(await result, "r");
   });
 }
 
-test("wait: a stream that something holds back is given up, after looks at 3 s and 15 s", async () => {
+test("wait: a stream is read for 20 s: after that the job is looked at, and the next one opened", async () => {
   const { client, clock, streams, finish, looks } = jobServer();
   const result = client.jobs.wait("j");
-  await clock.pass(2_999);
-  assertEquals(looks(), 0);
-  await clock.pass(1);
-  assertEquals(looks(), 1);
-  await clock.pass(50 + 12_000);
-  assertEquals([looks(), streams.length], [2, 2]);
+  for (let n = 0; n < 4; n++) {
+    await clock.pass(19_999);
+    assertEquals([looks(), streams.length], [n, n + 1]);
+    await clock.pass(1 + 50);
+    assertEquals([looks(), streams.length], [n + 1, n + 2]);
+  }
   finish("r");
-  await clock.pass(1_000);
-  assertEquals(await result, "r");
-  assertEquals(streams.length, 2);
-});
-
-test("wait: a stream that falls silent is looked after and opened again", async () => {
-  const { client, clock, streams, finish, looks } = jobServer();
-  const result = client.jobs.wait("j");
-  await settle();
-  streams[0]?.event({ type: "update", running: true });
-  await clock.pass(11_999);
-  assertEquals(looks(), 0);
-  await clock.pass(1);
-  assertEquals(looks(), 1);
-  await clock.pass(100);
-  assertEquals(streams.length, 2);
-  finish("r");
-  streams[1]?.event(done);
-  assertEquals(await result, "r");
+  complete(streams[4]);
+  assertEquals([await result, clock.timers()], ["r", 0]);
 });
 
 test("wait: a stream that breaks is opened again", async () => {
@@ -284,30 +226,19 @@ test("wait: a stream that breaks is opened again", async () => {
   await clock.pass(100);
   assertEquals(streams.length, 2);
   finish("r");
-  streams[1]?.event(done);
+  complete(streams[1]);
   assertEquals(await result, "r");
 });
 
-test("wait: an update that comes before the result can be read leads to another look soon", async () => {
-  const { client, clock, streams, finish } = jobServer();
+test("wait: an end that comes before the result can be read leads to another look soon", async () => {
+  const { client, clock, streams, finish, looks } = jobServer((nth) =>
+    nth === 1 ? undefined : new Response('data: {"type":"update","completed":true}\n\n')
+  );
   const result = client.jobs.wait("j");
+  await clock.pass(10_000);
+  complete(streams[0]);
   await settle();
-  streams[0]?.event(done);
-  await settle();
-  finish("r");
-  await clock.pass(50);
-  assertEquals(await result, "r");
-});
-
-test("wait: an early update leads to another look soon, also after many streams", async () => {
-  const ping = () => new Response('data: {"type":"ping"}\n\n');
-  const { client, clock, streams, finish } = jobServer((nth) => nth <= 12 ? ping() : undefined);
-  const result = client.jobs.wait("j");
-  // The twelve pauses from 50 ms up take 6.46 s together; the stream after them is young.
-  await clock.pass(6_600);
-  assertEquals(streams.length, 1);
-  streams[0]?.event(done);
-  await settle();
+  assertEquals(looks(), 1);
   finish("r");
   await clock.pass(50);
   assertEquals([await result, clock.timers()], ["r", 0]);
@@ -323,10 +254,23 @@ test("wait: a server that is away for a while does not end the wait", async () =
   assertEquals(looks(), 13);
 });
 
-test("wait: a server that stays away ends it with its last error", async () => {
+test("wait: a server that stays away for two minutes ends it with its last error", async () => {
   const { client, clock, looks } = jobServer(() => text("no", 502), () => text("Bad gateway", 502));
+  const start = clock.now();
   await clock.drive(assertRejects(() => client.jobs.wait("j"), "WINDMILL_API", "Bad gateway"));
-  assertEquals(looks(), 8 * 3);
+  assert(looks() > 10 && looks() < 25, `Expected about 17 looks, found ${looks()}`);
+  assert(
+    clock.now() - start > 100_000 && clock.now() - start <= 120_000,
+    `Expected two minutes, found ${clock.now() - start} ms`,
+  );
+});
+
+test("wait: a server that accepts calls and answers none ends it too", async () => {
+  const clock = stillClock();
+  const stub = serve(() => new Promise<Response>(() => {}));
+  const call = createClient(options(stub, { clock })).jobs.wait("j");
+  await clock.drive(assertRejects(() => call, "DEADLINE_EXCEEDED", "get_result_maybe"));
+  assertEquals([stub.seen.length, clock.timers()], [2, 0]);
 });
 
 test("wait: a refusal ends it at once", async () => {
@@ -337,11 +281,27 @@ test("wait: a refusal ends it at once", async () => {
   }
 });
 
-test("wait: a job that the server does not know is an error, after it said so three times", async () => {
-  const { client, clock, seen } = jobServer(() => new Response('data: {"type":"notfound"}\n\n'));
-  const error = await clock.drive(assertRejects(() => client.jobs.wait("j"), "WINDMILL_API", 'there is no job "j"'));
-  assertEquals((error as unknown as { status: number }).status, 404);
-  assertEquals(seen.filter(({ target }) => target.includes("sse")).length, 3);
+for (
+  const [name, answer] of [
+    ["in its streams", () => new Response('data: {"type":"notfound"}\n\n')],
+    ["with status 404", () => text("Not found: Job j not found", 404)],
+  ] as const
+) {
+  test(`wait: a job that the server does not know, which it says ${name}, is an error after three times`, async () => {
+    const { client, clock, seen } = jobServer(answer, undefined, {}, () => text("Not found: Job j not found", 404));
+    const error = await clock.drive(assertRejects(() => client.jobs.wait("j"), "WINDMILL_API", "Job j not found"));
+    assertEquals((error as unknown as { status: number }).status, 404);
+    assertEquals(seen.filter(({ target }) => target.includes("sse")).length, 3);
+  });
+}
+
+test("wait: a server that has neither streams nor records is polled", async () => {
+  const { client, clock, finish, looks } = jobServer(() => text("no", 404));
+  const result = client.jobs.wait("j");
+  await clock.pass(5_000);
+  assert(looks() > 5, `Expected looks, found ${looks()}`);
+  finish("r");
+  assertEquals(await clock.drive(result), "r");
 });
 
 test("wait: a job that a replica does not know yet is found", async () => {
@@ -351,7 +311,7 @@ test("wait: a job that a replica does not know yet is found", async () => {
   const result = client.jobs.wait("j");
   await clock.pass(200);
   finish("r");
-  streams[0]?.event(done);
+  complete(streams[0]);
   assertEquals(await result, "r");
 });
 

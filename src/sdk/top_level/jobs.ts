@@ -18,12 +18,16 @@ import type {
   ScriptPath,
   ScriptResult,
 } from "../../base/windmill_types.ts";
+import type { CallOptions } from "../../http/transport.ts";
 import type { Job, JobResult, JobStatus } from "../../wire/jobs.ts";
 import { readRootJobId } from "../_current_job.ts";
+import { hasInternalServer, runPreview } from "../_inline_preview.ts";
 import { defaultClient } from "../default_client.ts";
 import type { JobArgs } from "../_typed_calls.ts";
 import { runJob, type Runnable, type RunOptions, startJob, type StartOptions, type WaitOptions } from "../jobs.ts";
+import { cancelOnExit } from "../jobs_cleanup.ts";
 import {
+  type CancelOptions,
   type CancelOutcome,
   readJobProgress,
   readJobRecord,
@@ -291,6 +295,99 @@ export async function runFlow(
   return await run(["f", flowPath(path)], args, verbose, tag, options);
 }
 
+/** Runs a job as the Python client's older functions do: its arguments in its order, a result that is null is an error. */
+async function runSync<T>(
+  kind: Runnable,
+  name: string,
+  args: JobArgs | null | undefined,
+  verbose: boolean,
+  assertResultIsNotNone: boolean,
+  cleanup: boolean,
+  timeout: number | null,
+  options?: RunOptions,
+): Promise<T> {
+  const result = await run<T>([kind, name], args, verbose, null, {
+    ...(cleanup ? { cleanup: cancelOnExit } : {}),
+    ...(timeout === null ? {} : { timeoutMs: timeout * 1000 }),
+    ...options,
+  });
+  if (assertResultIsNotNone && result === null) throw new TypeError(`Expected a result of "${name}", found null`);
+  return result;
+}
+
+/**
+ * Runs one version of a script and gives its result, as the Python client's `run_script_sync`. The official TypeScript client has
+ * no such function.
+ *
+ * @param hash hash of the version
+ * @param args arguments by name
+ * @param verbose true writes a line on the console
+ * @param assertResultIsNotNone true makes a result that is null an error
+ * @param cleanup true cancels the job when this process ends before it
+ * @param timeout how long to wait, in seconds; null for no limit
+ * @param options signal and more
+ * @deprecated Use {@linkcode runScriptByHash} instead.
+ */
+export function runScriptSync<T = unknown>(
+  hash: string,
+  args: JobArgs | null = null,
+  verbose: boolean = false,
+  assertResultIsNotNone: boolean = true,
+  cleanup: boolean = true,
+  timeout: number | null = null,
+  options?: RunOptions,
+): Promise<T> {
+  return runSync("h", hash, args, verbose, assertResultIsNotNone, cleanup, timeout, options);
+}
+
+/**
+ * Runs the script at a path and gives its result, as the Python client's `run_script_by_path_sync`. The official TypeScript
+ * client has no such function.
+ *
+ * @param path path of the script
+ * @param args arguments by name
+ * @param verbose true writes a line on the console
+ * @param assertResultIsNotNone true makes a result that is null an error
+ * @param cleanup true cancels the job when this process ends before it
+ * @param timeout how long to wait, in seconds; null for no limit
+ * @param options signal and more
+ * @deprecated Use {@linkcode runScriptByPath} instead.
+ */
+export function runScriptByPathSync<T = unknown>(
+  path: string,
+  args: JobArgs | null = null,
+  verbose: boolean = false,
+  assertResultIsNotNone: boolean = true,
+  cleanup: boolean = true,
+  timeout: number | null = null,
+  options?: RunOptions,
+): Promise<T> {
+  return runSync("p", path, args, verbose, assertResultIsNotNone, cleanup, timeout, options);
+}
+
+/**
+ * Runs code that is not deployed and gives its result: on this worker where that is possible, as a job elsewhere. The official
+ * TypeScript client has it as a service only.
+ *
+ * @param content the code
+ * @param language its language, by the server's name, such as `postgresql` or `bun`
+ * @param args arguments by name
+ * @param options signal, time limit and headers; there is no limit unless one is given
+ */
+export async function runInlineScriptPreview<T = unknown>(
+  content: string,
+  language: string,
+  args: JobArgs | null = null,
+  options?: CallOptions,
+): Promise<T> {
+  return await runPreview(defaultClient(), { content, language, args: args ?? {} }, options) as T;
+}
+
+/** Tells whether {@linkcode runInlineScriptPreview} runs code on this worker: when the address of the API is on this machine. */
+export function workerHasInternalServer(): boolean {
+  return hasInternalServer(defaultClient());
+}
+
 /**
  * Waits for a job and gives its result; JobFailedError, with the job's id, result and error, when it failed. It follows the
  * server's updates, where the official client asks every 500 ms.
@@ -340,10 +437,11 @@ export function getRootJobId(jobId?: string): Promise<string> {
  * Cancels a job that is waiting or running.
  *
  * @param reason why; the job's error shows it
+ * @param options `force` for a job whose worker does not answer any more, signal and more
  * @returns the server's words
  */
-export function cancelJob(jobId: string, reason?: string): Promise<string> {
-  return stopJob(defaultClient(), jobId, reason === undefined ? {} : { reason });
+export function cancelJob(jobId: string, reason?: string, options?: CancelOptions): Promise<string> {
+  return stopJob(defaultClient(), jobId, { ...(reason === undefined ? {} : { reason }), ...options });
 }
 
 /**

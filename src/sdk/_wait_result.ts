@@ -1,0 +1,44 @@
+/**
+ * Calls that the server answers with the result of a job, once it has one.
+ *
+ * @module
+ */
+import { WindmillApiError } from "../base/errors.ts";
+import type { CallOptions } from "../http/transport.ts";
+import { resultOf } from "./_job_result.ts";
+import { type ClientOptions, post, type PostCall } from "./connection.ts";
+
+/**
+ * Makes a call whose answer is a result: JSON, or text when the job says that its result is of another kind, or null for no
+ * body. There is no time limit unless one is given: the server's own ends it.
+ *
+ * @throws JobFailedError for status 422 with the result of a job
+ */
+export async function requestResult(
+  client: ClientOptions,
+  call: PostCall,
+  what: string,
+  jobId: string,
+  options?: CallOptions,
+): Promise<unknown> {
+  let text: string, success = true;
+  try {
+    ({ text } = await post(client, call, { timeoutMs: Infinity, ...options }));
+  } catch (error) {
+    // Arguments that the server cannot read are 422 too, with words that are no JSON.
+    if (!(error instanceof WindmillApiError && error.status === 422 && isJson(error.body))) throw error;
+    ({ body: text } = error);
+    success = false;
+  }
+  const result: unknown = isJson(text) ? JSON.parse(text) : text || null;
+  return resultOf(jobId, { success, result }, what);
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
