@@ -313,13 +313,13 @@ export class JobFailedError extends Error {
   /** Always `"JOB_FAILED"`. */
   readonly code = "JOB_FAILED";
   /** Id of the job. */
-  readonly jobId: string;
+  declare readonly jobId: string;
   /** The job's result as the server gave it; may be null. */
-  readonly result: unknown;
+  declare readonly result: unknown;
   /** Name of the error in the job's result, when it has one: `"Canceled"` for a job that was cancelled. */
-  readonly errorName: string | undefined;
+  declare readonly errorName: string | undefined;
   /** Message of the error in the job's result, when it has one. */
-  readonly errorMessage: string | undefined;
+  declare readonly errorMessage: string | undefined;
   /** Builds the error; `failure` is the error in the job's result, as far as it could be read. */
   constructor(
     message: string,
@@ -329,10 +329,7 @@ export class JobFailedError extends Error {
     options?: ErrorOptions,
   ) {
     super(message, options);
-    this.jobId = jobId;
-    this.result = result;
-    this.errorName = failure.name;
-    this.errorMessage = failure.message;
+    Object.assign(this, { jobId, result, errorName: failure.name, errorMessage: failure.message });
   }
 }
 

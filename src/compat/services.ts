@@ -14,7 +14,7 @@ import { systemFetch } from "../platform/network.ts";
 import { callEndpoint, readData } from "../sdk/_endpoint.ts";
 import type { ClientOptions } from "../sdk/connection.ts";
 import { defaultClient } from "../sdk/default_client.ts";
-import type { ShownRequest } from "../wire/answer.ts";
+import type { FailedRequest } from "../wire/answer.ts";
 import type { Services } from "../wire/generated/services.gen.ts";
 import { TABLE } from "../wire/generated/table.gen.ts";
 import { type Operation, readSection, snakeOf } from "../wire/operations.ts";
@@ -91,7 +91,7 @@ function formOf(value: unknown): FormData {
 /** Files are given whole, as the official client gives them. */
 async function readWhole(
   response: Response,
-  request: ShownRequest,
+  request: FailedRequest,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
   const data = await readData(response, request, signal);

@@ -7,7 +7,7 @@
 import type { Clock } from "../base/clock.ts";
 import { WindmillApiError } from "../base/errors.ts";
 import { systemClock, systemFetch, systemRandom } from "../platform/network.ts";
-import { type Answer, apiError, type ShownRequest } from "../wire/answer.ts";
+import { type Answer, apiError, type FailedRequest } from "../wire/answer.ts";
 import { readText, release } from "./body.ts";
 import { openScope, pause } from "./scope.ts";
 
@@ -51,23 +51,15 @@ export interface TransportOptions {
 }
 
 /** One call. */
-export interface WireRequest {
-  readonly shown: ShownRequest;
+export interface WireRequest extends FailedRequest {
   /** The address with its query. */
   readonly url: string;
   /** Method, headers, body. */
   readonly init: RequestInit;
-  /** What must not be in an error text. */
-  readonly token: string | undefined;
   /** True when the call may be repeated. */
   readonly idempotent: boolean;
   readonly client: TransportOptions;
   readonly options: CallOptions;
-}
-
-/** True for an error after which the same call may succeed: no answer at all, or one that says "not now". */
-export function isPassing(error: unknown): boolean {
-  return error instanceof WindmillApiError && /^(0|429|50[234])$/.test(`${error.status}`);
 }
 
 /**
@@ -94,7 +86,7 @@ export function exchange<T>(request: WireRequest, read: (response: Response) => 
 
 /** Makes a call and reads the answer whole. */
 export function send(request: WireRequest): Promise<Answer> {
-  return exchange(request, async (response) => ({ request: request.shown, response, text: await response.text() }));
+  return exchange(request, async (response) => ({ request, response, text: await response.text() }));
 }
 
 /**
@@ -118,15 +110,17 @@ export async function attempt<T>(
       if (response.ok) return await read(response);
       waitMs = retryAfter(response, clock);
       const text = await readText(response);
-      throw failure(request, response.status, text.trim().slice(0, 500), text);
+      throw apiError(request, response.status, text.trim().slice(0, 500), text);
     } catch (thrown) {
       signal.throwIfAborted();
-      const error = thrown instanceof WindmillApiError ? thrown : failure(request, 0, `${thrown}`, "", thrown);
+      const error = thrown instanceof WindmillApiError ? thrown : apiError(request, 0, `${thrown}`, "", thrown);
       if (!(waitMs >= 0)) waitMs = random() * Math.min(maxMs, baseMs * 2 ** (made - 1));
       // A wait that would outlast the deadline is not begun: the caller gets the server's own words at once. Neither is
       // one for a permission: Deno refuses under the name NotCapable, formerly PermissionDenied.
       const final = made >= attempts || clock.now() + waitMs >= deadline || /^(NotC|Perm)/.test(`${thrown}`);
-      if (final || !request.idempotent || !isPassing(error)) throw error;
+      // No answer at all, or one that says "not now": the same call may succeed later.
+      const passes = /^(0|429|50[234])$/.test(`${error.status}`);
+      if (final || !request.idempotent || !passes) throw error;
       await pause(clock, waitMs, signal);
     }
   }
@@ -149,7 +143,7 @@ async function follow(request: WireRequest, signal: AbortSignal): Promise<Respon
     const to = location && URL.canParse(location, url) ? new URL(location, url) : undefined;
     const same = to?.origin === new URL(url).origin;
     if (hop > 4 || !(safe ? hidden || to : same && status > 306)) {
-      throw failure(request, status, `a redirect to ${to?.origin ?? "elsewhere"}, set 'baseUrl' to the final address`);
+      throw apiError(request, status, `a redirect to ${to?.origin ?? "elsewhere"}, set 'baseUrl' to the final address`);
     }
     if (to) {
       url = to.href;
@@ -157,25 +151,6 @@ async function follow(request: WireRequest, signal: AbortSignal): Promise<Respon
       if (!same) init.headers = {};
     } else init.redirect = "follow";
   }
-}
-
-/** The error of a call, in which the token is not: a server, a proxy or a runtime may repeat what it was sent. */
-function failure(
-  { shown, token = "\0" }: WireRequest,
-  status: number,
-  found: string,
-  body = "",
-  cause?: unknown,
-): WindmillApiError {
-  const words = found.replaceAll(token, "***");
-  // Whoever prints an error prints its cause too.
-  return apiError(
-    shown,
-    status,
-    words,
-    body.replaceAll(token, "***"),
-    cause && words === found ? { cause } : undefined,
-  );
 }
 
 /** How long the server asks to wait, in milliseconds, if it does: `Retry-After` in seconds or as a date. */

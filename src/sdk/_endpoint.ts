@@ -7,7 +7,7 @@ import { encodePath, encodeSegment } from "../base/url.ts";
 import { release } from "../http/body.ts";
 import { readEvents } from "../http/events.ts";
 import { type CallOptions, exchange } from "../http/transport.ts";
-import { apiError, readJson, type ShownRequest, unreadable } from "../wire/answer.ts";
+import { apiError, type FailedRequest, readJson, unreadable } from "../wire/answer.ts";
 import { type ClientOptions, prepare, withBody, workspaceOf } from "./connection.ts";
 
 /** What goes into a call. */
@@ -23,7 +23,7 @@ export interface EndpointInput {
 /** Makes something of a response of status 200 to 299. */
 export type ReadResponse = (
   response: Response,
-  request: ShownRequest,
+  request: FailedRequest,
   signal: AbortSignal | undefined,
 ) => Promise<unknown>;
 
@@ -64,7 +64,7 @@ export async function callEndpoint(
     wire = withBody(wire, body as Blob, type ? type : "application/octet-stream");
     if (tag.includes("Stream")) Object.assign(wire.init, { duplex: "half" });
   } else if (body !== undefined) wire = withBody(wire, JSON.stringify(body), "application/json");
-  return await exchange(wire, (response) => read(response, wire.shown, options.signal));
+  return await exchange(wire, (response) => read(response, wire, options.signal));
 }
 
 /** Puts a parameter into the query; each item of a list repeats its name. */
@@ -81,7 +81,7 @@ function addToQuery(search: URLSearchParams, name: string, value: unknown): void
 /** The response itself; the signal of the call ends its body too. */
 export function keepResponse(
   response: Response,
-  _request: ShownRequest,
+  _request: FailedRequest,
   signal: AbortSignal | undefined,
 ): Promise<Response> {
   const { body } = response;
@@ -116,10 +116,11 @@ function endedBy(signal: AbortSignal, body: ReadableStream<Uint8Array>): Readabl
 /** What the response says that it is: JSON as its value, text as text, events one by one, other things as a stream. */
 export async function readData(
   response: Response,
-  request: ShownRequest,
+  request: FailedRequest,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
   const { status, headers } = response;
+  const { shown } = request;
   const type = headers.get("content-type") ?? "";
   if (type.includes("event-stream")) return readEach(await keepResponse(response, request, signal), request, signal);
   if (type !== "" && !/json|^text\/|xml|yaml|javascript/.test(type)) {
@@ -128,7 +129,7 @@ export async function readData(
   const text = await response.text();
   if (status === 204 || status === 205) return undefined;
   // What has neither body nor type is no answer. Whoever asks for something wants to get it.
-  if (text === "" && type === "" && (request.method !== "GET" || SILENT.test(request.url))) return undefined;
+  if (text === "" && type === "" && (shown.method !== "GET" || SILENT.test(shown.url))) return undefined;
   const answer = { request, response, text };
   if (type.startsWith("text/html")) throw unreadable(answer, "data", "HTML");
   // What does not say what it is may be JSON or text, and text does not begin like JSON.
@@ -138,13 +139,13 @@ export async function readData(
 /** The data of each event. */
 async function* readEach(
   response: Response,
-  request: ShownRequest,
+  request: FailedRequest,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<string, void> {
   try {
     yield* readEvents(response, EVENT_LIMIT);
   } catch (error) {
     signal?.throwIfAborted();
-    throw apiError(request, 0, `the stream of events broke: ${error}`, "", { cause: error });
+    throw apiError(request, 0, `the stream of events broke: ${error}`, "", error);
   }
 }

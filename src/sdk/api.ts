@@ -14,7 +14,7 @@
  * @module
  */
 import type { CallOptions } from "../http/transport.ts";
-import { apiError, type ShownRequest } from "../wire/answer.ts";
+import { apiError, type FailedRequest } from "../wire/answer.ts";
 import type {
   DeletePaths,
   GetPaths,
@@ -189,7 +189,7 @@ export function createApi(options: ClientOptions = {}, table?: OperationTable): 
 }
 
 /** Reads a page. */
-async function readList(response: Response, request: ShownRequest, signal?: AbortSignal): Promise<unknown> {
+async function readList(response: Response, request: FailedRequest, signal?: AbortSignal): Promise<unknown> {
   const list = await readData(response, request, signal);
   if (Array.isArray(list)) return list;
   throw apiError(request, response.status, "expected a list, found something else", "");

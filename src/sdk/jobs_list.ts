@@ -138,8 +138,8 @@ export async function* listAllJobs(
       const jobs = await listJobs(client, asked);
       const fresh = jobs.filter(({ id }) => !seen.has(id));
       if (jobs.length >= perPage && fresh.length === 0) {
-        const { shown } = prepare(client, callOf(client, asked));
-        throw apiError(shown, 200, `expected more jobs on page ${page}, found those of the pages before`, "");
+        const request = prepare(client, callOf(client, asked));
+        throw apiError(request, 200, `expected more jobs on page ${page}, found those of the pages before`);
       }
       for (const job of fresh) {
         seen.add(job.id);

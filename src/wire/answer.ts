@@ -13,10 +13,18 @@ export interface ShownRequest {
   readonly url: string;
 }
 
+/** The request that an error is about. */
+export interface FailedRequest {
+  /** What the error shows of it. */
+  readonly shown: ShownRequest;
+  /** What the error must not show: a server, a proxy or a runtime may repeat what it was sent. */
+  readonly token?: string | undefined;
+}
+
 /** What the server answered with a status of 200 to 299. */
 export interface Answer {
   /** What was asked. */
-  readonly request: ShownRequest;
+  readonly request: FailedRequest;
   /** Status and headers; its body has been read. */
   readonly response: Response;
   /** The body. */
@@ -25,23 +33,25 @@ export interface Answer {
 
 /** The error of a call; status 0 when no whole answer came. */
 export function apiError(
-  request: ShownRequest,
+  { shown: request, token = "\0" }: FailedRequest,
   status: number,
-  words: string,
-  body: string,
-  options?: ErrorOptions,
+  found: string,
+  body: string = "",
+  cause?: unknown,
 ): WindmillApiError {
+  const words = found.replaceAll(token, "***");
   return new WindmillApiError(
     `${request.method} ${request.url} ${status ? `answered ${status}` : "got no whole answer"}: ${words}`,
     // At most 64 KiB of it are kept, as of a body that `readText` reads.
-    { status, request, body: body.slice(0, 65_536) },
-    options,
+    { status, request, body: body.replaceAll(token, "***").slice(0, 65_536) },
+    // Whoever prints an error prints its cause too.
+    cause && words === found ? { cause } : undefined,
   );
 }
 
 /** An error that says what was found where something else was expected. */
-export function unreadable(answer: Answer, expected: string, found: string): WindmillApiError {
-  return apiError(answer.request, answer.response.status, `expected ${expected}, found ${found}`, answer.text);
+export function unreadable({ request, response, text }: Answer, expected: string, found: string): WindmillApiError {
+  return apiError(request, response.status, `expected ${expected}, found ${found}`, text);
 }
 
 /** Reads the body as JSON; a value that `accepts` refuses is an error. The text shows kinds only: values may be secrets. */
