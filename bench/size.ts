@@ -29,6 +29,10 @@ interface Budget {
 /** Folders that whoever only calls Windmill must not pay for. */
 const machinery = ["workflow", "cluster", "engine", "storage", "cli"];
 
+const workerNames = ["_workflowCtx", "setWorkflowCtx", "StepSuspend", "WorkflowCtx"];
+const servicesAndRoot = Object.keys(await import("../src/compat/mod.ts"))
+  .filter((name) => name !== "default" && !workerNames.includes(name));
+
 const budgets: readonly Budget[] = [
   {
     name: "one function",
@@ -77,8 +81,10 @@ const budgets: readonly Budget[] = [
     without: ["engine", "storage", "cli", "compat", "wire/generated"],
   },
   {
-    name: "everything in ./compat",
-    code: `import * as all from "${ownName}/compat";\nconsole.log(all);\n`,
+    name: "the root and the official services",
+    // All but the four names that only the worker's wrapper imports: they come with the core, which runs rounds.
+    code: `import { ${servicesAndRoot.join(", ")} } from "${ownName}/compat";\n` +
+      `console.log(${servicesAndRoot.join(", ")});\n`,
     limit: 12000,
     over: "everything in the root",
     without: ["engine", "storage", "cli"],

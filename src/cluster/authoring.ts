@@ -21,7 +21,7 @@ import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
 import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
 import { type RetryOptions, retryPolicy } from "../workflow/retry.ts";
 import type { BodySession, TaskSpec } from "../workflow/session.ts";
-import { workerContext } from "./worker_context.ts";
+import { workerContext } from "./worker_globals.ts";
 
 export type { Jsonified, JsonifiedFields, JsonValue } from "../base/canonical.ts";
 export { TaskError, type TaskErrorDetail } from "../base/errors.ts";

@@ -1,26 +1,61 @@
 /**
- * The replay context that the Windmill worker's wrapper makes of a job's checkpoint, and where a workflow finds it (wac-protocol
- * 1.4, 1.5). It lies on `globalThis`, so that two copies of the client agree.
+ * What the Windmill worker's wrapper imports from a client: the context of a round, and where it is set (wac-protocol 1.4).
  *
  * @module
  */
+import type { WorkerContext, WorkerGlobals } from "./worker_globals.ts";
+import { runWorkerRound } from "./worker_round.ts";
 
-/** What a round reads of a context; the official client's has the first two fields too. */
-export interface WorkerContext {
+export { StepSuspend } from "./step_suspend.ts";
+export type { WorkerContext } from "./worker_globals.ts";
+
+/** The job's checkpoint, as the wrapper reads it (wac-protocol 2.2). */
+export interface WorkerCheckpoint {
+  /** Outcomes by key. */
+  readonly completed_steps?: Readonly<Record<string, unknown>> | null;
+  /** In a child job: the one call to run. */
+  readonly _executing_key?: string | null;
+}
+
+/**
+ * The replay context of one round, made by the worker's wrapper. The methods that it calls after the body find nothing left to do:
+ * here the round ends before the body does.
+ */
+export class WorkflowCtx implements WorkerContext {
   /** Outcomes by key. */
   readonly completed: Readonly<Record<string, unknown>>;
   /** In a child job: the one call to run. */
   readonly _executingKey: string | null;
-  /** Runs a workflow's body for one round. It comes with the context, so that authors need not load what does it. */
-  readonly _runRound?: (body: (...args: never[]) => unknown, args: readonly unknown[]) => Promise<unknown>;
+  /** Builds the context of a checkpoint. */
+  constructor(checkpoint: WorkerCheckpoint = {}) {
+    this.completed = checkpoint.completed_steps ?? {};
+    this._executingKey = checkpoint._executing_key ?? null;
+  }
+  /** Runs a workflow's body for one round. */
+  _runRound(body: (...args: never[]) => unknown, args: readonly unknown[]): Promise<unknown> {
+    return runWorkerRound(this, body, args);
+  }
+  /** Calls that the body left pending; none. */
+  _flushPending(): readonly never[] {
+    return [];
+  }
+  /** A suspension that the body caught; none can be. */
+  _takePendingSuspend(): null {
+    return null;
+  }
+  /** A failure that the body caught on its way to the worker; none can be. */
+  _takePendingStepFailure(): null {
+    return null;
+  }
+  /** Says which failures nobody saw; they fail the run instead. */
+  _warnUnobservedTaskFailures(): void {}
 }
 
-/** Where it lies. */
-export interface WorkerGlobals {
-  __wmill_wf_ctx?: WorkerContext | null;
-}
+/** The context of the running round; null outside one. */
+export let _workflowCtx: WorkerContext | null = null;
 
-/** The context that a wrapper set, through this copy of the client or another; undefined without one. */
-export function workerContext(): WorkerContext | undefined {
-  return (globalThis as WorkerGlobals).__wmill_wf_ctx ?? undefined;
+/** Sets the context of the round that begins, or null when it has ended. The worker's wrapper calls it. */
+export function setWorkflowCtx(context: WorkerContext | null): void {
+  _workflowCtx = context;
+  (globalThis as WorkerGlobals).__wmill_wf_ctx = context;
 }

@@ -5,6 +5,9 @@
  * @module
  */
 export * from "../../mod.ts";
+// What the worker's wrapper imports, where this module takes the official client's place.
+export { _workflowCtx, setWorkflowCtx, StepSuspend, WorkflowCtx } from "../cluster/worker_context.ts";
+export type { WorkerCheckpoint, WorkerContext } from "../cluster/worker_context.ts";
 export { ApiError } from "./api_error.ts";
 export type { ApiRequestOptions, ApiResult } from "./api_error.ts";
 export { CancelablePromise, CancelError } from "./cancelable.ts";

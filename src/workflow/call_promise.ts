@@ -6,8 +6,10 @@
  * @module
  */
 export class CallPromise<T> implements Promise<T> {
-  static {
-    Object.setPrototypeOf(this.prototype, Promise.prototype);
+  /** Makes instances pass for promises. Not when the class is made: bundlers keep a class whose making does something. */
+  static prepare(): void {
+    const { prototype } = CallPromise;
+    if (!(prototype instanceof Promise)) Object.setPrototypeOf(prototype, Promise.prototype);
   }
   readonly #inner: Promise<T>;
   #resolve: (value: T) => void = nothing;

@@ -9,7 +9,7 @@
 export const FLAGS: readonly number[] = [];
 
 /** Flags that this version can replay. */
-export const KNOWN_FLAGS: ReadonlySet<number> = new Set(FLAGS);
+export const KNOWN_FLAGS: ReadonlySet<number> = /* @__PURE__ */ new Set(FLAGS);
 
 /** Number of the codec of `base/canonical.ts`. */
 export const CANONICAL_CODEC = 1;

@@ -118,6 +118,7 @@ const FORGET = 256;
 
 /** A session for one run. */
 export function createSession(ports: SessionPorts): BodySession {
+  CallPromise.prepare();
   return new RunSession(ports);
 }
 

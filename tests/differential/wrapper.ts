@@ -9,7 +9,7 @@ import { createLocalHost } from "../../src/engine/host.ts";
 import { bodyOf } from "../../src/workflow/definition.ts";
 import { type Checkpoint, type RoundMessage, runRound } from "../../src/workflow/round.ts";
 import * as ours from "../../src/cluster/authoring.ts";
-import * as context from "../../src/cluster/worker_round.ts";
+import * as context from "../../src/cluster/worker_context.ts";
 
 type Json = null | boolean | number | string | Json[] | { [k: string]: Json };
 

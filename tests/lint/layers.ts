@@ -58,7 +58,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   ui: { layers: ["base", "wire"] },
   cli: { layers: sources, node: true },
   testing: { layers: ["base", "wire", "http", "sdk", "workflow", "engine", "storage"] },
-  compat: { layers: ["mod.ts", "sdk", "http", "platform", "wire", "base"] },
+  compat: { layers: ["mod.ts", "sdk", "cluster", "http", "platform", "wire", "base"] },
   edge: { layers: ["mod.ts", "handlers", "durable_object", "engine", "storage", "server"], node: true },
   "mod.ts": { layers: ["sdk", "workflow", "cluster", "base"] },
 };

@@ -1,0 +1,26 @@
+/**
+ * The replay context that the Windmill worker's wrapper makes of a job's checkpoint, and where a workflow finds it (wac-protocol
+ * 1.4, 1.5). It lies on `globalThis`, so that two copies of the client agree.
+ *
+ * @module
+ */
+
+/** What a round reads of a context; the official client's has the first two fields too. */
+export interface WorkerContext {
+  /** Outcomes by key. */
+  readonly completed: Readonly<Record<string, unknown>>;
+  /** In a child job: the one call to run. */
+  readonly _executingKey: string | null;
+  /** Runs a workflow's body for one round. It comes with the context, so that authors need not load what does it. */
+  readonly _runRound?: (body: (...args: never[]) => unknown, args: readonly unknown[]) => Promise<unknown>;
+}
+
+/** Where it lies. */
+export interface WorkerGlobals {
+  __wmill_wf_ctx?: WorkerContext | null;
+}
+
+/** The context that a wrapper set, through this copy of the client or another; undefined without one. */
+export function workerContext(): WorkerContext | undefined {
+  return (globalThis as WorkerGlobals).__wmill_wf_ctx ?? undefined;
+}
