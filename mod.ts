@@ -277,3 +277,7 @@ export {
   WindmillApiError,
 } from "./src/base/errors.ts";
 export type { ValidationIssue, WindkitErrorCode } from "./src/base/errors.ts";
+
+// Everything as one object.
+export { default } from "./src/compat/default_export.ts";
+export type { DefaultExport } from "./src/compat/default_export.ts";

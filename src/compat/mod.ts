@@ -5,6 +5,8 @@
  * @module
  */
 export * from "../../mod.ts";
+export { default } from "./official_default.ts";
+export type { OfficialDefault } from "./official_default.ts";
 // What the worker's wrapper imports, where this module takes the official client's place.
 export { _workflowCtx, setWorkflowCtx, StepSuspend, WorkflowCtx } from "../cluster/worker_context.ts";
 export type { WorkerCheckpoint, WorkerContext } from "../cluster/worker_context.ts";

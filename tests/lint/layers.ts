@@ -60,7 +60,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   testing: { layers: ["base", "wire", "http", "sdk", "workflow", "engine", "storage"] },
   compat: { layers: ["mod.ts", "sdk", "cluster", "http", "platform", "wire", "base"] },
   edge: { layers: ["mod.ts", "handlers", "durable_object", "engine", "storage", "server"], node: true },
-  "mod.ts": { layers: ["sdk", "workflow", "cluster", "base"] },
+  "mod.ts": { layers: ["sdk", "workflow", "cluster", "base", "src/compat/default_export.ts"] },
 };
 
 /** One import: paths are relative to the repository. */

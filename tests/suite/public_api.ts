@@ -34,6 +34,7 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "createToken",
     "databaseUrlFromResource",
     "decodePayload",
+    "default",
     "definePreprocessor",
     "deprecate",
     "get",
@@ -212,6 +213,7 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "createToken",
     "databaseUrlFromResource",
     "decodePayload",
+    "default",
     "definePreprocessor",
     "deprecate",
     "get",
@@ -350,6 +352,21 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
 };
 // End of the list.
 
+/** The members of the default export of windmill-client 1.818.0. */
+const officialDefault = (
+  "setClient getVariable setVariable getResource setResource getResumeUrls setState setProgress getProgress getState getIdToken " +
+  "denoS3LightClientSettings cancelJob loadS3FileStream loadS3File writeS3File deleteS3File signS3Objects signS3Object " +
+  "getPresignedS3PublicUrls getPresignedS3PublicUrl task taskScript taskFlow workflow step sleep parallel waitForApproval " +
+  "getApprovalUrls WorkflowCtx _workflowCtx setWorkflowCtx StepSuspend runScript runScriptAsync runScriptByPath " +
+  "runScriptByHash runScriptByPathAsync runScriptByHashAsync runFlow runFlowAsync waitJob getRootJobId setFlowUserState " +
+  "getFlowUserState usernameToEmail requestInteractiveSlackApproval requestInteractiveTeamsApproval appendToResultStream " +
+  "streamResult datatable ducklake upsertPartition appendPartition SHARED_FOLDER getWorkspace getStatePath getInternalState " +
+  "setInternalState getResumeEndpoints getResult getResultMaybe resolveDefaultResource databaseUrlFromResource " +
+  "base64ToUint8Array uint8ArrayToBase64 parseS3Object commitKafkaOffsets AdminService AuditService FlowService " +
+  "GranularAclService GroupService JobService ResourceService VariableService ScriptService ScheduleService SettingsService " +
+  "UserService WorkspaceService TeamsService"
+).split(" ");
+
 /** The subpaths that load on every runtime. `./cli` needs the built-in modules of a server runtime at load. */
 const modules: Readonly<Record<string, object>> = {
   ".": root,
@@ -378,10 +395,49 @@ test("public API: every pinned subpath but the command line is loaded here", () 
   assertEquals(Object.keys(modules).toSorted(), Object.keys(pinned).filter((key) => key !== "./cli").toSorted());
 });
 
+test("public API: the default export has every name of the root, as the name itself has it", () => {
+  const { default: all, ...names } = root;
+  assertEquals(Object.keys(all).toSorted(), Object.keys(names).toSorted());
+  for (const [name, value] of Object.entries(names)) {
+    assert((all as Record<string, unknown>)[name] === value, `"${name}" of the default export is another`);
+  }
+});
+
+test("public API: a member of the default export can be replaced, as test doubles are", () => {
+  const all = root.default as { getVariable: unknown };
+  const before = all.getVariable;
+  try {
+    all.getVariable = () => Promise.resolve("double");
+    assert(root.default.getVariable !== root.getVariable, "Expected the double");
+  } finally {
+    all.getVariable = before;
+  }
+});
+
+test("public API: the default export of ./compat has what the official client's has", () => {
+  const all = compat.default as unknown as Record<string, unknown>;
+  for (const name of officialDefault) {
+    if (name === "_workflowCtx") continue;
+    assert(all[name] !== undefined, `"${name}" is missing`);
+    assert(
+      all[name] === (compat as unknown as Record<string, unknown>)[name],
+      `"${name}" is another than the name itself`,
+    );
+  }
+  const context = new compat.WorkflowCtx({});
+  try {
+    compat.setWorkflowCtx(context);
+    assert(compat.default._workflowCtx === context, "Expected the current context");
+  } finally {
+    compat.setWorkflowCtx(null);
+  }
+});
+
 test("public API: one name means one thing on every subpath", () => {
   const seen = new Map<string, { readonly subpath: string; readonly value: unknown }>();
   for (const [subpath, module] of Object.entries(modules)) {
     for (const [name, value] of Object.entries(module)) {
+      if (name === "default") continue; // that of ./compat has more members than the root's
       const first = seen.get(name);
       if (first === undefined) seen.set(name, { subpath, value });
       else assert(first.value === value, `"${name}" of "${subpath}" is another than that of "${first.subpath}"`);

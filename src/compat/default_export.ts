@@ -1,0 +1,273 @@
+/**
+ * The default export: an object of everything that the root exports by name, as `import wmill from "windmill-client"` gives. It is
+ * a plain object of plain names: a bundler leaves it out where nobody uses it, and a test may replace a member.
+ *
+ * @module
+ */
+import { createClient } from "../sdk/client.ts";
+import { getWorkspace, setClient } from "../sdk/default_client.ts";
+import { getVariable, parseVariableSyntax, setVariable } from "../sdk/top_level/variables.ts";
+import {
+  databaseUrlFromResource,
+  getResource,
+  listResources,
+  parseResourceSyntax,
+  resolveDefaultResource,
+  setResource,
+} from "../sdk/top_level/resources.ts";
+import {
+  getFlowUserState,
+  getInternalState,
+  getState,
+  getStatePath,
+  setFlowUserState,
+  setInternalState,
+  setState,
+  state,
+  statePath,
+} from "../sdk/top_level/state.ts";
+import {
+  cancelJob,
+  cancelRunning,
+  getJob,
+  getJobStatus,
+  getProgress,
+  getResult,
+  getResultMaybe,
+  getRootJobId,
+  runFlow,
+  runFlowAsync,
+  runInlineScriptPreview,
+  runScript,
+  runScriptAsync,
+  runScriptByHash,
+  runScriptByHashAsync,
+  runScriptByPath,
+  runScriptByPathAsync,
+  runScriptByPathSync,
+  runScriptSync,
+  setProgress,
+  waitJob,
+  workerHasInternalServer,
+} from "../sdk/top_level/jobs.ts";
+import { cancelOnExit } from "../sdk/jobs_cleanup.ts";
+import { appendToResultStream, streamResult } from "../sdk/top_level/result_stream.ts";
+import { base64ToUint8Array, uint8ArrayToBase64 } from "../sdk/top_level/base64.ts";
+import {
+  getApprovalUrls,
+  getResumeEndpoints,
+  getResumeUrls,
+  requestInteractiveSlackApproval,
+  requestInteractiveTeamsApproval,
+} from "../sdk/top_level/approvals.ts";
+import { context, getEnv } from "../sdk/top_level/context.ts";
+import { deprecate } from "../sdk/top_level/deprecate.ts";
+import { commitKafkaOffsets } from "../sdk/top_level/kafka.ts";
+import { getMockedApi } from "../sdk/top_level/mocked_api.ts";
+import { get, getClient, initGlobalClient, post } from "../sdk/top_level/endpoint.ts";
+import {
+  getSharedState,
+  getSharedStatePickle,
+  setSharedState,
+  setSharedStatePickle,
+  SHARED_FOLDER,
+} from "../sdk/top_level/shared_folder.ts";
+import { sendTeamsMessage } from "../sdk/top_level/teams.ts";
+import { createToken, getIdToken } from "../sdk/top_level/tokens.ts";
+import { user, usernameToEmail, whoami } from "../sdk/top_level/users.ts";
+import { getVersion, version } from "../sdk/top_level/version.ts";
+import { decodePayload, definePreprocessor } from "../sdk/preprocessor.ts";
+import {
+  parallel,
+  sleep,
+  step,
+  task,
+  TaskError,
+  taskFlow,
+  taskInfo,
+  taskScript,
+  waitForApproval,
+  workflow,
+} from "../cluster/authoring.ts";
+import {
+  CancelledError,
+  ConfigurationError,
+  DeadlineError,
+  hasCode,
+  HostUnsupportedError,
+  JobFailedError,
+  ValidationError,
+  WindmillApiError,
+} from "../base/errors.ts";
+import type * as clientModule from "../sdk/client.ts";
+import type * as defaultClientModule from "../sdk/default_client.ts";
+import type * as variablesModule from "../sdk/top_level/variables.ts";
+import type * as resourcesModule from "../sdk/top_level/resources.ts";
+import type * as stateModule from "../sdk/top_level/state.ts";
+import type * as jobsModule from "../sdk/top_level/jobs.ts";
+import type * as jobsCleanupModule from "../sdk/jobs_cleanup.ts";
+import type * as resultStreamModule from "../sdk/top_level/result_stream.ts";
+import type * as base64Module from "../sdk/top_level/base64.ts";
+import type * as approvalsModule from "../sdk/top_level/approvals.ts";
+import type * as contextModule from "../sdk/top_level/context.ts";
+import type * as deprecateModule from "../sdk/top_level/deprecate.ts";
+import type * as kafkaModule from "../sdk/top_level/kafka.ts";
+import type * as mockedApiModule from "../sdk/top_level/mocked_api.ts";
+import type * as endpointModule from "../sdk/top_level/endpoint.ts";
+import type * as sharedFolderModule from "../sdk/top_level/shared_folder.ts";
+import type * as teamsModule from "../sdk/top_level/teams.ts";
+import type * as tokensModule from "../sdk/top_level/tokens.ts";
+import type * as usersModule from "../sdk/top_level/users.ts";
+import type * as versionModule from "../sdk/top_level/version.ts";
+import type * as preprocessorModule from "../sdk/preprocessor.ts";
+import type * as authoringModule from "../cluster/authoring.ts";
+import type * as errorsModule from "../base/errors.ts";
+
+/** Type of the default export. */
+export type DefaultExport =
+  & Pick<typeof clientModule, "createClient">
+  & Pick<typeof defaultClientModule, "getWorkspace" | "setClient">
+  & typeof variablesModule
+  & typeof resourcesModule
+  & typeof stateModule
+  & typeof jobsModule
+  & Pick<typeof jobsCleanupModule, "cancelOnExit">
+  & typeof resultStreamModule
+  & typeof base64Module
+  & typeof approvalsModule
+  & typeof contextModule
+  & typeof deprecateModule
+  & typeof kafkaModule
+  & typeof mockedApiModule
+  & typeof endpointModule
+  & typeof sharedFolderModule
+  & typeof teamsModule
+  & typeof tokensModule
+  & typeof usersModule
+  & typeof versionModule
+  & Pick<typeof preprocessorModule, "decodePayload" | "definePreprocessor">
+  & Pick<
+    typeof authoringModule,
+    | "parallel"
+    | "sleep"
+    | "step"
+    | "task"
+    | "TaskError"
+    | "taskFlow"
+    | "taskInfo"
+    | "taskScript"
+    | "waitForApproval"
+    | "workflow"
+  >
+  & Pick<
+    typeof errorsModule,
+    | "CancelledError"
+    | "ConfigurationError"
+    | "DeadlineError"
+    | "hasCode"
+    | "HostUnsupportedError"
+    | "JobFailedError"
+    | "ValidationError"
+    | "WindmillApiError"
+  >;
+
+/** Everything that the root exports by name. */
+const wmill: DefaultExport = {
+  appendToResultStream,
+  base64ToUint8Array,
+  cancelJob,
+  CancelledError,
+  cancelOnExit,
+  cancelRunning,
+  commitKafkaOffsets,
+  ConfigurationError,
+  context,
+  createClient,
+  createToken,
+  databaseUrlFromResource,
+  DeadlineError,
+  decodePayload,
+  definePreprocessor,
+  deprecate,
+  get,
+  getApprovalUrls,
+  getClient,
+  getEnv,
+  getFlowUserState,
+  getIdToken,
+  getInternalState,
+  getJob,
+  getJobStatus,
+  getMockedApi,
+  getProgress,
+  getResource,
+  getResult,
+  getResultMaybe,
+  getResumeEndpoints,
+  getResumeUrls,
+  getRootJobId,
+  getSharedState,
+  getSharedStatePickle,
+  getState,
+  getStatePath,
+  getVariable,
+  getVersion,
+  getWorkspace,
+  hasCode,
+  HostUnsupportedError,
+  initGlobalClient,
+  JobFailedError,
+  listResources,
+  parallel,
+  parseResourceSyntax,
+  parseVariableSyntax,
+  post,
+  requestInteractiveSlackApproval,
+  requestInteractiveTeamsApproval,
+  resolveDefaultResource,
+  runFlow,
+  runFlowAsync,
+  runInlineScriptPreview,
+  runScript,
+  runScriptAsync,
+  runScriptByHash,
+  runScriptByHashAsync,
+  runScriptByPath,
+  runScriptByPathAsync,
+  runScriptByPathSync,
+  runScriptSync,
+  sendTeamsMessage,
+  setClient,
+  setFlowUserState,
+  setInternalState,
+  setProgress,
+  setResource,
+  setSharedState,
+  setSharedStatePickle,
+  setState,
+  setVariable,
+  SHARED_FOLDER,
+  sleep,
+  state,
+  statePath,
+  step,
+  streamResult,
+  task,
+  TaskError,
+  taskFlow,
+  taskInfo,
+  taskScript,
+  uint8ArrayToBase64,
+  user,
+  usernameToEmail,
+  ValidationError,
+  version,
+  waitForApproval,
+  waitJob,
+  whoami,
+  WindmillApiError,
+  workerHasInternalServer,
+  workflow,
+};
+
+export default wmill;
