@@ -164,6 +164,35 @@ export { createToken, getIdToken } from "./src/sdk/top_level/tokens.ts";
 export { user, usernameToEmail, whoami } from "./src/sdk/top_level/users.ts";
 export { getVersion, version } from "./src/sdk/top_level/version.ts";
 
+// SQL.
+export {
+  appendPartition,
+  datatable,
+  ducklake,
+  inferSqlType,
+  parseSqlClientName,
+  readPartition,
+  sqlIdentifier,
+  upsertPartition,
+} from "./src/sdk/top_level/sql.ts";
+export type {
+  DatatableOptions,
+  DatatableSqlTemplateFunction,
+  DucklakeMaterializeOptions,
+  DucklakePartitionOptions,
+  DucklakeSqlTemplateFunction,
+  RawSql,
+  ResultCollection,
+  SqlClientName,
+  SqlFetchOptions,
+  SqlGroup,
+  SqlResult,
+  SqlRow,
+  SqlScalar,
+  SqlStatement,
+  SqlTemplateFunction,
+} from "./src/sdk/client.ts";
+
 // Types of a workspace, which programs declare; types that Windmill knows by name.
 export type {
   CallArgs,

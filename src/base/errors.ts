@@ -299,6 +299,8 @@ export class WindmillApiError extends Error {
   declare readonly request: { readonly method: string; readonly url: string };
   /** The answer's body, as text, at most 64 KiB of it. */
   declare readonly body: string;
+  /** The SQL statement that failed, with places instead of values, when it was one. */
+  declare query?: string;
   /** Builds the error. */
   constructor(message: string, detail: Pick<WindmillApiError, "status" | "request" | "body">, options?: ErrorOptions) {
     super(message, options);

@@ -76,6 +76,16 @@ import { sendTeamsMessage } from "../sdk/top_level/teams.ts";
 import { createToken, getIdToken } from "../sdk/top_level/tokens.ts";
 import { user, usernameToEmail, whoami } from "../sdk/top_level/users.ts";
 import { getVersion, version } from "../sdk/top_level/version.ts";
+import {
+  appendPartition,
+  datatable,
+  ducklake,
+  inferSqlType,
+  parseSqlClientName,
+  readPartition,
+  sqlIdentifier,
+  upsertPartition,
+} from "../sdk/top_level/sql.ts";
 import { decodePayload, definePreprocessor } from "../sdk/preprocessor.ts";
 import {
   parallel,
@@ -119,6 +129,7 @@ import type * as teamsModule from "../sdk/top_level/teams.ts";
 import type * as tokensModule from "../sdk/top_level/tokens.ts";
 import type * as usersModule from "../sdk/top_level/users.ts";
 import type * as versionModule from "../sdk/top_level/version.ts";
+import type * as sqlModule from "../sdk/top_level/sql.ts";
 import type * as preprocessorModule from "../sdk/preprocessor.ts";
 import type * as authoringModule from "../cluster/authoring.ts";
 import type * as errorsModule from "../base/errors.ts";
@@ -145,6 +156,7 @@ export type DefaultExport =
   & typeof tokensModule
   & typeof usersModule
   & typeof versionModule
+  & typeof sqlModule
   & Pick<typeof preprocessorModule, "decodePayload" | "definePreprocessor">
   & Pick<
     typeof authoringModule,
@@ -173,6 +185,7 @@ export type DefaultExport =
 
 /** Everything that the root exports by name. */
 const wmill: DefaultExport = {
+  appendPartition,
   appendToResultStream,
   base64ToUint8Array,
   cancelJob,
@@ -185,10 +198,12 @@ const wmill: DefaultExport = {
   createClient,
   createToken,
   databaseUrlFromResource,
+  datatable,
   DeadlineError,
   decodePayload,
   definePreprocessor,
   deprecate,
+  ducklake,
   get,
   getApprovalUrls,
   getClient,
@@ -215,13 +230,16 @@ const wmill: DefaultExport = {
   getWorkspace,
   hasCode,
   HostUnsupportedError,
+  inferSqlType,
   initGlobalClient,
   JobFailedError,
   listResources,
   parallel,
   parseResourceSyntax,
+  parseSqlClientName,
   parseVariableSyntax,
   post,
+  readPartition,
   requestInteractiveSlackApproval,
   requestInteractiveTeamsApproval,
   resolveDefaultResource,
@@ -248,6 +266,7 @@ const wmill: DefaultExport = {
   setVariable,
   SHARED_FOLDER,
   sleep,
+  sqlIdentifier,
   state,
   statePath,
   step,
@@ -258,6 +277,7 @@ const wmill: DefaultExport = {
   taskInfo,
   taskScript,
   uint8ArrayToBase64,
+  upsertPartition,
   user,
   usernameToEmail,
   ValidationError,

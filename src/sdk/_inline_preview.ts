@@ -6,7 +6,7 @@
 import type { CallOptions } from "../http/transport.ts";
 import type { JobArgs } from "./_typed_calls.ts";
 import { requestResult } from "./_wait_result.ts";
-import { type ClientOptions, inWorkspace, prepare } from "./connection.ts";
+import { baseOf, type ClientOptions, inWorkspace, type PostCall } from "./connection.ts";
 
 /** Code to run. */
 export interface CodePreview {
@@ -20,8 +20,13 @@ export interface CodePreview {
 
 /** Tells whether the API is on this machine: a worker's own server, which runs code without a job. */
 export function hasInternalServer(client: ClientOptions): boolean {
-  const { shown } = prepare({ ...client, token: null }, { route: "" });
-  return /^https?:\/\/(localhost|127\.0\.0\.1)[:/]/i.test(shown.url);
+  return /^\w+:\/\/(localhost|127\.0\.0\.1)([:/]|$)/i.test(baseOf(client));
+}
+
+/** The call that runs code. */
+export function previewCall(client: ClientOptions, body: CodePreview): PostCall {
+  const way = hasInternalServer(client) ? "inline" : "wait_result";
+  return { route: inWorkspace(client, `jobs/run_${way}/preview`), body };
 }
 
 /**
@@ -30,6 +35,5 @@ export function hasInternalServer(client: ClientOptions): boolean {
  * @throws JobFailedError when it ran as a job that failed
  */
 export async function runPreview(client: ClientOptions, preview: CodePreview, options?: CallOptions): Promise<unknown> {
-  const route = inWorkspace(client, `jobs/${hasInternalServer(client) ? "run_inline" : "run_wait_result"}/preview`);
-  return await requestResult(client, { route, body: preview }, "The code", "", options);
+  return await requestResult(client, previewCall(client, preview), "The code", "", options);
 }

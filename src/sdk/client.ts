@@ -16,6 +16,7 @@ import { readMocks } from "./mocked_api.ts";
 import { type ResultStreamGroup, resultStreamGroup } from "./result_stream.ts";
 import { type ResourcesGroup, resourcesGroup } from "./resources.ts";
 import { type SharedGroup, sharedGroup } from "./shared_folder.ts";
+import { type SqlGroup, sqlGroup } from "./sql.ts";
 import { type StateGroup, stateGroup } from "./state.ts";
 import { type TeamsGroup, teamsGroup } from "./teams.ts";
 import { type TokensGroup, tokensGroup } from "./tokens.ts";
@@ -73,6 +74,21 @@ export type {
   ResourceFilter,
   ResourcesGroup,
 } from "./resources.ts";
+export type { SqlGroup } from "./sql.ts";
+export type { DatatableOptions, DatatableSqlTemplateFunction } from "./sql_datatable.ts";
+export type { DucklakeSqlTemplateFunction } from "./sql_ducklake.ts";
+export type { SqlClientName } from "./sql_names.ts";
+export type { DucklakeMaterializeOptions, DucklakePartitionOptions } from "./sql_partitions.ts";
+export type {
+  RawSql,
+  ResultCollection,
+  SqlFetchOptions,
+  SqlResult,
+  SqlRow,
+  SqlScalar,
+  SqlStatement,
+  SqlTemplateFunction,
+} from "./sql_statement.ts";
 export type { StateGroup, StateOptions } from "./state.ts";
 export type { GetVariable, SetVariableOptions, VariablesGroup } from "./variables.ts";
 export type { SchemaAnswer, SchemaOutput, StandardSchema } from "../base/standard_schema.ts";
@@ -106,6 +122,8 @@ export interface Client extends Transport {
   readonly resources: ResourcesGroup;
   /** State of the running script, and of the flow that it runs in. */
   readonly state: StateGroup;
+  /** SQL on data tables and ducklakes. */
+  readonly sql: SqlGroup;
   /** Approvals: where they are decided, and requests for them in Slack and Teams. */
   readonly approvals: ApprovalsGroup;
   /** Messages to Microsoft Teams. */
@@ -157,6 +175,7 @@ export function createClient(options: ClientOptions = {}): Client {
     variables: variablesGroup(c),
     resources: resourcesGroup(c),
     state: stateGroup(c),
+    sql: sqlGroup(c),
     approvals: approvalsGroup(c),
     teams: teamsGroup(c),
     kafka: kafkaGroup(c),

@@ -99,7 +99,7 @@ export function workspaceOf(client: ClientOptions): string {
 }
 
 /** The start of a client's addresses, without a slash at its end. */
-function baseOf(client: ClientOptions): string {
+export function baseOf(client: ClientOptions): string {
   return setting(
     client,
     client.baseUrl,

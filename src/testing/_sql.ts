@@ -64,8 +64,10 @@ export function parseStatement(
   });
   rest = takeLines(rest, /^-- \$(\w+)(?: (\w+))?[^\n]*\n/, ([, first = "", second]) => names.push(second ?? first));
   rest = takeLines(rest, /^\s*SET search_path TO ("(?:[^"]|"")*"|\w+);\n?/, ([, name = ""]) => schema = unquote(name));
-  rest = takeLines(rest, /^\s*ATTACH 'ducklake:\/\/((?:[^']|'')*)' AS dl;\s*USE dl;\n?/, ([, name = ""]) => {
-    database = name.replaceAll("''", "'");
+  const attach = /^\s*ATTACH 'ducklake:\/\/([^']*)' AS dl;\s*USE dl(?:\.("(?:[^"]|"")*"|\w+))?;\n?/;
+  rest = takeLines(rest, attach, ([, name = "", inside]) => {
+    database = name;
+    if (inside !== undefined) schema = unquote(inside);
   });
   rest = takeLines(rest, /^\s*USE dl\.("(?:[^"]|"")*"|\w+);\n?/, ([, name = ""]) => schema = unquote(name));
   const named = args.database;

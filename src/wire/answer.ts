@@ -73,6 +73,16 @@ export function readJson<T = unknown>(
   throw unreadable(answer, expected, found);
 }
 
+/** Reads the body as JSON, whatever it is: {@linkcode readJson} in small. */
+export function readValue(answer: Answer): unknown {
+  const { text } = answer;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw unreadable(answer, "JSON", text.trim() ? /^\s*</.test(text) ? "HTML" : "broken JSON" : "nothing");
+  }
+}
+
 /** Reads the body as a JSON string. */
 export function readString(answer: Answer): string {
   return readJson(answer, "a string", (value) => typeof value === "string");
