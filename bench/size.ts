@@ -83,7 +83,8 @@ const budgets: readonly Budget[] = [
   })),
   {
     name: "everything in the root",
-    code: `import * as all from "${ownName}";\nconsole.log(all);\n`,
+    // As names: the object of all names, and the default export, which is one, are what a program makes of them.
+    code: `export * from "${ownName}";\n`,
     limit: 22000,
     without: ["engine", "storage", "cli", "wire/generated"],
   },

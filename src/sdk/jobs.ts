@@ -57,7 +57,7 @@ export interface WaitOptions {
 }
 
 /** Prepares for the end of this process while a job is waited for; gives what forgets that again. */
-export type JobCleanup = (client: ClientOptions, jobId: string) => () => void;
+export type JobCleanup = (client: ClientOptions, jobId: string) => (() => void) | Promise<() => void>;
 
 /** Options of running a job to its end. */
 export interface RunOptions extends Omit<StartOptions, "timeoutMs">, WaitOptions {

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { atExit } from "../platform/exit.ts";
 import { type ClientOptions, prepare, withBody } from "./connection.ts";
 import { cancelCall } from "./jobs_records.ts";
 
@@ -27,9 +26,11 @@ import { cancelCall } from "./jobs_records.ts";
  * if (result !== 42) throw new Error(`${result}`);
  * ```
  */
-export function cancelOnExit(client: ClientOptions, jobId: string): () => void {
+export async function cancelOnExit(client: ClientOptions, jobId: string): Promise<() => void> {
   const { body, ...call } = cancelCall(client, jobId, { reason: "parent script cancelled" });
   const request = prepare(client, { method: "POST", ...call });
   const { url, init } = withBody(request, JSON.stringify(body), "application/json");
+  // Loaded when it is wanted: it is large, and imports nothing that a program has already.
+  const { atExit } = await import("../platform/exit.ts");
   return atExit({ url, init });
 }

@@ -42,7 +42,7 @@ export async function finishJob(
     scope = openScope(client.clock ?? systemClock, signal, timeoutMs, what);
     const calls = { ...shared, signal: scope.signal };
     const jobId = id = await start(calls);
-    forget = cleanup?.(client, jobId);
+    forget = await cleanup?.(client, jobId);
     const patience = patienceOf(calls);
     const updates = {
       route: jobRoute(client, "jobs_u/getupdate_sse", jobId),

@@ -114,8 +114,8 @@ test("jobs.wait() and jobs.run() prepare for the end of the process, and forget 
   assertEquals(said, [`+${id}`, `-${id}`, "+j", "-j", "+bad", "-bad"]);
 });
 
-test("cancelOnExit() can be called, and forgotten, anywhere", () => {
-  const forget = wmill.cancelOnExit(options(serve(() => text("ok"))), "j");
+test("cancelOnExit() can be called, and forgotten, anywhere", async () => {
+  const forget = await wmill.cancelOnExit(options(serve(() => text("ok"))), "j");
   forget();
   forget();
 });
