@@ -308,5 +308,5 @@ export {
 export type { ValidationIssue, WindkitErrorCode } from "./src/base/errors.ts";
 
 // Everything as one object.
-export { default } from "./src/compat/default_export.ts";
+export { wmill as default } from "./src/compat/default_export.ts";
 export type { DefaultExport } from "./src/compat/default_export.ts";

@@ -184,7 +184,7 @@ export type DefaultExport =
   >;
 
 /** Everything that the root exports by name. */
-const wmill: DefaultExport = {
+export const wmill: DefaultExport = {
   appendPartition,
   appendToResultStream,
   base64ToUint8Array,
@@ -289,5 +289,3 @@ const wmill: DefaultExport = {
   workerHasInternalServer,
   workflow,
 };
-
-export default wmill;
