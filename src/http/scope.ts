@@ -25,7 +25,7 @@ export function openScope(
   what: string,
   stopped?: (reason: unknown) => void,
 ): Scope {
-  if (!(ms > 0)) throw new RangeError(`'timeoutMs' must be > 0: current value is ${ms}`);
+  if (!(ms > 0)) throw new RangeError(`'timeoutMs' must be > 0, found ${ms}`);
   outer?.throwIfAborted();
   const controller = new AbortController();
   const { signal } = controller;

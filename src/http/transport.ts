@@ -143,7 +143,7 @@ async function follow(request: WireRequest, signal: AbortSignal): Promise<Respon
     const to = location && URL.canParse(location, url) ? new URL(location, url) : undefined;
     const same = to?.origin === new URL(url).origin;
     if (hop > 4 || !(safe ? hidden || to : same && status > 306)) {
-      throw apiError(request, status, `a redirect to ${to?.origin ?? "elsewhere"}, set 'baseUrl' to the final address`);
+      throw apiError(request, status, `a redirect to ${to?.origin ?? "elsewhere"}: set 'baseUrl' to it`);
     }
     if (to) {
       url = to.href;

@@ -89,7 +89,7 @@ export function setting(
   if (value && valid.test(value)) return value;
   throw new ConfigurationError(
     `Expected ${what} or in ${names.join(" or ")}, found ${value ? "something else" : "nothing"}` +
-      (denied.length > 0 ? ` (no permission: run with --allow-env=${denied})` : ""),
+      (denied.length > 0 ? ` (needs --allow-env=${denied})` : ""),
   );
 }
 
@@ -115,7 +115,7 @@ export function baseOf(client: ClientOptions): string {
 /** The token of a client. Runtimes quote a header that they refuse: only what they take may get there. */
 function tokenOf(client: ClientOptions): string | undefined {
   if (client.token === null) return undefined;
-  return setting(client, client.token, /^[!-~]+$/, "a token of visible ASCII as option 'token'", "WM_TOKEN");
+  return setting(client, client.token, /^[!-~]+$/, "an ASCII token as option 'token'", "WM_TOKEN");
 }
 
 /** Refuses options that no call could use. What is not given may still come from the environment. */
@@ -124,7 +124,7 @@ export function checkOptions(client: ClientOptions): void {
   if (baseUrl !== undefined) baseOf(client);
   if (workspace !== undefined) workspaceOf(client);
   if (token !== undefined) tokenOf(client);
-  if (!(timeoutMs > 0)) throw new ConfigurationError(`'timeoutMs' must be > 0: current value is ${timeoutMs}`);
+  if (!(timeoutMs > 0)) throw new ConfigurationError(`'timeoutMs' must be > 0, found ${timeoutMs}`);
 }
 
 /** Address, headers, limits and means of a call. */
