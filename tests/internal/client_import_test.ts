@@ -58,7 +58,7 @@ Deno.test("a variable that may not be read is a ConfigurationError with the flag
   const { text } = await run(
     `${failing} import { getVariable } from "${root}mod.ts"; await getVariable("a").catch(told);`,
   );
-  assert.match(text, /^CONFIGURATION: .*no permission: run with --allow-env=[A-Z_,]*WM_/);
+  assert.match(text, /^CONFIGURATION: .*needs --allow-env=[A-Z_,]*WM_/);
 });
 
 Deno.test("variables that may not be read do not hide those that may", async () => {
