@@ -72,7 +72,7 @@ async function paired(
 }
 
 await bench("call", import.meta.main, async (b) => {
-  const rounds = option("rounds", 25), calls = option("calls", 400);
+  const rounds = option("rounds", 41), calls = option("calls", 200);
   await installPeers();
   const server = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-net", new URL("_variable_server.ts", import.meta.url).href],

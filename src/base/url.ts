@@ -16,5 +16,8 @@ export function encodeSegment(text: string, what: string, whole: string = text):
 /** Encodes a path segment by segment; slashes stay. A `prefix` is taken off first. */
 export function encodePath(path: string, what: string, prefix: RegExp | string = ""): string {
   if (typeof path !== "string") return encodeSegment(path, what);
-  return path.replace(prefix, "").split("/").map((segment) => encodeSegment(segment, what, path)).join("/");
+  const bare = path.replace(prefix, "");
+  // Nearly all paths are made of what needs no encoding.
+  if (/^[\w-]+(\/[\w-]+)*$/.test(bare)) return bare;
+  return bare.split("/").map((segment) => encodeSegment(segment, what, path)).join("/");
 }

@@ -56,8 +56,8 @@ export interface WireRequest extends FailedRequest {
   readonly url: string;
   /** Method, headers, body. */
   readonly init: RequestInit;
-  /** True when the call may be repeated. */
-  readonly idempotent: boolean;
+  /** Whether the call may be repeated. @default true for GET, HEAD, PUT and DELETE */
+  readonly idempotent?: boolean | undefined;
   readonly client: TransportOptions;
   readonly options: CallOptions;
 }
@@ -73,14 +73,9 @@ export function exchange<T>(request: WireRequest, read: (response: Response) => 
   const timeoutMs = options.timeoutMs ?? client.timeoutMs ?? 120_000;
   // One promise for all attempts, which the scope rejects by itself: a `fetch` that ignores its signal cannot hold the call.
   return new Promise((resolve, reject) => {
-    const { signal, close } = openScope(
-      client.clock ?? systemClock,
-      options.signal,
-      timeoutMs,
-      `${shown.method} ${shown.url}`,
-      reject,
-    );
-    attempt(request, signal, timeoutMs, read).finally(close).then(resolve, reject);
+    const { clock = systemClock } = client;
+    const { signal, close } = openScope(clock, options.signal, timeoutMs, `${shown.method} ${shown.url}`, reject);
+    attempt(request, signal, timeoutMs, read).then(resolve, reject).then(close);
   });
 }
 
@@ -99,47 +94,51 @@ export async function attempt<T>(
   timeoutMs: number,
   read: (response: Response) => Promise<T>,
 ): Promise<T> {
-  const { client, options } = request;
-  const { clock = systemClock, random = systemRandom } = client;
-  const { attempts = 3, baseMs = 250, maxMs = 10_000 } = { ...client.retry, ...options.retry };
+  const { client, options, shown: { method }, url } = request;
+  const { clock = systemClock, fetch = systemFetch, random = systemRandom } = client;
   const deadline = clock.now() + timeoutMs;
   for (let made = 1;; made++) {
     let waitMs = NaN;
     try {
-      const response = await follow(request, signal);
+      const init = { ...request.init, signal };
+      let response = await fetch(url, init);
+      if (!response.ok) response = await follow(request, init, fetch, response);
       if (response.ok) return await read(response);
       waitMs = retryAfter(response, clock);
       const text = await readText(response);
       throw apiError(request, response.status, text.trim().slice(0, 500), text);
     } catch (thrown) {
       signal.throwIfAborted();
+      const { attempts = 3, baseMs = 250, maxMs = 10_000 } = { ...client.retry, ...options.retry };
       const error = thrown instanceof WindmillApiError ? thrown : apiError(request, 0, `${thrown}`, "", thrown);
       if (!(waitMs >= 0)) waitMs = random() * Math.min(maxMs, baseMs * 2 ** (made - 1));
       // A wait that would outlast the deadline is not begun: the caller gets the server's own words at once. Neither is
       // one for a permission: Deno refuses under the name NotCapable, formerly PermissionDenied.
       const final = made >= attempts || clock.now() + waitMs >= deadline || /^(NotC|Perm)/.test(`${thrown}`);
+      const { idempotent = /^(GET|HEAD|PUT|DELETE)$/.test(method) } = request;
       // No answer at all, or one that says "not now": the same call may succeed later.
-      const passes = /^(0|429|50[234])$/.test(`${error.status}`);
-      if (final || !request.idempotent || !passes) throw error;
+      if (final || !idempotent || !/^(0|429|50[234])$/.test(`${error.status}`)) throw error;
       await pause(clock, waitMs, signal);
     }
   }
 }
 
-/** Fetches, and follows up to five redirects by hand: what is secret must not reach another origin. */
-async function follow(request: WireRequest, signal: AbortSignal): Promise<Response> {
-  const { shown, client: { fetch = systemFetch } } = request;
-  const init = { ...request.init, signal };
+/** Follows up to five redirects by hand: what is secret must not reach another origin. */
+async function follow(
+  request: WireRequest,
+  init: RequestInit,
+  fetch: FetchFunction,
+  first: Response,
+): Promise<Response> {
   let { url } = request;
-  for (let hop = 0;; hop++) {
-    const response = await fetch(url, init);
+  for (let hop = 0, response = first;; hop++) {
     const { status } = response;
     // A browser hides where a redirect leads, and drops Authorization itself when it follows one to another origin.
     const hidden = response.type === "opaqueredirect";
     const location = status > 299 && status < 309 && response.headers.get("location");
     if (!hidden && !location) return response;
     release(response.body);
-    const safe = /^(GET|HEAD)$/.test(shown.method);
+    const safe = /^(GET|HEAD)$/.test(request.shown.method);
     const to = location && URL.canParse(location, url) ? new URL(location, url) : undefined;
     const same = to?.origin === new URL(url).origin;
     if (hop > 4 || !(safe ? hidden || to : same && status > 306)) {
@@ -150,6 +149,7 @@ async function follow(request: WireRequest, signal: AbortSignal): Promise<Respon
       // Headers of the caller may be secrets too: another origin gets none of them.
       if (!same) init.headers = {};
     } else init.redirect = "follow";
+    response = await fetch(url, init);
   }
 }
 

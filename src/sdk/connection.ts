@@ -146,7 +146,7 @@ export function prepare(client: ClientOptions, call: Call, options: CallOptions 
     url: query ? `${url}?${query}` : url,
     init,
     token,
-    idempotent: call.idempotent ?? /^(GET|HEAD|PUT|DELETE)$/.test(method),
+    idempotent: call.idempotent,
     client,
     options,
   };
