@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { WindmillApiError } from "../base/errors.ts";
+import { hasCode, type WindmillApiError } from "../base/errors.ts";
 
 /** What a service asked for. */
 export interface ApiRequestOptions {
@@ -36,6 +36,10 @@ export interface ApiResult {
  * at all. The official client throws what `fetch` does in the last case, and gives undefined for what it cannot read.
  */
 export class ApiError extends Error {
+  /** True for errors of the functions too, which are {@linkcode WindmillApiError}s: programs ask `instanceof ApiError` of both. */
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return hasCode(value, "WINDMILL_API");
+  }
   /** Always `"ApiError"`. */
   override readonly name = "ApiError";
   /** That of {@linkcode WindmillApiError}. */

@@ -300,3 +300,11 @@ test("CancelablePromise tells its work how it is, and calls each handler once", 
   assertEquals(seen, ["first", "second"]);
   assertEquals([handle?.isResolved, handle?.isRejected, handle?.isCancelled], [false, false, true]);
 });
+
+test("services: an error of a function is an ApiError too, for programs that ask", async () => {
+  const stub = serve(() => text("Not found: no variable", 404));
+  let caught: unknown;
+  await over(stub, () => compat.setVariable("f/a", "v").catch((error) => void (caught = error)));
+  assert(caught instanceof ApiError && caught.status === 404, "Expected an ApiError of status 404");
+  assert(!(new Error("no") instanceof ApiError) && !(null as unknown instanceof ApiError), "Expected no ApiError");
+});
