@@ -37,7 +37,7 @@ export interface ApiResult {
  */
 export class ApiError extends Error {
   /** True for errors of the functions too, which are {@linkcode WindmillApiError}s: programs ask `instanceof ApiError` of both. */
-  static [Symbol.hasInstance](value: unknown): boolean {
+  static override [Symbol.hasInstance](value: unknown): boolean {
     return hasCode(value, "WINDMILL_API");
   }
   /** Always `"ApiError"`. */
