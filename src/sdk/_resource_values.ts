@@ -59,7 +59,9 @@ export function findResource(client: ClientOptions, path: string, options?: GetR
     try {
       return await ask(client, path, options);
     } catch (error) {
-      if (hasCode(error, "WINDMILL_API") && (error as { status?: unknown }).status === 404) return undefined;
+      const { status, body } = error as { readonly status?: unknown; readonly body: string };
+      // In the server's words: a page of HTML, or nothing, is of somebody who does not know such an address.
+      if (hasCode(error, "WINDMILL_API") && status === 404 && /^[^<]/.test(body)) return undefined;
       throw error;
     }
   }

@@ -5,6 +5,7 @@
  */
 import { WindmillApiError } from "../base/errors.ts";
 import type { CallOptions } from "../http/transport.ts";
+import { readJson } from "../wire/answer.ts";
 import { resultOf } from "./_job_result.ts";
 import { type ClientOptions, post, type PostCall } from "./connection.ts";
 
@@ -23,7 +24,10 @@ export async function requestResult(
 ): Promise<unknown> {
   let text: string, success = true;
   try {
-    ({ text } = await post(client, call, { timeoutMs: Infinity, ...options }));
+    const answer = await post(client, call, { timeoutMs: Infinity, ...options });
+    ({ text } = answer);
+    // What says that it is JSON and is none was cut off, or is somebody else's.
+    if (text && /json/.test(`${answer.response.headers.get("content-type")}`)) readJson(answer, "a result");
   } catch (error) {
     // Arguments that the server cannot read are 422 too, with words that are no JSON.
     if (!(error instanceof WindmillApiError && error.status === 422 && isJson(error.body))) throw error;

@@ -8,6 +8,7 @@ import { encodeSegment } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { randomUint32 } from "../platform/random.ts";
 import { readResumeUrls, type ResumeUrls } from "../wire/approvals.ts";
+import { readDone } from "../wire/plain.ts";
 import { currentJob, jobRoute } from "./_current_job.ts";
 import { callSince } from "./_needs_version.ts";
 import { type ClientOptions, queryOf, request, variable } from "./connection.ts";
@@ -114,7 +115,7 @@ async function ask(
   ));
   const route = jobRoute(client, `jobs/${kind}_approval`, currentJob(client, undefined));
   // It posts a message, although it is a GET: repeated, it would post two.
-  await request(client, { route, query, idempotent: false }, options);
+  readDone(await request(client, { route, query, idempotent: false }, options));
 }
 
 /** Posts a request for an approval to a Slack channel. It is made once: a failure that passes is not repeated. */

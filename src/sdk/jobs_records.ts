@@ -15,6 +15,7 @@ import {
   readProgress,
   statusOf,
 } from "../wire/jobs.ts";
+import { readDone, readPlain } from "../wire/plain.ts";
 import { currentJob, jobRoute } from "./_current_job.ts";
 import {
   type ClientOptions,
@@ -95,7 +96,7 @@ export function cancelCall(client: ClientOptions, jobId: string, { reason, force
 export async function stopJob(client: ClientOptions, jobId: string, options: CancelOptions = {}): Promise<string> {
   const call = cancelCall(client, jobId, { reason: "cancelled via cancelJob method", ...options });
   // The server itself gives up after 120 s: whoever waits less long learns less.
-  return (await post(client, call, { timeoutMs: 130_000, ...options })).text;
+  return readPlain(await post(client, call, { timeoutMs: 130_000, ...options }), "words");
 }
 
 /** Cancels many jobs in one call; gives the ids of those that it cancelled. */
@@ -167,7 +168,7 @@ export async function writeProgress(
     : (await readJobRecord(client, id, { ...options, noLogs: true })).parent_job ?? undefined;
   const body = { percent: Math.floor(percent), flow_job_id: flow };
   const call = { route: jobRoute(client, "job_metrics/set_progress", id), body, idempotent: true };
-  await post(client, call, options);
+  readDone(await post(client, call, options));
 }
 
 /** Reads how far a job is, in percent; null when it never said. */

@@ -5,6 +5,7 @@
  */
 import { encodePath } from "../base/url.ts";
 import { type CallOptions, send } from "../http/transport.ts";
+import { readDone } from "../wire/plain.ts";
 import { callSince } from "./_needs_version.ts";
 import { type ClientOptions, inWorkspace, prepare, withBody } from "./connection.ts";
 
@@ -45,13 +46,14 @@ export async function commitOffset(
   const body = `{"topic":${JSON.stringify(topic)},"partition":${digits(partition, "partition", 0x7fff_ffffn)},` +
     `"offset":${digits(offset, "offset", 0x7fff_ffff_ffff_ffffn)}}`;
   const call = prepare(client, { method: "POST", route, idempotent: true }, options);
-  await callSince(
+  const answer = await callSince(
     client,
     "commitKafkaOffsets()",
     "1.655.0",
     options,
     () => send(withBody(call, body, "application/json")),
   );
+  readDone(answer);
 }
 
 /** Offsets of Kafka triggers. */

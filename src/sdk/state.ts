@@ -6,6 +6,7 @@
 import { encodeSegment } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { readJson } from "../wire/answer.ts";
+import { readDone } from "../wire/plain.ts";
 import { readRootJobId } from "./_current_job.ts";
 import { findResource, writeResource } from "./_resource_values.ts";
 import { statePathOf } from "./_state_path.ts";
@@ -30,11 +31,10 @@ export async function writeState(client: ClientOptions, state: unknown, options:
 }
 
 async function flowRoute(client: ClientOptions, key: string, options: CallOptions): Promise<string> {
+  // Before anything is asked: a key that cannot be used needs no request.
+  const last = encodeSegment(key, "key of flow state");
   const root = await readRootJobId(client, undefined, options);
-  return inWorkspace(
-    client,
-    `jobs/flow/user_states/${encodeSegment(root, "job")}/${encodeSegment(key, "key of flow state")}`,
-  );
+  return inWorkspace(client, `jobs/flow/user_states/${encodeSegment(root, "job")}/${last}`);
 }
 
 /** Reads a value that a job of the running flow left under a key; null when there is none. */
@@ -50,7 +50,7 @@ export async function writeFlowState(
   options: CallOptions = {},
 ): Promise<void> {
   const route = await flowRoute(client, key, options);
-  await post(client, { route, body: value ?? null, idempotent: true }, options);
+  readDone(await post(client, { route, body: value ?? null, idempotent: true }, options));
 }
 
 /** State of the running script, and of the flow that it runs in. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { CallOptions } from "../http/transport.ts";
+import { readDone } from "../wire/plain.ts";
 import { type ClientOptions, post } from "./connection.ts";
 
 /** Options of sending a message to Teams. */
@@ -26,7 +27,7 @@ export async function sendToTeams(
     throw new TypeError("Cannot send a message to Teams: expected the id of a conversation and a text");
   }
   const body = { conversation_id: conversationId, text, success, card_block: cardBlock };
-  await post(client, { route: "teams/activities", body }, options);
+  readDone(await post(client, { route: "teams/activities", body }, options));
 }
 
 /** Messages to Microsoft Teams. */

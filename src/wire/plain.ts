@@ -3,11 +3,18 @@
  *
  * @module
  */
-import { type Answer, unreadable } from "./answer.ts";
+import { type Answer, readJson, unreadable } from "./answer.ts";
 
-/** Reads the body as a line of plain text. A page of HTML or an empty body is none: somebody else answered. */
+/** Reads the body as a line of plain text. HTML, JSON or an empty body is none: somebody else answered. */
 export function readPlain(answer: Answer, expected: string): string {
   const text = answer.text.trim();
-  if (text === "" || text.startsWith("<")) throw unreadable(answer, expected, text === "" ? "nothing" : "HTML");
+  if (/^([<{[]|$)/.test(text)) {
+    throw unreadable(answer, expected, text.startsWith("<") ? "HTML" : text ? "other text" : "nothing");
+  }
   return text;
+}
+
+/** Reads what says that something was done: any words, or none, but no HTML and no broken JSON. */
+export function readDone(answer: Answer): void {
+  if (/^\s*[<{[]/.test(answer.text)) readJson(answer, "words");
 }
