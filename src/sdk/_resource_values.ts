@@ -59,9 +59,10 @@ export function findResource(client: ClientOptions, path: string, options?: GetR
     try {
       return await ask(client, path, options);
     } catch (error) {
-      const { status, body } = error as { readonly status?: unknown; readonly body: string };
+      // `as`: other errors than those of the API have neither.
+      const { status, body } = error as { readonly status?: unknown; readonly body?: unknown };
       // In the server's words: a page of HTML, or nothing, is of somebody who does not know such an address.
-      if (hasCode(error, "WINDMILL_API") && status === 404 && /^[^<]/.test(body)) return undefined;
+      if (/^404[^<]/.test(`${status}${body}`)) return undefined;
       throw error;
     }
   }

@@ -9,7 +9,7 @@ import { type Answer, readJson, unreadable } from "./answer.ts";
 export function readPlain(answer: Answer, expected: string): string {
   const text = answer.text.trim();
   if (/^([<{[]|$)/.test(text)) {
-    throw unreadable(answer, expected, text.startsWith("<") ? "HTML" : text ? "other text" : "nothing");
+    throw unreadable(answer, expected, text ? "other text" : "nothing");
   }
   return text;
 }

@@ -163,7 +163,11 @@ test("users.usernameToEmail() encodes the name, and tells a member from nobody",
   assertEquals(await client(stub).users.usernameToEmail("a/b?"), "a@b.c");
   await assertRejects(() => client(stub).users.usernameToEmail("nobody"), "WINDMILL_API", "answered 404");
   await refuses(() => client(stub).users.usernameToEmail(".."), RangeError, "username");
-  await assertRejects(() => client(serve(() => text("<html>"))).users.usernameToEmail("a"), "WINDMILL_API", "HTML");
+  await assertRejects(
+    () => client(serve(() => text("<html>"))).users.usernameToEmail("a"),
+    "WINDMILL_API",
+    "other text",
+  );
   assertEquals(targets(stub)[0], "GET w/ws/users/username_to_email/a%2Fb%3F");
 });
 
