@@ -8,6 +8,7 @@ import { release } from "../http/body.ts";
 import { readEvents } from "../http/events.ts";
 import { type CallOptions, exchange } from "../http/transport.ts";
 import { apiError, type FailedRequest, readJson, unreadable } from "../wire/answer.ts";
+import { ACTS } from "./_acts.ts";
 import { type ClientOptions, prepare, withBody, workspaceOf } from "./connection.ts";
 
 /** What goes into a call. */
@@ -54,7 +55,8 @@ export async function callEndpoint(
     // `as` -- what is no text is refused there
     return (name.endsWith("path") ? encodePath : encodeSegment)(text as string, `parameter '${name}'`);
   });
-  let wire = prepare(client, { method, route, query: `${search}` }, options);
+  const once = ACTS.test(template) && { idempotent: false };
+  let wire = prepare(client, { method, route, query: `${search}`, ...once }, options);
   const tag = Object.prototype.toString.call(body);
   // `as` below: the tag says that these are bytes, or a form
   if (tag.includes("Form")) wire = { ...wire, init: { ...wire.init, body: body as FormData } };
@@ -62,7 +64,8 @@ export async function callEndpoint(
   else if (BYTES.test(tag) || (typeof body === "string" && template.includes("/upload_"))) {
     const { type } = Object(body) as { readonly type?: string };
     wire = withBody(wire, body as Blob, type ? type : "application/octet-stream");
-    if (tag.includes("Stream")) Object.assign(wire.init, { duplex: "half" });
+    // A stream is there once.
+    if (tag.includes("Stream")) wire = { ...wire, idempotent: false, init: { ...wire.init, ...{ duplex: "half" } } };
   } else if (body !== undefined) wire = withBody(wire, JSON.stringify(body), "application/json");
   return await exchange(wire, (response) => read(response, wire, options.signal));
 }

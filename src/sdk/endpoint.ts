@@ -7,19 +7,20 @@ import { type RawAnswer, rawRequest, type RawRequestOptions } from "./raw.ts";
 import { type ClientOptions, queryOf, workspaceOf } from "./connection.ts";
 
 /** Makes a raw request to an endpoint, which may have a query. */
-export function callEndpoint(
+export async function callEndpoint(
   client: ClientOptions,
   method: string,
   endpoint: string,
   options: RawRequestOptions = {},
 ): Promise<RawAnswer> {
+  if (typeof endpoint !== "string") throw new TypeError(`Expected text as 'endpoint', found a ${typeof endpoint}`);
   const [, path = "", query = ""] = /^\/*([^?]*)\??(.*)$/s.exec(endpoint) ?? [];
   const { query: more = {} } = options;
   const both = new URLSearchParams(query);
   for (const [name, value] of new URLSearchParams(more instanceof URLSearchParams ? more : queryOf(more))) {
     both.append(name, value);
   }
-  return rawRequest(client, method, path, { ...options, query: both });
+  return await rawRequest(client, method, path, { ...options, query: both });
 }
 
 /** The means by which a client reaches its server. */

@@ -6,6 +6,7 @@
 import { encodeSegment } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { type Answer, readJson } from "../wire/answer.ts";
+import { ACTS } from "./_acts.ts";
 import { type ClientOptions, post, queryOf, request, workspaceOf } from "./connection.ts";
 
 /** Options of a raw request. */
@@ -40,6 +41,7 @@ export async function rawRequest(
   options: RawRequestOptions = {},
 ): Promise<RawAnswer> {
   const { query = {}, body, accept, idempotent } = options;
+  if (typeof method !== "string" || method === "") throw new TypeError(`Expected text as 'method', found ${method}`);
   const segments = typeof path === "string" ? path.replace(/^\//, "").split("/") : [path];
   // The workspace goes in as one segment, whatever its name holds.
   const route = segments.map((segment) =>
@@ -50,6 +52,7 @@ export async function rawRequest(
     route,
     query: query instanceof URLSearchParams ? `${query}` : queryOf(query),
     ...(accept === undefined ? {} : { accept }),
+    ...(ACTS.test(`/${route}`) && { idempotent: false }),
     ...(idempotent === undefined ? {} : { idempotent }),
   };
   const answer: Answer =

@@ -11,6 +11,7 @@ import "./client_hostile.ts";
 import "./client_jobs.ts";
 import "./client_mocked_api.ts";
 import "./client_result_stream.ts";
+import "./client_review.ts";
 import "./client_schema.ts";
 import "./client_shared_folder.ts";
 import "./client_small_groups.ts";
