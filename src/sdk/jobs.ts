@@ -7,7 +7,7 @@ import { WindmillApiError } from "../base/errors.ts";
 import { encodePath, encodeSegment } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { isRecord } from "../wire/answer.ts";
-import { readJobId } from "../wire/jobs.ts";
+import { isJobId, readJobId } from "../wire/jobs.ts";
 import type { JobArgs } from "./_typed_calls.ts";
 import { type ClientOptions, inWorkspace, post, type PostCall, queryOf, variable } from "./connection.ts";
 import { finishJob } from "./jobs_wait.ts";
@@ -90,6 +90,9 @@ export function startCall(
     scheduledInSeconds,
     jobId,
   } = options;
+  if (jobId !== undefined && !isJobId(jobId)) {
+    throw new RangeError("'jobId' must be a UUID in small letters");
+  }
   const query = queryOf({
     scheduled_for: options.scheduledFor?.toISOString(),
     scheduled_in_secs: scheduledInSeconds === 0 ? undefined : scheduledInSeconds,
@@ -146,7 +149,8 @@ export function runJob(
   return finishJob(
     client,
     JSON.stringify(name),
-    options.jobId,
+    // Before the start there is nothing to cancel, whatever id it is to get.
+    options.signal?.aborted ? undefined : options.jobId,
     (calls) => startJob(client, kind, name, args, { ...start, ...calls }, true),
     { cancelJob: true, ...options },
   );

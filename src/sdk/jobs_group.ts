@@ -150,9 +150,15 @@ export interface JobsGroup {
 
 /** Kind and name of what to run. */
 function targetOf(target: JobTarget): readonly [Runnable, string] {
-  if (typeof target === "string") return ["p", target];
+  if (typeof target !== "object" || target === null) return ["p", target];
   if ("hash" in target) return ["h", target.hash];
-  return "flow" in target ? ["f", target.flow] : ["fv", `${target.flowVersion}`];
+  return "flow" in target ? ["f", target.flow] : ["fv", versionOf(target.flowVersion)];
+}
+
+/** The digits of a version. */
+function versionOf(version: string | number): string {
+  if (/^\d+$/.test(`${version}`)) return `${version}`;
+  throw new RangeError(`Cannot run a flow: expected the number of a version, found ${JSON.stringify(version)}`);
 }
 
 /** The functions of this group for one client. */
@@ -162,15 +168,17 @@ export function jobsGroup(c: ClientOptions): JobsGroup {
     start: (path: string, args?: JobArgs | null, o?: StartOptions) => startJob(c, "p", path, args, o),
     startByHash: (hash, args, o) => startJob(c, "h", hash, args, o),
     startFlow: (path: string, args?: JobArgs | null, o?: StartOptions) => startJob(c, "f", path, args, o),
-    startFlowVersion: (version, args, o) => startJob(c, "fv", `${version}`, args, o),
+    startFlowVersion: async (version, args, o) => await startJob(c, "fv", versionOf(version), args, o),
     run: <T>(path: string, args?: JobArgs | null, o?: RunOptions) => runJob(c, "p", path, args, o) as Promise<T>,
     runByHash: <T>(hash: string, args?: JobArgs | null, o?: RunOptions) => runJob(c, "h", hash, args, o) as Promise<T>,
     runFlow: <T>(path: string, args?: JobArgs | null, o?: RunOptions) => runJob(c, "f", path, args, o) as Promise<T>,
-    runFlowVersion: <T>(version: string | number, args?: JobArgs | null, o?: RunOptions) =>
-      runJob(c, "fv", `${version}`, args, o) as Promise<T>,
-    runInOneRequest: <T>(target: JobTarget, args?: JobArgs | null, o?: StartOptions) =>
-      runInOneRequest(c, ...targetOf(target), args, o) as Promise<T>,
-    stream: (target, args, o) => streamJob(c, ...targetOf(target), args, o),
+    runFlowVersion: async <T>(version: string | number, args?: JobArgs | null, o?: RunOptions) =>
+      await runJob(c, "fv", versionOf(version), args, o) as T,
+    runInOneRequest: async <T>(target: JobTarget, args?: JobArgs | null, o?: StartOptions) =>
+      await runInOneRequest(c, ...targetOf(target), args, o) as T,
+    stream: async function* (target, args, o) {
+      yield* streamJob(c, ...targetOf(target), args, o);
+    },
     resultStream: (jobId, o) => readResultStream(c, jobId, o),
     updates: (jobId, o) => followUpdates(c, jobId, o),
     runPreview: <T>(preview: CodePreview, o?: CallOptions) => runPreview(c, preview, o) as Promise<T>,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { CallOptions } from "../http/transport.ts";
-import { readJson } from "../wire/answer.ts";
+import { type Answer, readJson } from "../wire/answer.ts";
 import {
   type Job,
   type JobResult,
@@ -92,11 +92,15 @@ export function cancelCall(client: ClientOptions, jobId: string, { reason, force
   return { route, body: { reason }, idempotent: true };
 }
 
-/** Cancels a job that is waiting or running; gives the server's words. */
-export async function stopJob(client: ClientOptions, jobId: string, options: CancelOptions = {}): Promise<string> {
-  const call = cancelCall(client, jobId, { reason: "cancelled via cancelJob method", ...options });
+/** Cancels a job that is waiting or running. */
+export async function askToStop(client: ClientOptions, jobId: string, options: CancelOptions): Promise<Answer> {
   // The server itself gives up after 120 s: whoever waits less long learns less.
-  return readPlain(await post(client, call, { timeoutMs: 130_000, ...options }), "words");
+  return await post(client, cancelCall(client, jobId, options), { timeoutMs: 130_000, ...options });
+}
+
+/** Cancels a job that is waiting or running; gives the server's words. */
+export async function stopJob(client: ClientOptions, jobId: string, options?: CancelOptions): Promise<string> {
+  return readPlain(await askToStop(client, jobId, { reason: "cancelled via cancelJob method", ...options }), "words");
 }
 
 /** Cancels many jobs in one call; gives the ids of those that it cancelled. */
@@ -105,6 +109,8 @@ export async function stopJobs(
   jobIds: Iterable<string>,
   options: Omit<CancelOptions, "reason"> = {},
 ): Promise<string[]> {
+  // The letters of a text are texts too.
+  if (typeof jobIds === "string") throw new TypeError("Expected several ids as 'jobIds', found a text");
   const route = inWorkspace(client, "jobs/queue/cancel_selection");
   const query = queryOf({ force_cancel: options.force });
   const call = { route, query, body: [...jobIds], idempotent: true };
@@ -136,20 +142,21 @@ export async function stopOtherJobs(
     if (ids.length < 100 || found.size === before) break;
   }
   found.delete(self);
-  const outcomes: Record<string, CancelOutcome> = {};
+  // By way of a map: an id of the server's may be a name that objects have already.
+  const outcomes = new Map<string, CancelOutcome>();
   const ids = [...found];
   async function work(): Promise<void> {
     for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
       try {
-        outcomes[id] = { message: await stopJob(client, id, { ...options, reason }) };
+        outcomes.set(id, { message: await stopJob(client, id, { ...options, reason }) });
       } catch (error) {
         options.signal?.throwIfAborted();
-        outcomes[id] = { error };
+        outcomes.set(id, { error });
       }
     }
   }
   await Promise.all(Array.from({ length: 8 }, work));
-  return outcomes;
+  return Object.fromEntries(outcomes);
 }
 
 /** Reports how far a job is, in percent; the server keeps whole numbers from 0 to 99. */

@@ -15,7 +15,7 @@ import { resultOf } from "./_job_result.ts";
 import type { JobArgs } from "./_typed_calls.ts";
 import { type ClientOptions, prepare, queryOf, request } from "./connection.ts";
 import { followJob, patienceOf } from "./jobs_follow.ts";
-import { readResultMaybe, stopJob } from "./jobs_records.ts";
+import { askToStop, readResultMaybe } from "./jobs_records.ts";
 import { type Runnable, startJob, type StartOptions, type WaitOptions } from "./jobs.ts";
 
 /** One thing that happened to a job. */
@@ -277,7 +277,7 @@ export async function* followUpdates(
     await work.catch(() => {});
     if (early && cancelJob) {
       const reason = "nobody follows the job any more";
-      await stopJob(client, jobId, { ...shared, reason, timeoutMs: CANCEL_MS }).catch(() => {});
+      await askToStop(client, jobId, { ...shared, reason, timeoutMs: CANCEL_MS }).catch(() => {});
     }
   }
 }

@@ -12,7 +12,7 @@ import { jobRoute } from "./_current_job.ts";
 import { resultOf } from "./_job_result.ts";
 import { type ClientOptions, prepare, request } from "./connection.ts";
 import { followJob, patienceOf } from "./jobs_follow.ts";
-import { stopJob } from "./jobs_records.ts";
+import { askToStop } from "./jobs_records.ts";
 import type { WaitOptions } from "./jobs.ts";
 
 /** How long a stream is read before the job is looked at all the same: its connection may be lost without a word. */
@@ -68,7 +68,7 @@ export async function finishJob(
     if (cancelJob && id !== undefined && (scope ?? { signal }).signal?.aborted) {
       const reason = "nobody waits for the result any more";
       // Why the wait ended is what the caller must learn, whether this succeeds or not.
-      await stopJob(client, id, { ...shared, reason, timeoutMs: CANCEL_MS }).catch(() => {});
+      await askToStop(client, id, { ...shared, reason, timeoutMs: CANCEL_MS }).catch(() => {});
     }
     throw error;
   } finally {
