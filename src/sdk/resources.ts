@@ -55,8 +55,12 @@ export async function* readAllResources(
   options: ResourceFilter = {},
 ): AsyncGenerator<ResourceRecord, void> {
   const { perPage = 100 } = options;
+  let before: string | undefined;
   for (let page = 1;; page++) {
     const records = await readResourcePage(client, { ...options, page, perPage });
+    const text = JSON.stringify(records);
+    if (text === before) throw new RangeError(`Page ${page} repeats the one before`);
+    before = text;
     yield* records;
     if (records.length < perPage) return;
   }
