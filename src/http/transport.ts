@@ -141,7 +141,7 @@ async function follow(
     const safe = /^(GET|HEAD)$/.test(request.shown.method);
     const to = location && URL.canParse(location, url) ? new URL(location, url) : undefined;
     const same = to?.origin === new URL(url).origin;
-    if (hop > 4 || !(safe ? hidden || to : same && status > 306)) {
+    if (hop > 4 || !(safe ? hidden || /^http/.test(`${to}`) : same && status > 306)) {
       throw apiError(request, status, `a redirect to ${to?.origin ?? "elsewhere"}: set 'baseUrl' to it`);
     }
     if (to) {
