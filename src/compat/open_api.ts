@@ -115,7 +115,12 @@ async function send(fetch: FetchFunction, url: string, given: RequestInit): Prom
     const token = defaultClient().token === null ? await valueOf(TOKEN, options) : undefined;
     const user = await valueOf(USERNAME, options), password = await valueOf(PASSWORD, options);
     if (token) headers.set("authorization", `Bearer ${token}`);
-    if (user && password) headers.set("authorization", `Basic ${btoa(`${user}:${password}`)}`);
+    if (user && password) {
+      headers.set(
+        "authorization",
+        `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(`${user}:${password}`)))}`,
+      );
+    }
     init = { ...init, headers };
     for (const change of interceptors.request._fns) init = await change(init);
   }
@@ -144,7 +149,7 @@ function write(key: Key, value: unknown): void {
   const { WITH_CREDENTIALS, CREDENTIALS, BASE, TOKEN } = written;
   if (key === "BASE") changeDefaultClient({ baseUrl: BASE.replace(/(\/api)?\/*$/, "") });
   else if (key === "TOKEN") changeDefaultClient({ token: typeof TOKEN === "string" && TOKEN !== "" ? TOKEN : null });
-  else changeDefaultClient({ credentials: WITH_CREDENTIALS ? CREDENTIALS : "omit" });
+  else if (key.includes("CRED")) changeDefaultClient({ credentials: WITH_CREDENTIALS ? CREDENTIALS : "omit" });
   // Whoever has a name and a password needs no token.
   if (key === "USERNAME" && !read("TOKEN")) changeDefaultClient({ token: null });
   if (/^(HEAD|USER|PASS)/.test(key) || typeof TOKEN === "function") intercept();

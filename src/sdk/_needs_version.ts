@@ -36,7 +36,7 @@ export async function refuseOlder(
   const version = await readVersion(client, options);
   if (isOlder(version, needed)) {
     throw new HostUnsupportedError(
-      `Cannot use ${what} on this server: expected Windmill ${needed} or newer, found ${version}`,
+      `Cannot use ${what} on this server: expected Windmill ${needed} or newer, found ${version.slice(0, 40)}`,
       { cause },
     );
   }
