@@ -71,7 +71,9 @@ export function interpolate(store: Store, value: unknown, inJob: boolean, depth 
       if (found === undefined) throw notFound(`Resource not found at name ${path}`);
       return interpolate(store, found.value, inJob, depth + 1);
     }
-    return value.startsWith("$") && inJob ? store.env[value.slice(1)] ?? value : value;
+    return value.startsWith("$") && inJob
+      ? (Object.hasOwn(store.env, value.slice(1)) ? store.env[value.slice(1)] : value)
+      : value;
   }
   if (Array.isArray(value)) {
     const near = depth <= 2 && value.length <= 1000;

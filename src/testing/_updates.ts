@@ -90,7 +90,8 @@ export function streamUpdates(mock: Mock, call: Call, id: string, onlyResult: bo
         forgetPing?.();
         call.signal.removeEventListener("abort", abort);
       };
-      look();
+      if (call.signal.aborted) abort();
+      else look();
     },
     cancel: () => release(),
   });
