@@ -106,8 +106,9 @@ export function parseResourceSyntax(text: string | null | undefined): string | u
 
 /** Gives the resource that a `$res:` or `res://` reference names, and any other value as it is. */
 export async function resolveDefaultResource<T = unknown>(value: unknown): Promise<T> {
-  const path = resourceReference(value);
-  return (path === undefined ? value : (await findResource(defaultClient(), path))) as T;
+  if (resourceReference(value) === undefined) return value as T;
+  // The reference as it is: what stands before the path is taken off once.
+  return await findResource(defaultClient(), `${value}`) as T;
 }
 
 /**
