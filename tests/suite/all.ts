@@ -27,6 +27,7 @@ import "./engine_executor.ts";
 import "./engine_replay.ts";
 import "./engine_runs.ts";
 import "./errors.ts";
+import "./official_defects.ts";
 import "./preprocessors.ts";
 import "./public_api.ts";
 import "./storage_conformance.ts";
