@@ -8,6 +8,7 @@ import "./client_api.ts";
 import "./client_approvals.ts";
 import "./client_groups.ts";
 import "./client_hostile.ts";
+import "./client_hostile_streams.ts";
 import "./client_jobs.ts";
 import "./client_mocked_api.ts";
 import "./client_result_stream.ts";

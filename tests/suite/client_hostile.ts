@@ -53,16 +53,15 @@ function typed(body: string, type: string, status = 200): Response {
 /** A body that goes on for ever, or says something and then nothing more. */
 function body(first: string, endless: boolean, status: number, signal: AbortSignal): Response {
   const bytes = new TextEncoder();
-  let begun = false;
+  let begun = false, open = true;
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
       signal.addEventListener("abort", () => {
-        try {
-          controller.error(signal.reason);
-        } catch {
-          // It was given up before.
-        }
+        if (open) controller.error(signal.reason);
       }, { once: true });
+    },
+    cancel() {
+      open = false;
     },
     pull(controller) {
       if (endless || !begun) controller.enqueue(bytes.encode(first));
@@ -86,7 +85,10 @@ function broken(first: string): Response {
   return new Response(stream, { headers: { "content-type": "application/json" } });
 }
 
-const done = ({ kind }: Row) => kind === "done" ? [undefined] : undefined;
+/** What asks for no more than a confirmation takes silence for one. */
+function done({ kind }: Row): readonly unknown[] | undefined {
+  return kind === "done" ? [undefined] : undefined;
+}
 
 const ANSWERS: Readonly<Record<string, Answer>> = {
   "HTML": {
