@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ConfigurationError, hasCode } from "../base/errors.ts";
+import { ConfigurationError } from "../base/errors.ts";
 import { encodePath } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { readBoolean, readJson } from "../wire/answer.ts";
@@ -113,7 +113,7 @@ async function store(
     await post(client, { route: inWorkspace(client, "resources/create"), body }, options);
   } catch (error) {
     // Somebody else may have created it since: the server then answers 400, as it does to other mistakes.
-    const lost = hasCode(error, "WINDMILL_API") && (error as { status?: unknown }).status === 400;
+    const lost = (error as { status?: unknown }).status === 400;
     if (!lost || !(await resourceExists(client, path, options))) throw error;
     await update();
   }

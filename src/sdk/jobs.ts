@@ -7,7 +7,7 @@ import { WindmillApiError } from "../base/errors.ts";
 import { encodePath, encodeSegment } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { isRecord } from "../wire/answer.ts";
-import { isJobId, readJobId } from "../wire/jobs.ts";
+import { readJobId } from "../wire/jobs.ts";
 import type { JobArgs } from "./_typed_calls.ts";
 import { type ClientOptions, inWorkspace, post, type PostCall, queryOf, variable } from "./connection.ts";
 import { finishJob } from "./jobs_wait.ts";
@@ -90,9 +90,8 @@ export function startCall(
     scheduledInSeconds,
     jobId,
   } = options;
-  if (jobId !== undefined && !isJobId(jobId)) {
-    throw new RangeError("'jobId' must be a UUID in small letters");
-  }
+  // An empty one the server takes for none, and would start a second job when asked again. It refuses all others that are none.
+  if (jobId !== undefined) encodeSegment(jobId, "job id");
   const query = queryOf({
     scheduled_for: options.scheduledFor?.toISOString(),
     scheduled_in_secs: scheduledInSeconds === 0 ? undefined : scheduledInSeconds,

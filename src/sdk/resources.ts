@@ -42,7 +42,7 @@ export async function readResourcePage(
   const { resourceType, pathStart, page, perPage } = options;
   for (const [name, number, most] of [["page", page, Infinity], ["perPage", perPage, 100]] as const) {
     if (number !== undefined && !(number >= 1 && number <= most && Number.isFinite(number))) {
-      throw new RangeError(`Cannot list resources: '${name}' must be from 1 to ${most}: current value is ${number}`);
+      throw new RangeError(`'${name}' must be from 1 to ${most}: current value is ${number}`);
     }
   }
   const query = queryOf({ resource_type: resourceType, page, per_page: perPage, path_start: pathStart });

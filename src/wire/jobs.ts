@@ -79,15 +79,10 @@ export function readJobIds(answer: Answer): string[] {
   return readList(answer, ({ id }) => typeof id === "string" ? id : undefined, "jobs");
 }
 
-/** True for a UUID in small letters. */
-export function isJobId(id: string): boolean {
-  return /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(id);
-}
-
 /** Decodes the id of a job that was just created: plain text. */
 export function readJobId(answer: Answer): string {
   const id = answer.text.trim();
-  if (isJobId(id)) return id;
+  if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id)) return id;
   throw unreadable(answer, "the id of a job", id.startsWith("<") ? "HTML" : "other text");
 }
 

@@ -12,9 +12,10 @@ export const ID = "00000000-0000-0000-0000-00000000c0de";
 
 /**
  * What a function makes of the server's answer: `value` must read one; `done` needs no more of it than that it is the server's;
- * `result` gives a job's result, which may be nothing, or text; `raw` gives what came; `local` asks no server.
+ * `result` gives a job's result, which may be nothing, or text; `row` gives the first row of a statement, which may be none; `raw` gives
+ * what came; `local` asks no server.
  */
-export type Kind = "value" | "done" | "result" | "raw" | "local";
+export type Kind = "value" | "done" | "result" | "row" | "raw" | "local";
 
 /** Takes a path, id or key, which goes into the address. */
 export interface Named {
@@ -44,6 +45,9 @@ const VARIABLE = /^(var:\/\/|\$var:)/, RESOURCE = /^(\$res:|res:\/\/)/;
 const approval = { slackResourcePath: "u/x/slack", channelId: "C1", teamName: "t", channelName: "c" };
 const preview = { content: "x", language: "bun", args: {} };
 const JOB = ["WM_JOB_ID"], CHAT = ["WM_JOB_ID", "WM_FLOW_JOB_ID", "WM_FLOW_STEP_ID"], STATE = ["WM_STATE_PATH"];
+/** A partition that is read or made. */
+const partition = { table: "t", selectSql: "SELECT 1 AS a" };
+
 const offset = { topic: "t", partition: 0, offset: 1 };
 
 /** Reads an iterable to its end. */
@@ -264,6 +268,27 @@ export const CLIENT: Readonly<Record<string, Row>> = {
     call: (c, o) => c.users.usernameToEmail("me", o),
     named: { give: (c, name) => c.users.usernameToEmail(name), at: "users/username_to_email/", segment: true },
   },
+  "sql.datatable": {
+    kind: "row",
+    call: (c, o) => c.sql.datatable()`SELECT 1`.fetchOne({ timeoutMs: 5000, ...o }),
+  },
+  "sql.ducklake": {
+    kind: "row",
+    call: (c, o) => c.sql.ducklake()`SELECT 1`.fetchOne({ timeoutMs: 5000, ...o }),
+  },
+  "sql.upsertPartition": {
+    kind: "row",
+    call: (c, o) => c.sql.upsertPartition(partition).fetchOne({ timeoutMs: 5000, ...o }),
+  },
+  "sql.appendPartition": {
+    kind: "row",
+    call: (c, o) => c.sql.appendPartition(partition).fetchOne({ timeoutMs: 5000, ...o }),
+  },
+  "sql.readPartition": {
+    kind: "row",
+    call: (c, o) => c.sql.readPartition(partition).fetchOne({ timeoutMs: 5000, ...o }),
+  },
+  "sql.identifier": { kind: "local", call: (c) => c.sql.identifier("a") },
   "shared.get": { kind: "local", call: (c) => c.shared.get },
   "shared.find": { kind: "local", call: (c) => c.shared.find },
   "shared.set": { kind: "local", call: (c) => c.shared.set },
@@ -288,6 +313,26 @@ export const TOP: Readonly<Record<string, Row>> = {
     kind: "value",
     call: (_, o) => wmill.cancelJob(ID, "r", o),
     named: { give: (_, id) => wmill.cancelJob(id), at: "jobs_u/queue/cancel/", segment: true },
+  },
+  datatable: {
+    kind: "row",
+    call: (_, o) => wmill.datatable()`SELECT 1`.fetchOne({ timeoutMs: 5000, ...o }),
+  },
+  ducklake: {
+    kind: "row",
+    call: (_, o) => wmill.ducklake()`SELECT 1`.fetchOne({ timeoutMs: 5000, ...o }),
+  },
+  upsertPartition: {
+    kind: "row",
+    call: (_, o) => wmill.upsertPartition(partition).fetchOne({ timeoutMs: 5000, ...o }),
+  },
+  appendPartition: {
+    kind: "row",
+    call: (_, o) => wmill.appendPartition(partition).fetchOne({ timeoutMs: 5000, ...o }),
+  },
+  readPartition: {
+    kind: "row",
+    call: (_, o) => wmill.readPartition(partition).fetchOne({ timeoutMs: 5000, ...o }),
   },
   cancelRunning: { kind: "value", call: () => wmill.cancelRunning(), needs: ["WM_JOB_PATH"] },
   commitKafkaOffsets: {
@@ -520,5 +565,5 @@ export const ELSEWHERE: readonly string[] = [
   ..."base64ToUint8Array uint8ArrayToBase64 parseResourceSyntax parseVariableSyntax deprecate".split(" "),
   ..."decodePayload definePreprocessor context getEnv getMockedApi workerHasInternalServer".split(" "),
   ..."appendToResultStream streamResult getSharedState setSharedState".split(" "),
-  ..."getSharedStatePickle setSharedStatePickle".split(" "),
+  ..."getSharedStatePickle setSharedStatePickle inferSqlType parseSqlClientName sqlIdentifier".split(" "),
 ];

@@ -106,7 +106,7 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   },
   "status 204": {
     make: () => new Response(null, { status: 204 }),
-    gives: (row) => row.kind === "result" ? [null] : done(row),
+    gives: (row) => /result|row/.test(row.kind) ? [null] : done(row),
     error: "WINDMILL_API 204",
   },
   "an error in HTML": { make: () => typed(HTML, "text/html", 404), error: "WINDMILL_API 404" },

@@ -116,10 +116,10 @@ test("jobs: what is no target and no version is refused before any request", asy
   assertEquals(stub.seen.length, 0);
 });
 
-test("jobs.start() refuses an id that is no UUID in small letters, before any request", async () => {
+test("jobs.start() refuses an empty id, before any request: the server would take it for none", async () => {
   const stub = serve(() => text("duplicate key", 500));
-  for (const jobId of ["", "..", "x", id.toUpperCase(), `${id} `]) {
-    const error = await assertRejects(() => client(stub).jobs.start("f/a", {}, { jobId }), undefined, "'jobId'");
+  for (const jobId of ["", "..", "\ud800"]) {
+    const error = await assertRejects(() => client(stub).jobs.start("f/a", {}, { jobId }), undefined, "job id");
     assert(error instanceof RangeError);
   }
   assertEquals(stub.seen.length, 0);
