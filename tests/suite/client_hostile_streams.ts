@@ -6,7 +6,7 @@
  */
 import { createClient } from "@windkit/windmill-client";
 import { mockWindmill } from "@windkit/windmill-client/testing";
-import { json, type Seen, serve, settle, type StillClock, stillClock, text } from "./_client_kit.ts";
+import { json, type Seen, serve, settle, type StillClock, stillClock, text, turn } from "./_client_kit.ts";
 import { CLIENT, ID, TOP } from "./_hostile_table.ts";
 import { assertEquals } from "./assert.ts";
 import { test } from "./harness.ts";
@@ -32,7 +32,7 @@ function endless(piece: string, signal: AbortSignal): Response {
         open = false;
       }, { once: true }),
     pull: async (control) => {
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+      await turn();
       if (open) control.enqueue(new TextEncoder().encode(piece));
     },
     cancel: () => {
