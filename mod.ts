@@ -164,6 +164,54 @@ export { createToken, getIdToken } from "./src/sdk/top_level/tokens.ts";
 export { user, usernameToEmail, whoami } from "./src/sdk/top_level/users.ts";
 export { getVersion, version } from "./src/sdk/top_level/version.ts";
 
+// S3 objects, and settings of connections.
+export {
+  deleteS3File,
+  deleteS3Object,
+  getPresignedS3PublicUrl,
+  getPresignedS3PublicUrls,
+  loadS3File,
+  loadS3FileReader,
+  loadS3FileStream,
+  parseS3Object,
+  signS3Object,
+  signS3Objects,
+  writeS3File,
+} from "./src/sdk/top_level/s3.ts";
+export {
+  boto3ConnectionSettings,
+  denoS3LightClientSettings,
+  duckdbConnectionSettings,
+  getBoto3ConnectionSettings,
+  getDuckdbConnectionSettings,
+  getPolarsConnectionSettings,
+  polarsConnectionSettings,
+} from "./src/sdk/top_level/connections.ts";
+export type {
+  Boto3ConnectionSettings,
+  ConnectionsGroup,
+  DenoS3LightClientSettings,
+  DuckdbConnectionSettings,
+  PolarsConnectionSettings,
+  S3ConnectionSettings,
+  S3Content,
+  S3DeleteOptions,
+  S3Download,
+  S3DownloadOptions,
+  S3Filter,
+  S3Group,
+  S3ListOptions,
+  S3Metadata,
+  S3Object,
+  S3ObjectRecord,
+  S3ObjectURI,
+  S3Page,
+  S3PresignOptions,
+  S3Range,
+  S3SignOptions,
+  S3UploadOptions,
+} from "./src/sdk/client.ts";
+
 // SQL.
 export {
   appendPartition,

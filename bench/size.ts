@@ -48,6 +48,31 @@ const budgets: readonly Budget[] = [
     without: machinery,
   },
   {
+    name: "writeS3File",
+    code: `import { writeS3File } from "${ownName}";\nconsole.log(writeS3File);\n`,
+    limit: 4000,
+    without: machinery,
+  },
+  {
+    name: "loadS3FileStream",
+    code: `import { loadS3FileStream } from "${ownName}";\nconsole.log(loadS3FileStream);\n`,
+    limit: 4000,
+    without: machinery,
+  },
+  {
+    name: "presigned addresses of S3",
+    code: `import { getPresignedS3PublicUrl } from "${ownName}";\nconsole.log(getPresignedS3PublicUrl);\n`,
+    limit: 4000,
+    without: machinery,
+  },
+  {
+    name: "settings of connections",
+    code: `import { boto3ConnectionSettings, duckdbConnectionSettings } from "${ownName}";\n` +
+      "console.log(boto3ConnectionSettings, duckdbConnectionSettings);\n",
+    limit: 4000,
+    without: machinery,
+  },
+  {
     name: "datatable",
     code: `import { datatable } from "${ownName}";\nconsole.log(datatable);\n`,
     // 4 KiB: what is over 4000 bytes is for values that the official client loses.

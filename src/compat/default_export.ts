@@ -77,6 +77,28 @@ import { createToken, getIdToken } from "../sdk/top_level/tokens.ts";
 import { user, usernameToEmail, whoami } from "../sdk/top_level/users.ts";
 import { getVersion, version } from "../sdk/top_level/version.ts";
 import {
+  deleteS3File,
+  deleteS3Object,
+  getPresignedS3PublicUrl,
+  getPresignedS3PublicUrls,
+  loadS3File,
+  loadS3FileReader,
+  loadS3FileStream,
+  parseS3Object,
+  signS3Object,
+  signS3Objects,
+  writeS3File,
+} from "../sdk/top_level/s3.ts";
+import {
+  boto3ConnectionSettings,
+  denoS3LightClientSettings,
+  duckdbConnectionSettings,
+  getBoto3ConnectionSettings,
+  getDuckdbConnectionSettings,
+  getPolarsConnectionSettings,
+  polarsConnectionSettings,
+} from "../sdk/top_level/connections.ts";
+import {
   appendPartition,
   datatable,
   ducklake,
@@ -129,6 +151,8 @@ import type * as teamsModule from "../sdk/top_level/teams.ts";
 import type * as tokensModule from "../sdk/top_level/tokens.ts";
 import type * as usersModule from "../sdk/top_level/users.ts";
 import type * as versionModule from "../sdk/top_level/version.ts";
+import type * as s3Module from "../sdk/top_level/s3.ts";
+import type * as connectionsModule from "../sdk/top_level/connections.ts";
 import type * as sqlModule from "../sdk/top_level/sql.ts";
 import type * as preprocessorModule from "../sdk/preprocessor.ts";
 import type * as authoringModule from "../cluster/authoring.ts";
@@ -156,6 +180,8 @@ export type DefaultExport =
   & typeof tokensModule
   & typeof usersModule
   & typeof versionModule
+  & typeof s3Module
+  & typeof connectionsModule
   & typeof sqlModule
   & Pick<typeof preprocessorModule, "decodePayload" | "definePreprocessor">
   & Pick<
@@ -188,6 +214,7 @@ export const wmill: DefaultExport = {
   appendPartition,
   appendToResultStream,
   base64ToUint8Array,
+  boto3ConnectionSettings,
   cancelJob,
   CancelledError,
   cancelOnExit,
@@ -202,11 +229,17 @@ export const wmill: DefaultExport = {
   DeadlineError,
   decodePayload,
   definePreprocessor,
+  deleteS3File,
+  deleteS3Object,
+  denoS3LightClientSettings,
   deprecate,
+  duckdbConnectionSettings,
   ducklake,
   get,
   getApprovalUrls,
+  getBoto3ConnectionSettings,
   getClient,
+  getDuckdbConnectionSettings,
   getEnv,
   getFlowUserState,
   getIdToken,
@@ -214,6 +247,9 @@ export const wmill: DefaultExport = {
   getJob,
   getJobStatus,
   getMockedApi,
+  getPolarsConnectionSettings,
+  getPresignedS3PublicUrl,
+  getPresignedS3PublicUrls,
   getProgress,
   getResource,
   getResult,
@@ -234,10 +270,15 @@ export const wmill: DefaultExport = {
   initGlobalClient,
   JobFailedError,
   listResources,
+  loadS3File,
+  loadS3FileReader,
+  loadS3FileStream,
   parallel,
   parseResourceSyntax,
+  parseS3Object,
   parseSqlClientName,
   parseVariableSyntax,
+  polarsConnectionSettings,
   post,
   readPartition,
   requestInteractiveSlackApproval,
@@ -265,6 +306,8 @@ export const wmill: DefaultExport = {
   setState,
   setVariable,
   SHARED_FOLDER,
+  signS3Object,
+  signS3Objects,
   sleep,
   sqlIdentifier,
   state,
@@ -288,4 +331,5 @@ export const wmill: DefaultExport = {
   WindmillApiError,
   workerHasInternalServer,
   workflow,
+  writeS3File,
 };

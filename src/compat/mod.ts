@@ -22,4 +22,6 @@ export type { Services } from "../wire/generated/services.gen.ts";
 export type * from "../wire/generated/schemas.gen.ts";
 // The root has other types of these names: here they are what the official client calls so.
 export type { Job, Resource, ScriptArgs, WebhookEvent } from "../wire/generated/schemas.gen.ts";
+// The official client has a type of its own of this name, too.
+export type { S3Object } from "../../mod.ts";
 export type { BinaryBody } from "../wire/binary.ts";

@@ -7,6 +7,7 @@ import type { CallOptions } from "../http/transport.ts";
 import type { MockedApi } from "./_mock.ts";
 import { readVersion } from "./_needs_version.ts";
 import { type ApprovalsGroup, approvalsGroup } from "./approvals.ts";
+import { type ConnectionsGroup, connectionsGroup } from "./connections.ts";
 import { checkOptions, type ClientOptions } from "./connection.ts";
 import { type JobContext, readContext } from "./context.ts";
 import { type Transport, transportOf } from "./endpoint.ts";
@@ -15,6 +16,7 @@ import { type KafkaGroup, kafkaGroup } from "./kafka.ts";
 import { readMocks } from "./mocked_api.ts";
 import { type ResultStreamGroup, resultStreamGroup } from "./result_stream.ts";
 import { type ResourcesGroup, resourcesGroup } from "./resources.ts";
+import { type S3Group, s3Group } from "./s3.ts";
 import { type SharedGroup, sharedGroup } from "./shared_folder.ts";
 import { type SqlGroup, sqlGroup } from "./sql.ts";
 import { type StateGroup, stateGroup } from "./state.ts";
@@ -27,6 +29,19 @@ export type { Clock } from "../base/clock.ts";
 export type { CallOptions, FetchFunction, RequestRetry, TransportOptions } from "../http/transport.ts";
 export type { Job, JobResult, JobStatus } from "../wire/jobs.ts";
 export type { ResourceRecord } from "../wire/resources.ts";
+export type {
+  Boto3ConnectionSettings,
+  DenoS3LightClientSettings,
+  DuckdbConnectionSettings,
+  PolarsConnectionSettings,
+  S3ConnectionSettings,
+} from "../wire/connections.ts";
+export type { S3Metadata, S3Object, S3ObjectRecord, S3ObjectURI, S3Page } from "../wire/s3.ts";
+export type { ConnectionsGroup } from "./connections.ts";
+export type { S3DeleteOptions, S3Filter, S3Group, S3ListOptions } from "./s3.ts";
+export type { S3Download, S3DownloadOptions, S3Range } from "./s3_download.ts";
+export type { S3PresignOptions, S3SignOptions } from "./s3_public.ts";
+export type { S3Content, S3UploadOptions } from "./s3_upload.ts";
 export type { ClientOptions } from "./connection.ts";
 export type {
   CancelOptions,
@@ -122,6 +137,10 @@ export interface Client extends Transport {
   readonly resources: ResourcesGroup;
   /** State of the running script, and of the flow that it runs in. */
   readonly state: StateGroup;
+  /** S3 objects of the workspace's storages. */
+  readonly s3: S3Group;
+  /** Settings with which other programs reach an S3 store. */
+  readonly connections: ConnectionsGroup;
   /** SQL on data tables and ducklakes. */
   readonly sql: SqlGroup;
   /** Approvals: where they are decided, and requests for them in Slack and Teams. */
@@ -175,6 +194,8 @@ export function createClient(options: ClientOptions = {}): Client {
     variables: variablesGroup(c),
     resources: resourcesGroup(c),
     state: stateGroup(c),
+    s3: s3Group(c),
+    connections: connectionsGroup(c),
     sql: sqlGroup(c),
     approvals: approvalsGroup(c),
     teams: teamsGroup(c),

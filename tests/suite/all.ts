@@ -6,6 +6,7 @@
 
 import "./client_api.ts";
 import "./client_approvals.ts";
+import "./client_connections.ts";
 import "./client_groups.ts";
 import "./client_hostile.ts";
 import "./client_hostile_streams.ts";
@@ -13,6 +14,9 @@ import "./client_jobs.ts";
 import "./client_mocked_api.ts";
 import "./client_result_stream.ts";
 import "./client_review.ts";
+import "./client_s3_download.ts";
+import "./client_s3_objects.ts";
+import "./client_s3_upload.ts";
 import "./client_schema.ts";
 import "./client_shared_folder.ts";
 import "./client_small_groups.ts";
@@ -37,6 +41,7 @@ import "./testing_kit_files.ts";
 import "./testing_kit_jobs.ts";
 import "./testing_kit_store.ts";
 import "./wire_misc.ts";
+import "./wire_s3.ts";
 import "./wire_sql.ts";
 import "./workflow_calls.ts";
 import "./workflow_combinators.ts";

@@ -3,43 +3,14 @@
  * recorded from windmill-client 1.818.0 and wmill 1.735.0). Where this client sends something else, the table says what and why.
  */
 import * as wmill from "@windkit/windmill-client";
-import { type Client, createClient } from "@windkit/windmill-client";
-import { assert, assertEquals } from "./assert.ts";
-import { json, options, type Seen, serve, type Stub, text, withEnvironment } from "./_client_kit.ts";
-import { noEnvironment } from "./env.ts";
+import { createClient } from "@windkit/windmill-client";
+import { assertEquals } from "./assert.ts";
+import { json, options, type Seen, serve, text } from "./_client_kit.ts";
+import { type Sent, type WireCase, wireCases, type WireDifference, wireEnvironment } from "./_wire_kit.ts";
 import recorded from "./fixtures/official_requests.json" with { type: "json" };
 import { test } from "./harness.ts";
 
-interface Sent {
-  readonly method: string;
-  readonly url: string;
-  readonly accept: string | null;
-  readonly contentType: string | null;
-  readonly authorization: string | null;
-  readonly body: string;
-}
-
-interface WireCase {
-  /** The call on a client of its own. */
-  readonly client: (client: Client) => Promise<unknown>;
-  /** The same call with the official name. */
-  readonly top?: () => Promise<unknown>;
-  /** Where the API is. @default "http://stub.test" */
-  readonly baseUrl?: string;
-}
-
 const job = "00000000-0000-0000-0000-00000000c0de";
-
-const environment: Readonly<Record<string, string>> = {
-  BASE_INTERNAL_URL: "http://stub.test/",
-  WM_WORKSPACE: "ws",
-  WM_TOKEN: "tok",
-  WM_JOB_ID: "job-self",
-  WM_JOB_PATH: "u/me/self",
-  WM_FLOW_JOB_ID: "flow-1",
-  WM_ROOT_FLOW_JOB_ID: "rootflow",
-  WM_STATE_PATH: "u/me/state",
-};
 
 /** Answers as the server did that the requests were recorded from. */
 function answer({ method, target }: Seen): Response {
@@ -197,7 +168,7 @@ const python: Readonly<Record<string, WireCase>> = {
   "run_inline_script_preview": {
     client: (c) => c.jobs.runPreview({ content: "select 1", language: "postgresql", args: {} }),
     top: () => wmill.runInlineScriptPreview("select 1", "postgresql"),
-    baseUrl: "http://localhost:8000",
+    env: { BASE_INTERNAL_URL: "http://localhost:8000" },
   },
   "wait_job fail": { client: (c) => c.jobs.wait("fail"), top: () => wmill.waitJob("fail") },
   "cancel_job": { client: (c) => c.jobs.cancel("job-9"), top: () => wmill.cancelJob("job-9") },
@@ -237,13 +208,8 @@ function stream(id: string): Partial<Sent> & { readonly at: number } {
   };
 }
 
-/** What is sent otherwise than recorded: changes of one request, or one more request before the recorded one at `at`. */
-const differences: Readonly<
-  Record<
-    string,
-    { readonly reason: string; readonly changes?: readonly Partial<Sent>[]; readonly extra?: ReturnType<typeof stream> }
-  >
-> = {
+/** What is sent otherwise than recorded. */
+const differences: Readonly<Record<string, WireDifference>> = {
   "getVariable $var:": {
     reason: "the official clients send the prefix as a part of the path, which the server does not find",
     changes: [{ url: "/api/w/ws/variables/get_value/u/me/v" }],
@@ -279,90 +245,10 @@ const differences: Readonly<
   },
 };
 
-function sent(stub: Stub): Sent[] {
-  return stub.seen.map(({ method, target, headers, body }) => ({
-    method,
-    url: target,
-    accept: headers.get("accept"),
-    contentType: headers.get("content-type"),
-    authorization: headers.get("authorization"),
-    body,
-  }));
-}
-
-/** What is expected of a case: the recorded requests with the differences of the table. */
-function expected(name: string, recordings: readonly (Sent & { readonly fn: string })[], foreign: boolean): Sent[] {
-  const list: Sent[] = recordings.filter(({ fn }) => fn === name).map(({ fn: _, ...request }) => {
-    if (!foreign) return request;
-    // The Python client sends "*/*" and a content type with every request, and JSON with spaces; what counts is the value.
-    const body = request.body === "" ? "" : JSON.stringify(JSON.parse(request.body));
-    const accept = request.url.includes("/jobs/run/") ? "*/*" : "application/json";
-    return { ...request, accept, contentType: body === "" ? null : "application/json", body };
-  });
-  assert(list.length > 0, `Expected a recording of "${name}"`);
-  const { changes = [], extra } = differences[name] ?? {};
-  changes.forEach((change, at) => list[at] = { ...list[at] as Sent, ...change });
-  if (extra !== undefined) {
-    const { at, ...request } = extra;
-    list.splice(at, 0, request as Sent);
-  }
-  return list;
-}
-
-async function ignoreOutcome(call: Promise<unknown>): Promise<void> {
-  // Recorded calls fail too, on purpose: here only what was sent counts.
-  await call.then(() => undefined, () => undefined);
-}
-
-for (
-  const [cases, recordings, foreign] of [
-    [typescript, recorded.typescript, false],
-    [python, recorded.python, true],
-  ] as const
-) {
-  for (const [name, { client, top, baseUrl }] of Object.entries(cases)) {
-    test(`wire: a client sends what the official one does for ${name}`, async () => {
-      const stub = serve(answer);
-      const env = name === "run_flow_async track" ? {} : environment;
-      await ignoreOutcome(
-        client(
-          createClient({
-            env,
-            baseUrl: baseUrl ?? "http://stub.test",
-            workspace: "ws",
-            token: "tok",
-            fetch: stub.fetch,
-          }),
-        ),
-      );
-      assertEquals(sent(stub), expected(name, recordings, foreign));
-    });
-    if (top === undefined) continue;
-    test(`wire: the function of that name sends what the official one does for ${name}`, async () => {
-      const stub = serve(answer);
-      const variables = { ...environment, ...(baseUrl === undefined ? {} : { BASE_INTERNAL_URL: baseUrl }) };
-      await withEnvironment(variables, stub, () => ignoreOutcome(top()));
-      assertEquals(sent(stub), expected(name, recordings, foreign));
-    }, noEnvironment);
-  }
-}
-
-test("wire: every recorded function has a case, and every difference is one", () => {
-  const names = new Set([...recorded.typescript, ...recorded.python].map(({ fn }) => fn));
-  assertEquals([...Object.keys(typescript), ...Object.keys(python)].toSorted(), [...names].toSorted());
-  for (const [name, { reason, changes = [], extra }] of Object.entries(differences)) {
-    const recordings: readonly Sent[] = [...recorded.typescript, ...recorded.python].filter(({ fn }) => fn === name);
-    assert(reason.length > 20 && recordings.length > 0, `Expected a reason and a recording for "${name}"`);
-    const differs = changes.some((change, at) => {
-      const { url, body } = recordings[at] ?? {};
-      return (change.url ?? url) !== url || (change.body !== undefined && change.body !== body);
-    });
-    assert(extra !== undefined || differs, `Expected a difference in "${name}"`);
-  }
-});
+wireCases({ typescript, python, recordings: recorded, differences, answer });
 
 test("wire: the answers of the recorded server give what the official client gave, or a typed error", async () => {
-  const client = createClient({ ...options(serve(answer)), env: environment });
+  const client = createClient({ ...options(serve(answer)), env: wireEnvironment });
   assertEquals(await client.variables.get("u/me/v"), "value");
   assertEquals(await client.resources.find("u/me/missing"), undefined);
   assertEquals(await client.jobs.getProgress(), 5);

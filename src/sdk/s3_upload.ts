@@ -1,0 +1,90 @@
+/**
+ * Writing of S3 objects.
+ *
+ * @module
+ */
+import { type Pieces, sendPieces } from "../http/stream.ts";
+import { type CallOptions, send } from "../http/transport.ts";
+import { readFileKey, type S3Object, type S3ObjectRecord } from "../wire/s3.ts";
+import { resourcePathOf } from "./_resource_path.ts";
+import { type ClientOptions, inWorkspace, prepare, queryOf } from "./connection.ts";
+import { contentTypeOf } from "./s3_content_type.ts";
+import { parseObject } from "./s3_object.ts";
+
+/** Content of an object. What comes in pieces, the last two, is sent as it comes, whatever its length. */
+export type S3Content =
+  | string
+  | ArrayBuffer
+  | ArrayBufferView
+  | Blob
+  | ReadableStream<Uint8Array | string>
+  | AsyncIterable<Uint8Array | string>;
+
+/** Options of writing an object. */
+export interface S3UploadOptions extends CallOptions {
+  /** Kind of the content. @default the Blob's own, else by the ending of the key, else `text/plain` for a string */
+  readonly contentType?: string | undefined;
+  /** How browsers are to show it, such as `attachment; filename="report.pdf"`. */
+  readonly contentDisposition?: string | undefined;
+  /** Ending of the key that the server makes when no object is given, without a dot. */
+  readonly fileExtension?: string;
+  /** Path of the S3 resource; may begin with `$res:` or `res://`. @default the workspace's */
+  readonly resourcePath?: string | undefined;
+  /** Type of that resource. @default the server's "s3" */
+  readonly resourceType?: string;
+  /** Is told how many bytes were sent so far: with each piece, or once at the end when the content is whole. */
+  readonly onProgress?: (sent: number) => void;
+  /**
+   * How long the server may take no piece, or give no answer, in milliseconds; content that is whole may take one more for each
+   * 16 bytes, because nothing tells how far it is. @default the client's
+   */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Writes an object. Content in pieces is never held whole, and is sent once. Content that is whole is sent again after a failure
+ * that passes, if there is a key: a server that makes one would make two objects.
+ */
+export async function uploadObject(
+  client: ClientOptions,
+  object: S3Object | null | undefined,
+  content: S3Content,
+  options: S3UploadOptions = {},
+): Promise<S3ObjectRecord> {
+  const { fileExtension, onProgress } = options;
+  const { s3: key, storage }: Partial<S3ObjectRecord> = object === undefined || object === null
+    ? {}
+    : parseObject(object);
+  const text = typeof content === "string";
+  // `as`: the kinds of content have some of these; Object lets anything else have none.
+  const whole = Object(text ? new TextEncoder().encode(content) : content) as Partial<
+    Blob & ArrayBuffer & ReadableStream & Pieces
+  >;
+  // A download has a size too, and is a stream nevertheless.
+  const { size, type, getReader, byteLength = getReader ? undefined : size } = whole;
+  const request = prepare(client, {
+    method: "POST",
+    route: inWorkspace(client, "job_helpers/upload_s3_file"),
+    query: queryOf({
+      file_key: key,
+      file_extension: fileExtension,
+      s3_resource_path: resourcePathOf(options.resourcePath),
+      resource_type: options.resourceType,
+      storage,
+      content_type: options.contentType ?? (type || contentTypeOf(key ?? `.${fileExtension}`)) ??
+        (text ? "text/plain" : null),
+      content_disposition: options.contentDisposition,
+    }),
+    idempotent: !!key,
+  }, {
+    // Nothing tells how far content is that is whole: it has time for 16 kB/s.
+    timeoutMs: (client.timeoutMs ?? 120_000) + (byteLength ?? 0) / 16,
+    ...options,
+    headers: { ...options.headers, "content-type": "application/octet-stream" },
+  });
+  const answer = byteLength === undefined
+    ? await sendPieces(request, whole, onProgress)
+    : await send({ ...request, init: { ...request.init, body: whole as Blob } }); // `as`: it has a length
+  if (byteLength !== undefined) onProgress?.(byteLength);
+  return { s3: readFileKey(answer), ...(storage && { storage }) };
+}
