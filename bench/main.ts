@@ -11,7 +11,19 @@
 import { machine } from "./_machine.ts";
 import { barRows, printed, type Report, table } from "./_report.ts";
 
-const NAMES = ["raw", "steps", "fanout", "replay", "parked", "import", "call", "wait", "check_time", "peers"] as const;
+const NAMES = [
+  "raw",
+  "steps",
+  "fanout",
+  "replay",
+  "parked",
+  "import",
+  "call",
+  "s3",
+  "wait",
+  "check_time",
+  "peers",
+] as const;
 
 const folder = new URL("./", import.meta.url);
 
