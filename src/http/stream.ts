@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { systemClock } from "../platform/network.ts";
+import { systemClock, systemFetch } from "../platform/network.ts";
 import { type Answer, apiError } from "../wire/answer.ts";
 import { release } from "./body.ts";
 import { exchange, send, type TransportOptions, type WireRequest } from "./transport.ts";
@@ -117,7 +117,18 @@ export async function sendPieces(
   };
 
   try {
-    return await send({ ...request, client, idempotent: false, init: { ...request.init, body, duplex: "half" } });
+    return await send({
+      ...request,
+      client: {
+        ...client,
+        fetch: (url, init) => {
+          if (body.locked) throw new TypeError("A stream follows no redirect: set 'baseUrl' to it");
+          return (client.fetch ?? systemFetch)(url, init);
+        },
+      },
+      idempotent: false,
+      init: { ...request.init, ...{ body, duplex: "half" } },
+    });
   } catch (error) {
     cancel(error).catch(() => {});
     throw broken ??= error;

@@ -54,8 +54,8 @@ export interface TransportOptions {
 export interface WireRequest extends FailedRequest {
   /** The address with its query. */
   readonly url: string;
-  /** Method, headers, body; `duplex` when the body is a stream. */
-  readonly init: RequestInit & { readonly duplex?: "half" };
+  /** Method, headers, body. */
+  readonly init: RequestInit;
   /** Whether the call may be repeated. @default true for GET, HEAD, PUT and DELETE */
   readonly idempotent?: boolean | undefined;
   readonly client: TransportOptions;
@@ -141,8 +141,7 @@ async function follow(
     const safe = /^(GET|HEAD)$/.test(request.shown.method);
     const to = location && URL.canParse(location, url) ? new URL(location, url) : undefined;
     const same = to?.origin === new URL(url).origin;
-    // What a stream gave cannot be sent again.
-    if (hop > 4 || !(safe ? hidden || /^http/.test(`${to}`) : same && status > 306 && !init.duplex)) {
+    if (hop > 4 || !(safe ? hidden || /^http/.test(`${to}`) : same && status > 306)) {
       throw apiError(request, status, `a redirect to ${to?.origin ?? "elsewhere"}: set 'baseUrl' to it`);
     }
     if (to) {

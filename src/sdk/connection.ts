@@ -98,15 +98,13 @@ export function workspaceOf(client: ClientOptions): string {
   return setting(client, client.workspace, /./, "a workspace as option 'workspace'", "WM_WORKSPACE");
 }
 
-/** What an address of an instance looks like: no user, query or fragment, which would end up in the wrong place, and in errors. */
-export const ADDRESS = /^https?:\/\/[^\s/?#@][^\s?#@]*$/;
-
 /** The start of a client's addresses, without a slash at its end. */
 export function baseOf(client: ClientOptions): string {
   return setting(
     client,
     client.baseUrl,
-    ADDRESS,
+    // No user, query or fragment: they would end up in the wrong place, and in errors.
+    /^https?:\/\/[^\s/?#@][^\s?#@]*$/,
     "an address like https://host as option 'baseUrl'",
     "BASE_INTERNAL_URL",
     "BASE_URL",

@@ -4,6 +4,7 @@
  * @module
  */
 import type { CallOptions } from "../http/transport.ts";
+import { readDone } from "../wire/plain.ts";
 import {
   readMetadata,
   readPage,
@@ -50,7 +51,7 @@ export async function deleteObject(
   const { s3, storage } = parseObject(object);
   const query = queryOf({ file_key: s3, s3_resource_path: resourcePathOf(options.resourcePath), storage });
   const route = inWorkspace(client, "job_helpers/delete_s3_file");
-  await request(client, { method: "DELETE", route, query }, options);
+  readDone(await request(client, { method: "DELETE", route, query }, options));
 }
 
 /** Reads what is known of an object, but not its content. */
@@ -83,7 +84,8 @@ export async function moveObject(
   }
   const query = queryOf({ src_file_key: s3, dest_file_key: target.s3, storage });
   // A GET by name only: made again after it was done, it fails.
-  await request(client, { route: inWorkspace(client, "job_helpers/move_s3_file"), query, idempotent: false }, options);
+  const call = { route: inWorkspace(client, "job_helpers/move_s3_file"), query, idempotent: false };
+  readDone(await request(client, call, options));
   return storage === undefined ? { s3: target.s3 } : { s3: target.s3, storage };
 }
 

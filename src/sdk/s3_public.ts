@@ -7,7 +7,7 @@ import { encodeSegment } from "../base/url.ts";
 import type { CallOptions } from "../http/transport.ts";
 import { systemClock } from "../platform/network.ts";
 import { readSigned, type S3Object, type S3ObjectRecord } from "../wire/s3.ts";
-import { ADDRESS, type ClientOptions, inWorkspace, post, setting } from "./connection.ts";
+import { baseOf, type ClientOptions, inWorkspace, post, variable } from "./connection.ts";
 import { parseObject } from "./s3_object.ts";
 
 /** Options of signing objects. */
@@ -70,15 +70,8 @@ export async function presignObjects(
   objects: readonly S3Object[],
   options: S3PresignOptions = {},
 ): Promise<string[]> {
-  const base = setting(
-    client,
-    options.baseUrl ?? client.baseUrl,
-    ADDRESS,
-    "the public address as option 'baseUrl'",
-    "WM_BASE_URL",
-    "BASE_URL",
-    "BASE_INTERNAL_URL",
-  ).replace(/\/+$/, "");
+  const baseUrl = options.baseUrl ?? client.baseUrl ?? variable(client, "WM_BASE_URL");
+  const base = baseOf({ ...client, ...(baseUrl === undefined ? {} : { baseUrl }) });
   const place = `${base}/api/${inWorkspace(client, "s3_proxy")}`;
   const records = objects.map(parseObject);
   // The addresses come first: a key that has none is an error before any request.

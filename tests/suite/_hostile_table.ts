@@ -13,9 +13,9 @@ export const ID = "00000000-0000-0000-0000-00000000c0de";
 /**
  * What a function makes of the server's answer: `value` must read one; `done` needs no more of it than that it is the server's;
  * `result` gives a job's result, which may be nothing, or text; `row` gives the first row of a statement, which may be none; `raw` gives
- * what came; `local` asks no server.
+ * what came, `content` gives its text; `local` asks no server.
  */
-export type Kind = "value" | "done" | "result" | "row" | "raw" | "local";
+export type Kind = "value" | "done" | "result" | "row" | "raw" | "content" | "local";
 
 /** Takes a path, id or key, which goes into the address. */
 export interface Named {
@@ -57,8 +57,26 @@ async function drain(values: AsyncIterable<unknown>): Promise<unknown[]> {
   return all;
 }
 
+/** Objects of S3: their keys are in the query, where any text is one. */
+const OBJECT = "s3:///k";
+
 /** The functions of a client; those of a group behind a dot. */
 export const CLIENT: Readonly<Record<string, Row>> = {
+  "s3.download": { kind: "content", call: async (c, o) => (await c.s3.download(OBJECT, o)).text() },
+  "s3.upload": { kind: "value", call: (c, o) => c.s3.upload(OBJECT, "x", o) },
+  "s3.delete": { kind: "done", call: (c, o) => c.s3.delete(OBJECT, o) },
+  "s3.metadata": { kind: "value", call: (c, o) => c.s3.metadata(OBJECT, o) },
+  "s3.move": { kind: "done", call: async (c, o) => void await c.s3.move(OBJECT, "s3:///to", o) },
+  "s3.list": { kind: "value", call: (c, o) => c.s3.list(o) },
+  "s3.listAll": { kind: "value", call: (c, o) => drain(c.s3.listAll(o)) },
+  "s3.sign": { kind: "value", call: (c, o) => c.s3.sign(OBJECT, o) },
+  "s3.signAll": { kind: "value", call: (c, o) => c.s3.signAll([OBJECT], o) },
+  "s3.presign": { kind: "value", call: (c, o) => c.s3.presign(OBJECT, o) },
+  "s3.presignAll": { kind: "value", call: (c, o) => c.s3.presignAll([OBJECT], o) },
+  "connections.s3": { kind: "value", call: (c, o) => c.connections.s3("u/x/s3", o) },
+  "connections.duckdb": { kind: "value", call: (c, o) => c.connections.duckdb("u/x/s3", o) },
+  "connections.polars": { kind: "value", call: (c, o) => c.connections.polars("u/x/s3", o) },
+  "connections.boto3": { kind: "value", call: (c, o) => c.connections.boto3("u/x/s3", o) },
   "jobs.start": {
     kind: "value",
     call: (c, o) => c.jobs.start("f/a", {}, o),
@@ -309,6 +327,35 @@ export const CLIENT: Readonly<Record<string, Row>> = {
 
 /** The functions of the top level that reach a server, or say what of the configuration is missing. */
 export const TOP: Readonly<Record<string, Row>> = {
+  loadS3File: {
+    kind: "content",
+    call: async (_, o) => new TextDecoder().decode(await wmill.loadS3File(OBJECT, undefined, undefined, o)),
+  },
+  loadS3FileStream: {
+    kind: "content",
+    call: async (_, o) => (await wmill.loadS3FileStream(OBJECT, undefined, undefined, o)).text(),
+  },
+  loadS3FileReader: {
+    kind: "content",
+    call: async (_, o) => (await wmill.loadS3FileReader(OBJECT, undefined, undefined, o)).text(),
+  },
+  writeS3File: {
+    kind: "value",
+    call: (_, o) => wmill.writeS3File(OBJECT, "x", undefined, undefined, undefined, undefined, o),
+  },
+  deleteS3File: { kind: "done", call: (_, o) => wmill.deleteS3File(OBJECT, undefined, o) },
+  deleteS3Object: { kind: "done", call: (_, o) => wmill.deleteS3Object(OBJECT, undefined, o) },
+  signS3Objects: { kind: "value", call: (_, o) => wmill.signS3Objects([OBJECT], o) },
+  signS3Object: { kind: "value", call: (_, o) => wmill.signS3Object(OBJECT, o) },
+  getPresignedS3PublicUrls: { kind: "value", call: (_, o) => wmill.getPresignedS3PublicUrls([OBJECT], o) },
+  getPresignedS3PublicUrl: { kind: "value", call: (_, o) => wmill.getPresignedS3PublicUrl(OBJECT, o) },
+  denoS3LightClientSettings: { kind: "value", call: (_, o) => wmill.denoS3LightClientSettings("u/x/s3", undefined, o) },
+  getDuckdbConnectionSettings: { kind: "value", call: (_, o) => wmill.getDuckdbConnectionSettings("u/x/s3", o) },
+  duckdbConnectionSettings: { kind: "value", call: (_, o) => wmill.duckdbConnectionSettings("u/x/s3", o) },
+  getPolarsConnectionSettings: { kind: "value", call: (_, o) => wmill.getPolarsConnectionSettings("u/x/s3", o) },
+  polarsConnectionSettings: { kind: "value", call: (_, o) => wmill.polarsConnectionSettings("u/x/s3", o) },
+  getBoto3ConnectionSettings: { kind: "value", call: (_, o) => wmill.getBoto3ConnectionSettings("u/x/s3", o) },
+  boto3ConnectionSettings: { kind: "value", call: (_, o) => wmill.boto3ConnectionSettings("u/x/s3", o) },
   cancelJob: {
     kind: "value",
     call: (_, o) => wmill.cancelJob(ID, "r", o),
@@ -563,7 +610,7 @@ export const ELSEWHERE: readonly string[] = [
   ..."createClient setClient getClient initGlobalClient cancelOnExit".split(" "),
   // Values, variables of the environment, the console, files.
   ..."base64ToUint8Array uint8ArrayToBase64 parseResourceSyntax parseVariableSyntax deprecate".split(" "),
-  ..."decodePayload definePreprocessor context getEnv getMockedApi workerHasInternalServer".split(" "),
+  ..."parseS3Object decodePayload definePreprocessor context getEnv getMockedApi workerHasInternalServer".split(" "),
   ..."appendToResultStream streamResult getSharedState setSharedState".split(" "),
   ..."getSharedStatePickle setSharedStatePickle inferSqlType parseSqlClientName sqlIdentifier".split(" "),
 ];
