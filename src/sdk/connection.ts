@@ -88,7 +88,7 @@ export function setting(
   for (const name of names) value ??= variable(client, name, denied);
   if (value && valid.test(value)) return value;
   throw new ConfigurationError(
-    `Expected ${what} or in ${names.join(" or ")}, found ${value ? "something else" : "nothing"}` +
+    `Expected ${what} or in ${names.join(" or ")}, found ${value ? "other text" : "nothing"}` +
       (denied.length > 0 ? ` (needs --allow-env=${denied})` : ""),
   );
 }
@@ -105,7 +105,7 @@ export function baseOf(client: ClientOptions): string {
     client.baseUrl,
     // No user, query or fragment: they would end up in the wrong place, and in errors.
     /^https?:\/\/[^\s/?#@][^\s?#@]*$/,
-    "an address like https://host as option 'baseUrl'",
+    "an http(s) address as option 'baseUrl'",
     "BASE_INTERNAL_URL",
     "BASE_URL",
     "WM_BASE_URL",

@@ -41,7 +41,7 @@ export function apiError(
 ): WindmillApiError {
   const words = found.replaceAll(token, "***");
   return new WindmillApiError(
-    `${request.method} ${request.url} ${status ? `answered ${status}` : "got no whole answer"}: ${words}`,
+    `${request.method} ${request.url} ${status ? `answered ${status}` : "got no answer"}: ${words}`,
     // At most 64 KiB of it are kept, as of a body that `readText` reads.
     { status, request, body: body.replaceAll(token, "***").slice(0, 65_536) },
     // Whoever prints an error prints its cause too.

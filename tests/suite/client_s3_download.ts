@@ -314,7 +314,7 @@ test("s3.download(): a body that breaks off is an error that names the call, wit
   const error = await assertRejects(() => reader.read(), "WINDMILL_API") as WindmillApiError;
   assertEquals(
     error.message,
-    "GET http://stub.test/api/w/ws/job_helpers/download_s3_file got no whole answer: TypeError: reset by ***",
+    "GET http://stub.test/api/w/ws/job_helpers/download_s3_file got no answer: TypeError: reset by ***",
   );
   assertEquals([error.status, error.cause], [0, undefined]);
 });
