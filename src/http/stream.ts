@@ -23,8 +23,8 @@ function silenceOf({ client }: WireRequest): Silence {
   const { clock = systemClock } = client;
   let timer: unknown, start: (() => void) | undefined;
   function wait(theirTurn: unknown): void {
-    clock.clearTimeout(timer);
     if (theirTurn) start?.();
+    else clock.clearTimeout(timer);
   }
   return {
     wait,
