@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { HostUnsupportedError } from "../base/errors.ts";
 import { systemClock, systemFetch } from "../platform/network.ts";
 import { type Answer, apiError } from "../wire/answer.ts";
 import { release } from "./body.ts";
@@ -22,8 +23,8 @@ function silenceOf({ client }: WireRequest): Silence {
   const { clock = systemClock } = client;
   let timer: unknown, start: (() => void) | undefined;
   function wait(theirTurn: unknown): void {
-    clock.clearTimeout(timer);
     if (theirTurn) start?.();
+    else clock.clearTimeout(timer);
   }
   return {
     wait,
@@ -113,7 +114,7 @@ export async function sendPieces(
   }, { highWaterMark: 0 });
   // A browser that sends no streams would send the text of this one, "[object ReadableStream]".
   body.toString = () => {
-    throw new TypeError("This browser sends no streams: pass a Blob");
+    throw broken = new HostUnsupportedError("This browser sends no streams: pass a Blob");
   };
 
   try {

@@ -6,8 +6,7 @@
 
 /** The kind of content of a file by its name; undefined for an ending that is not known. */
 export function contentTypeOf(name: string): string | undefined {
-  const [, text, image, application] =
-    /\.(?:(css|csv|html)|(gif|jpe?g|png|webp)|(json|pdf|xml|zip))$/.exec(name.toLowerCase()) ?? [];
+  const [, text, image, application] = /\.(?:(csv|html)|(jpe?g|png)|(json|pdf|zip))$/.exec(name.toLowerCase()) ?? [];
   if (text) return `text/${text}`;
   if (image) return `image/${image.replace("jpg", "jpeg")}`;
   return application && `application/${application}`;
