@@ -131,8 +131,10 @@ export async function sendPieces(
       init: { ...request.init, ...{ body, duplex: "half" } },
     });
   } catch (error) {
-    cancel(error).catch(() => {});
     throw broken ??= error;
+  } finally {
+    // Also after an answer that came early: Deno goes on reading then, as long as the connection is open.
+    cancel(broken ??= "Answered").catch(() => {});
   }
 }
 

@@ -320,6 +320,21 @@ test("s3.upload(): a server that refuses before it took all of the content is he
   assertEquals([error.status, source.asked() < 5], [413, true]);
 });
 
+test("s3.upload(): a server that is content before it took all of the content gets no more, and the source is given up", async () => {
+  const source = pieceFeed(Array.from({ length: 100 }, () => "x"));
+  const late: unknown[] = [];
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  await s3(async (_, init) => {
+    reader = connection(init);
+    await reader.read();
+    return json({ file_key: "k" });
+  }).upload("s3:///k", source.stream);
+  await settle();
+  // Deno goes on reading the body, as long as the connection is open.
+  late.push(await reader?.read().catch(() => "refused"));
+  assertEquals([late[0], source.asked(), source.givenUp() !== undefined], ["refused", 1, true]);
+});
+
 test("s3.upload(): a request that fails before its body is looked at gives the source up", async () => {
   const source = pieceFeed(["x"]);
   await assertRejects(
