@@ -11,7 +11,10 @@ import { type ClientOptions, inWorkspace, prepare, queryOf } from "./connection.
 import { contentTypeOf } from "./s3_content_type.ts";
 import { parseObject } from "./s3_object.ts";
 
-/** Content of an object. What comes in pieces, the last two, is sent as it comes, whatever its length. */
+/**
+ * Content of an object. What comes in pieces, the last two, is sent as it comes, whatever its length. Memory that threads share is
+ * refused: a copy of it is not.
+ */
 export type S3Content =
   | string
   | ArrayBuffer
@@ -35,8 +38,8 @@ export interface S3UploadOptions extends CallOptions {
   /** Is told how many bytes were sent so far: with each piece, or once at the end when the content is whole. */
   readonly onProgress?: (sent: number) => void;
   /**
-   * How long the server may take no piece, or give no answer, in milliseconds; content that is whole may take one more for each
-   * 16 bytes, because nothing tells how far it is. @default the client's
+   * How long the server may take no piece, or give no answer, in milliseconds; for content that is whole, how long it may take with
+   * all repetitions, because nothing tells how far it is. @default the client's, and one more for each 16 bytes of whole content
    */
   readonly timeoutMs?: number;
 }
@@ -58,10 +61,12 @@ export async function uploadObject(
   const text = typeof content === "string";
   // `as`: the kinds of content have some of these; Object lets anything else have none.
   const whole = Object(text ? new TextEncoder().encode(content) : content) as Partial<
-    Blob & ArrayBuffer & ReadableStream & Pieces
+    Blob & ArrayBuffer & ArrayBufferView & Pieces
   >;
-  // A download has a size too, and is a stream nevertheless.
-  const { size, type, getReader, byteLength = getReader ? undefined : size } = whole;
+  // Of all that may have a size, a download and a Map too, a Blob alone can be cut.
+  const { size, type, slice, buffer = whole, byteLength = slice && size } = whole;
+  // Node sends memory that threads share, which can grow, as text: it is refused below, for it comes in no pieces.
+  const length = "grow" in buffer ? undefined : byteLength;
   const request = prepare(client, {
     method: "POST",
     route: inWorkspace(client, "job_helpers/upload_s3_file"),
@@ -78,13 +83,13 @@ export async function uploadObject(
     idempotent: !!key,
   }, {
     // Nothing tells how far content is that is whole: it has time for 16 kB/s.
-    timeoutMs: (client.timeoutMs ?? 120_000) + (byteLength ?? 0) / 16,
+    timeoutMs: (client.timeoutMs ?? 120_000) + (length ?? 0) / 16,
     ...options,
     headers: { ...options.headers, "content-type": "application/octet-stream" },
   });
-  const answer = byteLength === undefined
+  const answer = length === undefined
     ? await sendPieces(request, whole, onProgress)
     : await send({ ...request, init: { ...request.init, body: whole as Blob } }); // `as`: it has a length
-  if (byteLength !== undefined) onProgress?.(byteLength);
+  if (length !== undefined) onProgress?.(length);
   return { s3: readFileKey(answer), ...(storage && { storage }) };
 }

@@ -148,7 +148,10 @@ test("s3.upload(): the kind of content is the given one, the Blob's, that of the
 
 test("s3.upload(): content that is none is refused before any request", async () => {
   const stub = s3Stub();
-  for (const content of [5, true, null, undefined, {}, [1, 2], () => "x"]) {
+  // What `fetch` does not know, it sends as text: "[object Map]", and "0,0" for memory that threads share.
+  const shared = new SharedArrayBuffer(2);
+  const unknown = [new Map([[1, 2]]), new Set([1]), { size: 3 }, shared, new Uint8Array(shared), new DataView(shared)];
+  for (const content of [5, true, null, undefined, {}, [1, 2], () => "x", ...unknown]) {
     const error = await assertRejects(() => s3(stub.fetch).upload("s3:///k", content as unknown as string));
     assert(error instanceof TypeError, `Expected a TypeError, found ${error}`);
     assertIncludes(error.message, "Expected bytes or well-formed text");
@@ -318,6 +321,12 @@ test("s3.upload(): a server that refuses before it took all of the content is he
   }).upload("s3:///k", source.stream);
   const error = await assertRejects(() => call, "WINDMILL_API", "too large") as WindmillApiError;
   assertEquals([error.status, source.asked() < 5], [413, true]);
+});
+
+test("s3.upload(): an iterable may have a size, of whatever that is, and is sent piece by piece", async () => {
+  const stub = s3Stub();
+  await s3(stub.fetch).upload("s3:///k", Object.assign(pieces("ab", "c"), { size: 2 }));
+  assertEquals(storedText(stub, "/k"), "abc");
 });
 
 test("s3.upload(): a server that is content before it took all of the content gets no more, and the source is given up", async () => {
