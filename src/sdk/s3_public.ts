@@ -45,9 +45,9 @@ export async function signObjects(
   return readSigned(await post(client, call, options), records.length);
 }
 
-/** True for a signature that holds at a time; one without an end holds. */
+/** True for a signature that holds at a time; one without an end holds. Other programs write null or `""` for none. */
 function holds({ presigned }: S3ObjectRecord, ms: number): boolean {
-  return presigned !== undefined && !(Number(new URLSearchParams(presigned).get("exp") ?? Infinity) * 1000 < ms);
+  return !!presigned && !(Number(new URLSearchParams(presigned).get("exp") ?? Infinity) * 1000 < ms);
 }
 
 /** Encodes a key for an address, in which slashes stay. */

@@ -358,6 +358,15 @@ test("s3.presign(): a signature that is over, or over within 30 s, is made anew"
   }
 });
 
+test("s3.presign(): a signature that is null or empty is none", async () => {
+  for (const presigned of [null, ""]) {
+    const stub = signing();
+    const object = { s3: "a", presigned } as unknown as S3Object;
+    assertIncludes(await s3(stub, { clock: stillClock() }).presign(object), "?exp=1700009999&sig=a");
+    assertEquals(bodies(stub), [{ s3_objects: [{ s3: "a" }] }]);
+  }
+});
+
 test("s3.presign(): a local clock that is wrong costs a request, and never the signature that the server made", async () => {
   // By this clock the server's signatures are over when they are made.
   const stub = signing();
