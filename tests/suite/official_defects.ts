@@ -4,12 +4,13 @@
  * @module
  */
 import * as wmill from "@windkit/windmill-client";
-import { type Client, type ClientOptions, createClient, hasCode, TaskError } from "@windkit/windmill-client";
+import { createClient, hasCode, TaskError } from "@windkit/windmill-client";
 import { createApi, operations } from "@windkit/windmill-client/api";
 import { JobService, OpenAPI, setClient, VariableService } from "@windkit/windmill-client/compat";
 import { mockWindmill } from "@windkit/windmill-client/testing";
 import { parallel, task, taskFlow, taskScript, waitForApproval, workflow } from "@windkit/windmill-client/workflow";
 import {
+  client,
   feed,
   json,
   options,
@@ -28,10 +29,6 @@ import { noEnvironment } from "./env.ts";
 import { registered, test } from "./harness.ts";
 
 const id = "00000000-0000-0000-0000-00000000c0de";
-
-function client(stub: Pick<Stub, "fetch">, more: Partial<ClientOptions> = {}): Client {
-  return createClient(options(stub, more));
-}
 
 /** Runs `use` with the top level going to a server in memory. */
 async function topLevel(handler: (request: Seen) => Response, use: (stub: Stub) => Promise<unknown>): Promise<void> {
