@@ -1,53 +1,23 @@
 /**
- * The defects of the official client 1.818.0 (sdk-contract I), one case each, that show that this client has none of them.
+ * The defects of the official client 1.818.0 (sdk-contract I), one case each, that show that this client has none of them. Those
+ * about S3 and SQL are in `official_defects_data.ts`.
  *
  * @module
  */
 import * as wmill from "@windkit/windmill-client";
 import { createClient, hasCode, TaskError } from "@windkit/windmill-client";
 import { createApi, operations } from "@windkit/windmill-client/api";
-import { JobService, OpenAPI, setClient, VariableService } from "@windkit/windmill-client/compat";
+import { JobService, OpenAPI, VariableService } from "@windkit/windmill-client/compat";
 import { mockWindmill } from "@windkit/windmill-client/testing";
 import { parallel, task, taskFlow, taskScript, waitForApproval, workflow } from "@windkit/windmill-client/workflow";
-import {
-  client,
-  feed,
-  json,
-  options,
-  type Seen,
-  serve,
-  settle,
-  stillClock,
-  type Stub,
-  text,
-  withEnvironment,
-} from "./_client_kit.ts";
+import { client, feed, json, options, serve, settle, stillClock, text, withEnvironment } from "./_client_kit.ts";
 import { runTrial } from "./_engine_kit.ts";
-import { s3Stub, storedText } from "./_s3_kit.ts";
-import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts";
+import { topLevel } from "./_defects_kit.ts";
+import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { noEnvironment } from "./env.ts";
 import { registered, test } from "./harness.ts";
 
 const id = "00000000-0000-0000-0000-00000000c0de";
-
-/** Runs `use` with the top level going to a server in memory. */
-async function topLevel(handler: (request: Seen) => Response, use: (stub: Stub) => Promise<unknown>): Promise<void> {
-  const stub = serve(handler);
-  await through(stub, () => use(stub));
-}
-
-/** Runs `use` with the top level going to a stub. */
-async function through(stub: Pick<Stub, "fetch">, use: () => Promise<unknown>): Promise<void> {
-  const before = globalThis.fetch;
-  globalThis.fetch = stub.fetch as typeof fetch;
-  setClient("tok", "http://stub.test", "ws");
-  try {
-    await use();
-  } finally {
-    globalThis.fetch = before;
-    setClient();
-  }
-}
 
 test("I 1: a start that the server refuses is an error with its status, not an id", async () => {
   await topLevel(() => text("Not found: script not found", 404), async () => {
@@ -77,40 +47,6 @@ test("I 2: a task outside a run calls its function: no request whose status coul
   });
 });
 
-test("I 3: bytes, Blobs and streams are stored as they are, and text has the kind that is given", async () => {
-  const bytes = new Uint8Array([0, 123, 255]);
-  const sources: readonly (() => wmill.S3Content)[] = [
-    () => bytes,
-    () => bytes.buffer,
-    () => new Blob([bytes]),
-    () => new Blob([bytes]).stream(),
-  ];
-  const stub = s3Stub();
-  await through(stub, async () => {
-    for (const source of sources) {
-      await wmill.writeS3File("s3:///k", source());
-      assertEquals(stub.objects.get("/k")?.bytes, bytes);
-    }
-    await wmill.writeS3File("s3:///t", "é", undefined, "text/csv");
-  });
-  assertEquals([storedText(stub, "/t"), stub.objects.get("/t")?.type], ["é", "text/csv"]);
-});
-
-test("I 4: content is read as it comes, and given up when the reader stops", async () => {
-  const content = feed(undefined, "application/octet-stream");
-  await topLevel(() => content.response, async () => {
-    const object = await wmill.loadS3FileStream("s3:///k");
-    const reader = object.stream().getReader();
-    content.send("ab");
-    assertEquals((await reader.read()).value, new Uint8Array([97, 98]));
-    await reader.cancel();
-    assert(content.cancelled());
-  });
-  await topLevel(() => text("abc"), async () => {
-    assertEquals(await wmill.loadS3File("s3:///k"), new Uint8Array([97, 98, 99]));
-  });
-});
-
 test("I 5: ? and # in a path arrive, and dots are refused", async () => {
   const stub = serve(() => json("v"));
   const { variables, resources, tokens, users } = client(stub);
@@ -126,16 +62,6 @@ test("I 5: ? and # in a path arrive, and dots are refused", async () => {
   await topLevel(() => json("v"), async (asked) => {
     await VariableService.getVariableValue({ workspace: "ws", path: "f/a?b#c" });
     assertEquals(asked.seen[0]?.target, "/api/w/ws/variables/get_value/f/a%3Fb%23c");
-  });
-});
-
-test("I 6: a public address has its key encoded, and one slash after the base", async () => {
-  await topLevel(() => json([{ s3: "a b?c#d/é", storage: "st", presigned: "exp=1&sig=2" }]), async () => {
-    const base = { baseUrl: "https://pub.test/" };
-    const end = "/api/w/ws/s3_proxy/st/a%20b%3Fc%23d/%C3%A9?exp=1&sig=2";
-    const object = "s3://st/a b?c#d/é";
-    assertEquals(await wmill.getPresignedS3PublicUrl(object, base), `https://pub.test${end}`);
-    assertEquals(await wmill.getPresignedS3PublicUrls([object], base), [`https://pub.test${end}`]);
   });
 });
 
@@ -226,14 +152,6 @@ test("I 12: variables that are set to nothing are not set", async () => {
   await assertRejects(() => client(stub, { env }).jobs.rootJobId(), "CONFIGURATION", "WM_JOB_ID");
 });
 
-test("I 13: a deletion goes to the store of the resource that is given", async () => {
-  await topLevel(() => json("deleted"), async (stub) => {
-    await wmill.deleteS3File("s3:///k", undefined, { resourcePath: "$res:u/me/s3" });
-    const { method, url } = stub.seen[0] as Seen;
-    assertEquals([method, new URL(url).searchParams.get("s3_resource_path")], ["DELETE", "u/me/s3"]);
-  });
-});
-
 test("I 14: a request for an approval in Teams has texts of its buttons", async () => {
   const stub = serve(() => text("sent"));
   const env = { WM_JOB_ID: id, WM_FLOW_JOB_ID: id, WM_FLOW_STEP_ID: "a" };
@@ -247,70 +165,6 @@ test("I 15: parallel() with a concurrency of 0 or less runs everything", async (
   for (const concurrency of [0, -1]) {
     assertEquals(await parallel([1, 2, 3], (n) => Promise.resolve(n * 2), { concurrency }), [2, 4, 6]);
   }
-});
-
-test("I 16: an explicit cast is the statement's, whatever stands after it", () => {
-  const lake = wmill.ducklake("lake");
-  for (
-    const [{ content }, type, end] of [
-      [lake`SELECT CAST(${1} AS int)`, "BIGINT", "SELECT CAST($arg1 AS int)"],
-      [lake`SELECT ${1}::int, y`, "BIGINT", "SELECT $arg1::int, y"],
-      [lake`SELECT ${1}::double precision`, "BIGINT", "SELECT $arg1::double precision"],
-      [lake`SELECT ${"x"}::varchar(3)`, "TEXT", "SELECT $arg1::varchar(3)"],
-    ] as const
-  ) {
-    assertEquals(content, `-- $arg1 (${type})\nATTACH 'ducklake://lake' AS dl;USE dl;\n${end}`);
-  }
-});
-
-test("I 17: names are quoted, and those that say something else than they mean are refused", async () => {
-  const schema = 's"; DROP SCHEMA x; --';
-  const quoted = '"s""; DROP SCHEMA x; --"';
-  assertIncludes(wmill.datatable(`main:${schema}`)`SELECT 1`.content, `SET search_path TO ${quoted};`);
-  assertIncludes(wmill.ducklake(`lake:${schema}`)`SELECT 1`.content, `USE dl.${quoted};`);
-  const partition = { table: "my t", selectSql: "SELECT 1 AS id", partition: "p'1" };
-  const { content, args } = wmill.appendPartition(partition);
-  assertIncludes(content, 'dl."my t"');
-  assert(!content.includes("p'1") && Object.values(args).includes("p'1"));
-  await assertRejects(() => wmill.appendPartition({ ...partition, table: 't"; x' }), undefined, "without quotes");
-  for (const name of ["x:", "a:b:c", "a'b"]) {
-    for (const make of [wmill.datatable, wmill.ducklake, wmill.parseSqlClientName]) {
-      const error = await assertRejects(() => make(name), undefined, JSON.stringify(name));
-      assert(error instanceof RangeError);
-    }
-  }
-});
-
-test("I 18: undefined is refused with its position; bigint and bytes arrive, nested ones too", async () => {
-  const bytes = new Uint8Array([0, 171]);
-  const { content, args } = wmill.datatable()`SELECT ${bytes}, ${bytes.buffer}, ${{ a: [10n], b: bytes }}, ${[1n, 2n]}`;
-  assertIncludes(content, "SELECT $1::TEXT::BYTEA, $2::TEXT::BYTEA, $3::JSON, $4::BIGINT[]");
-  const { database: _, ...values } = args;
-  assertEquals(Object.values(values), ["\\x00ab", "\\x00ab", { a: ["10"], b: "\\x00ab" }, ["1", "2"]]);
-  assertIncludes(wmill.ducklake()`SELECT ${bytes}`.content, "unhex(");
-  for (
-    const make of [
-      () => wmill.datatable()`SELECT ${1}, ${undefined}`,
-      () => wmill.datatable().query("SELECT $1, $2", 1, undefined),
-      () => wmill.ducklake()`SELECT ${1}, ${undefined}`,
-    ]
-  ) {
-    assert(await assertRejects(make, undefined, "value 2") instanceof RangeError);
-  }
-});
-
-test("I 19: an error of a statement has its status and the server's words, and execute() gives nothing", async () => {
-  // A response has no text of its status here, as over HTTP/2.
-  await topLevel(() => text('db error: relation "t" does not exist', 500), async () => {
-    for (const make of [wmill.datatable(), wmill.ducklake()]) {
-      const error = await assertRejects(() => make`SELECT * FROM t`.fetch(), "WINDMILL_API", 'relation "t"');
-      const { status, query } = error as unknown as Record<string, unknown>;
-      assertEquals([status, query], [500, "SELECT * FROM t"]);
-    }
-  });
-  await topLevel(() => json([{ a: 1 }]), async () => {
-    assertEquals(await wmill.datatable()`SELECT 1 AS a`.execute(), undefined);
-  });
 });
 
 test("I 20: parameters keep their places and names, whatever they look like", async () => {
@@ -332,15 +186,6 @@ test("I 21: a database's address has every part encoded, and what is missing is 
     "CONFIGURATION",
     "'password'",
   );
-});
-
-test("I 22: settings of a connection to S3 have the port and the token that the server sends", async () => {
-  const sent = { bucket: "b", region: "r", endPoint: "e", useSSL: true, pathStyle: false, port: 9000, token: "t" };
-  await topLevel(() => json(sent), async () => {
-    const { port, token, ...rest } = await wmill.denoS3LightClientSettings(undefined);
-    const typed: readonly [number | undefined, string | undefined] = [port ?? undefined, token ?? undefined];
-    assertEquals([...typed, rest.bucket], [9000, "t", "b"]);
-  });
 });
 
 test("I 23: events come as they are sent, not when the stream has ended", async () => {
@@ -490,23 +335,6 @@ test("I 35: a resource can be read as it is stored, for a job, and from the cach
     "get_value/f/a",
     `get_value_interpolated/f/a?job_id=${id}&allow_cache=true`,
   ]);
-});
-
-test("I 36: a storage that is null is the default one", async () => {
-  const object = { s3: "k", storage: null };
-  const stub = s3Stub();
-  await through(stub, async () => {
-    await wmill.writeS3File(object, "x");
-    assertEquals([...stub.objects.keys()], ["/k"]);
-    assertEquals(new TextDecoder().decode(await wmill.loadS3File(object)), "x");
-    assertEquals(await (await wmill.loadS3FileStream(object)).text(), "x");
-  });
-  assert(!stub.seen.some(({ url }) => url.searchParams.has("storage")));
-  await topLevel(() => json([{ ...object, presigned: "sig=1" }]), async (asked) => {
-    const url = await wmill.getPresignedS3PublicUrl(object, { baseUrl: "https://pub.test" });
-    assertEquals(url, "https://pub.test/api/w/ws/s3_proxy/_default_/k?sig=1");
-    assertEquals(asked.seen[0]?.body, '{"s3_objects":[{"s3":"k"}]}');
-  });
 });
 
 test("I 37: calls have repetition, limits of time, signals and headers, and can be watched", async () => {
