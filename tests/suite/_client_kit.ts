@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { ClientOptions, Clock } from "@windkit/windmill-client";
+import { type Client, type ClientOptions, type Clock, createClient } from "@windkit/windmill-client";
+import { assert, assertRejects } from "./assert.ts";
 
 /** A request as the server saw it. */
 export interface Seen {
@@ -202,6 +203,26 @@ export function options(stub: Pick<Stub, "fetch">, more: Partial<ClientOptions> 
     random: () => 1,
     ...more,
   };
+}
+
+/** A client of its own with the options that reach a stub. */
+export function client(stub: Pick<Stub, "fetch">, more: Partial<ClientOptions> = {}): Client {
+  return createClient(options(stub, more));
+}
+
+/** What a stub was asked so far: methods and targets, without the part that all of them begin with. */
+export function targets(stub: Stub, base: "/api/" | "/api/w/ws/" = "/api/w/ws/"): string[] {
+  return stub.seen.map(({ method, target }) => `${method} ${target.replace(base, "")}`);
+}
+
+/** Fails unless a call is refused as one that cannot be made. */
+export async function refuses(
+  call: () => unknown,
+  kind: typeof TypeError | typeof RangeError,
+  part: string,
+): Promise<void> {
+  const error = await assertRejects(call, undefined, part);
+  assert(error instanceof kind, `Expected a ${kind.name}, found ${error.name}: ${error.message}`);
 }
 
 interface Machine {

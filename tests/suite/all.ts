@@ -33,6 +33,7 @@ import "./engine_replay.ts";
 import "./engine_runs.ts";
 import "./errors.ts";
 import "./official_defects.ts";
+import "./official_defects_data.ts";
 import "./preprocessors.ts";
 import "./public_api.ts";
 import "./storage_conformance.ts";

@@ -1,25 +1,12 @@
 /** Approvals, and calls that only newer servers know: what they refuse and what they understand. */
-import { type Client, type ClientOptions, createClient } from "@windkit/windmill-client";
+import { createClient } from "@windkit/windmill-client";
 import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts";
-import { json, options, type Seen, serve, stillClock, type Stub, text } from "./_client_kit.ts";
+import { client, json, options, refuses, type Seen, serve, stillClock, targets, text } from "./_client_kit.ts";
 import { test } from "./harness.ts";
 
 const urls = { approvalPage: "a", resume: "r", cancel: "c" };
 const flow = { WM_JOB_ID: "job-self", WM_FLOW_JOB_ID: "flow-1", WM_FLOW_STEP_ID: "a" };
 const slack = { slackResourcePath: "u/me/slack", channelId: "C1" };
-
-function client(stub: Stub, more: Partial<ClientOptions> = {}): Client {
-  return createClient(options(stub, more));
-}
-
-function targets(stub: Stub): string[] {
-  return stub.seen.map(({ method, target }) => `${method} ${target.replace("/api/", "")}`);
-}
-
-async function refuses(call: () => unknown, kind: typeof TypeError | typeof RangeError, part: string): Promise<void> {
-  const error = await assertRejects(call, undefined, part);
-  assert(error instanceof kind, `Expected a ${kind.name}, found ${error.name}: ${error.message}`);
-}
 
 // Approvals
 
@@ -39,7 +26,7 @@ test("approvals take the job that is given, and encode it, the key and the appro
   const c = client(stub);
   await c.approvals.urls("a key?", { jobId: "j/1", approver: "ann & bob" });
   await c.approvals.urls(undefined, { jobId: "j" });
-  assertEquals(targets(stub), [
+  assertEquals(targets(stub, "/api/"), [
     "GET w/ws/jobs/wac_approval_urls/j%2F1/a%20key%3F?approver=ann+%26+bob",
     "GET w/ws/jobs/wac_approval_urls/j/approval",
   ]);
@@ -111,7 +98,7 @@ test("approvals.requestTeams() sends the texts of the buttons, and nothing that 
     stray: "s",
   };
   await client(stub, { env: flow }).approvals.requestTeams(approval);
-  assertEquals(targets(stub), [
+  assertEquals(targets(stub, "/api/"), [
     "GET w/ws/jobs/teams_approval/job-self?team_name=a+b&channel_name=c&flow_step_id=a&default_args_json=%7B%7D" +
     "&resume_button_text=Yes&cancel_button_text=No",
   ]);
@@ -129,7 +116,7 @@ test("a call that the server does not know says which version has it", async () 
       `Cannot use getApprovalUrls() on this server: expected Windmill 1.771.0 or newer, found ${version.trim()}`,
     );
     assertEquals((error.cause as { status?: unknown }).status, 404);
-    assertEquals(targets(stub).length, 2);
+    assertEquals(targets(stub, "/api/").length, 2);
   }
   await assertRejects(
     () => client(old("CE v1.654.9")).kafka.commitOffset("f/k", { topic: "t", partition: 0, offset: 0 }),

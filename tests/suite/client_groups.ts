@@ -1,21 +1,13 @@
 /** What the groups of a client do beyond one request: configuration, paths, races, pages, defaults. */
 import * as wmill from "@windkit/windmill-client";
-import { type Client, type ClientOptions, createClient } from "@windkit/windmill-client";
+import { type ClientOptions, createClient } from "@windkit/windmill-client";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
-import { json, options, type Seen, serve, type Stub, text, withEnvironment } from "./_client_kit.ts";
+import { client, json, options, type Seen, serve, type Stub, targets, text, withEnvironment } from "./_client_kit.ts";
 import { noEnvironment } from "./env.ts";
 import { test } from "./harness.ts";
 
 const id = "00000000-0000-0000-0000-00000000c0de";
 const ambient = { BASE_URL: "http://stub.test", WM_WORKSPACE: "ws", WM_TOKEN: "tok" };
-
-function client(stub: Stub, more: Partial<ClientOptions> = {}): Client {
-  return createClient(options(stub, more));
-}
-
-function targets(stub: Stub): string[] {
-  return stub.seen.map(({ method, target }) => `${method} ${target.replace("/api/w/ws/", "")}`);
-}
 
 /** Answers by the start of the target below the workspace. */
 function routes(table: Readonly<Record<string, (request: Seen) => Response>>): Stub {

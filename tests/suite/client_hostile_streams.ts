@@ -6,7 +6,7 @@
  */
 import { createClient } from "@windkit/windmill-client";
 import { mockWindmill } from "@windkit/windmill-client/testing";
-import { json, type Seen, serve, settle, type StillClock, stillClock, text, turn } from "./_client_kit.ts";
+import { json, options, type Seen, serve, settle, type StillClock, stillClock, text, turn } from "./_client_kit.ts";
 import { CLIENT, ID, TOP } from "./_hostile_table.ts";
 import { assertEquals } from "./assert.ts";
 import { test } from "./harness.ts";
@@ -119,15 +119,7 @@ for (const [title, stream] of Object.entries(STREAMS)) {
     for (const success of [true, false]) {
       const clock = stillClock();
       const stub = serve(jobServer(clock, success, success ? 42 : null, stream));
-      const client = createClient({
-        baseUrl: "http://stub.test",
-        workspace: "ws",
-        token: "tok",
-        env: {},
-        fetch: stub.fetch,
-        clock,
-        random: () => 1,
-      });
+      const client = createClient(options(stub, { clock }));
       const names = OF_A_CLIENT.split(" ");
       const found = await clock.drive(
         Promise.all(names.map((name) => outcome(name, () => CLIENT[name]?.call(client, {})))),

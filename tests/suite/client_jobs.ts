@@ -1,22 +1,25 @@
 /** Starting, running, listing and cancelling jobs: what goes beyond the one job that is waited for. */
 import * as wmill from "@windkit/windmill-client";
-import { type Client, type ClientOptions, createClient, type JobFailedError } from "@windkit/windmill-client";
+import { type ClientOptions, createClient, type JobFailedError } from "@windkit/windmill-client";
 import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts";
-import { json, options, serve, settle, stillClock, type Stub, text, withEnvironment } from "./_client_kit.ts";
+import {
+  client,
+  json,
+  options,
+  serve,
+  settle,
+  stillClock,
+  type Stub,
+  targets,
+  text,
+  withEnvironment,
+} from "./_client_kit.ts";
 import { noEnvironment } from "./env.ts";
 import { test } from "./harness.ts";
 
 const id = "00000000-0000-0000-0000-00000000c0de";
 
 const ambient = { BASE_INTERNAL_URL: "http://stub.test", WM_WORKSPACE: "ws", WM_TOKEN: "tok" };
-
-function client(stub: Stub, more: Partial<ClientOptions> = {}): Client {
-  return createClient(options(stub, more));
-}
-
-function targets(stub: Stub): string[] {
-  return stub.seen.map(({ method, target }) => `${method} ${target.replace("/api/w/ws/", "")}`);
-}
 
 // Starts with an id of the caller
 

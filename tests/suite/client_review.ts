@@ -4,19 +4,15 @@
  *
  * @module
  */
-import { type Client, type ClientOptions, createClient } from "@windkit/windmill-client";
+import { type ClientOptions, createClient } from "@windkit/windmill-client";
 import { createApi } from "@windkit/windmill-client/api";
 import { JobService, OpenAPI, setClient } from "@windkit/windmill-client/compat";
 import { mockWindmill } from "@windkit/windmill-client/testing";
-import { json, options, serve, settle, stillClock, type Stub, text } from "./_client_kit.ts";
+import { client, json, options, serve, settle, stillClock, text } from "./_client_kit.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { test } from "./harness.ts";
 
 const id = "00000000-0000-0000-0000-00000000c0de";
-
-function client(stub: Stub, more: Partial<ClientOptions> = {}): Client {
-  return createClient(options(stub, more));
-}
 
 /** A call that no type allows: programs without types make it. */
 function untyped(value: unknown): never {

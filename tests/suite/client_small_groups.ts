@@ -1,23 +1,10 @@
 /** Teams, Kafka, tokens, users, context, raw calls, base64: what they refuse and what they understand. */
 import * as wmill from "@windkit/windmill-client";
-import { type Client, type ClientOptions, createClient } from "@windkit/windmill-client";
+import { createClient } from "@windkit/windmill-client";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
-import { json, options, serve, stillClock, type Stub, text, withEnvironment } from "./_client_kit.ts";
+import { client, json, options, refuses, serve, stillClock, targets, text, withEnvironment } from "./_client_kit.ts";
 import { noEnvironment } from "./env.ts";
 import { test } from "./harness.ts";
-
-function client(stub: Stub, more: Partial<ClientOptions> = {}): Client {
-  return createClient(options(stub, more));
-}
-
-function targets(stub: Stub): string[] {
-  return stub.seen.map(({ method, target }) => `${method} ${target.replace("/api/", "")}`);
-}
-
-async function refuses(call: () => unknown, kind: typeof TypeError | typeof RangeError, part: string): Promise<void> {
-  const error = await assertRejects(call, undefined, part);
-  assert(error instanceof kind, `Expected a ${kind.name}, found ${error.name}: ${error.message}`);
-}
 
 // Teams
 
@@ -113,10 +100,10 @@ test("tokens.create() asks no old server for a read-only token, which would be o
     "HOST_UNSUPPORTED",
     "Cannot use a read-only token on this server: expected Windmill 1.701.0 or newer, found EE v1.700.2",
   );
-  assertEquals(targets(stub), ["GET version"]);
+  assertEquals(targets(stub, "/api/"), ["GET version"]);
   const silent = serve(() => text("no", 403));
   await assertRejects(() => client(silent).tokens.create({ readOnly: true }), "WINDMILL_API");
-  assertEquals(targets(silent), ["GET version"]);
+  assertEquals(targets(silent, "/api/"), ["GET version"]);
 });
 
 test("tokens refuse times that are none or over, and answers that are no token", async () => {
@@ -151,7 +138,7 @@ test("users: who the client is on the instance, which needs no workspace, and in
   assertEquals(await createClient(noWorkspace).users.whoami(), global);
   await assertRejects(() => createClient(noWorkspace).users.member(), "CONFIGURATION", "workspace");
   assertEquals(await client(stub).users.member(), member);
-  assertEquals(targets(stub), ["GET users/whoami", "GET w/ws/users/whoami"]);
+  assertEquals(targets(stub, "/api/"), ["GET users/whoami", "GET w/ws/users/whoami"]);
   for (const body of ["", "<html>", "[]", "{}", '{"email":1}']) {
     await assertRejects(() => client(serve(() => text(body))).users.whoami(), "WINDMILL_API", "a user");
   }
@@ -168,7 +155,7 @@ test("users.usernameToEmail() encodes the name, and tells a member from nobody",
     "WINDMILL_API",
     "other text",
   );
-  assertEquals(targets(stub)[0], "GET w/ws/users/username_to_email/a%2Fb%3F");
+  assertEquals(targets(stub, "/api/")[0], "GET w/ws/users/username_to_email/a%2Fb%3F");
 });
 
 // Context
@@ -290,7 +277,7 @@ test("get(), post() and getClient() of the top level go where the environment sa
     await transport.request("DELETE", "/w/{workspace}/y");
     await transport.get("/w/{workspace}/z");
   });
-  assertEquals(targets(stub), ["GET version", "POST w/ws/x", "DELETE w/ws/y", "GET w/ws/z"]);
+  assertEquals(targets(stub, "/api/"), ["GET version", "POST w/ws/x", "DELETE w/ws/y", "GET w/ws/z"]);
 }, noEnvironment);
 
 test("initGlobalClient() runs the function only where the top-level functions can reach a server", async () => {

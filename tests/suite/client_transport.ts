@@ -1,18 +1,8 @@
 /** One call: what is repeated and when, redirects, ends, bodies, and what errors say. */
-import {
-  CancelledError,
-  type Client,
-  type ClientOptions,
-  createClient,
-  type WindmillApiError,
-} from "@windkit/windmill-client";
+import { CancelledError, type Client, createClient, type WindmillApiError } from "@windkit/windmill-client";
 import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts";
-import { feed, json, options, serve, settle, stillClock, type Stub, text } from "./_client_kit.ts";
+import { client, feed, json, options, serve, settle, stillClock, type Stub, text } from "./_client_kit.ts";
 import { test } from "./harness.ts";
-
-function client(stub: Stub, more: Partial<ClientOptions> = {}): Client {
-  return createClient(options(stub, more));
-}
 
 /** A server that gives its answers one after the other, the last one for ever; a function throws. */
 function script(...answers: readonly (() => Response)[]): Stub {

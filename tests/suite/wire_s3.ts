@@ -6,7 +6,7 @@ import * as wmill from "@windkit/windmill-client";
 import { createClient } from "@windkit/windmill-client";
 import { assertEquals } from "./assert.ts";
 import { json, options, type Seen, serve, text } from "./_client_kit.ts";
-import { type WireCase, wireCases, type WireDifference } from "./_wire_kit.ts";
+import { type WireCase, wireCases } from "./_wire_kit.ts";
 import recorded from "./fixtures/official_requests_s3.json" with { type: "json" };
 import { test } from "./harness.ts";
 
@@ -175,27 +175,7 @@ const python: Readonly<Record<string, WireCase>> = {
   },
 };
 
-/** What is sent otherwise than recorded. */
-const differences: Readonly<Record<string, WireDifference>> = {
-  "writeS3File string": {
-    reason: "text has a kind, which the official client leaves to the server",
-    changes: [{ url: "/api/w/ws/job_helpers/upload_s3_file?file_key=k.txt&content_type=text%2Fplain" }],
-  },
-  "writeS3File auto": {
-    reason: "text has a kind, which the official client leaves to the server",
-    changes: [{ url: "/api/w/ws/job_helpers/upload_s3_file?content_type=text%2Fplain" }],
-  },
-  "sign_s3_object str": {
-    reason: "the Python client sends a text to an endpoint that takes records",
-    changes: [{ body: JSON.stringify({ s3_objects: [{ storage: "st", s3: "k" }] }) }],
-  },
-  "presigned": {
-    reason: "a storage that is null is the default one, as one that is absent",
-    changes: [{ body: JSON.stringify({ s3_objects: [{ s3: "a b", storage: "st" }, { s3: "k" }] }) }],
-  },
-};
-
-wireCases({ typescript, python, recordings: recorded, differences, answer });
+wireCases({ typescript, python, recordings: recorded, answer });
 
 test("wire: the answers of the recorded server about S3 give what the official clients gave", async () => {
   const client = createClient({ ...options(serve(answer)), baseUrl: "https://public.example" });
