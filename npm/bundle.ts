@@ -41,7 +41,8 @@ export const CORE_PATH = `${SHARED}/core.js`;
  * The oldest runtime of the package. Stripped are comments, spaces and lines; names stay, because stack traces show them.
  */
 const OPTIONS = ["--format=esm", "--target=node20.16", "--log-level=warning", "--legal-comments=none"];
-const BUNDLE = ["--bundle", "--minify-whitespace", "--minify-syntax", "--external:node:*"];
+// Lines have an end: Node prints the whole line in which an error was thrown.
+const BUNDLE = ["--bundle", "--minify-whitespace", "--minify-syntax", "--line-limit=160", "--external:node:*"];
 
 /** Documented by Bun as the mark of a file that it need not transpile before it runs it; a comment elsewhere. */
 const BUN_PRAGMA = "// @bun\n";

@@ -9,7 +9,7 @@ export function encodeSegment(text: string, what: string, whole: string = text):
   // An empty or dotted segment would make the server see another address than the one that was meant.
   if (typeof text === "string" && !/^\.{0,2}$/.test(text) && text.isWellFormed()) return encodeURIComponent(text);
   throw new RangeError(
-    `Cannot use ${JSON.stringify(whole)} as ${what}: expected well-formed text, no part "", "." or ".."`,
+    `Cannot use ${JSON.stringify(whole)} as ${what}: a part is "", ".", ".." or malformed`,
   );
 }
 

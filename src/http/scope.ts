@@ -47,6 +47,6 @@ export function openScope(
 /** Waits `ms`; rejects with the signal's reason when that is aborted first. */
 export async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   // A scope in which nothing is done ends when time is up, or early.
-  if (ms > 0) await new Promise((ended) => openScope(clock, signal, ms, "nothing", ended));
+  if (ms > 0) await new Promise((ended) => openScope(clock, signal, ms, "", ended));
   signal.throwIfAborted();
 }

@@ -110,11 +110,14 @@ export async function attempt<T>(
     } catch (thrown) {
       signal.throwIfAborted();
       const { attempts = 3, baseMs = 250, maxMs = 10_000 } = { ...client.retry, ...options.retry };
-      const error = thrown instanceof WindmillApiError ? thrown : apiError(request, 0, `${thrown}`, "", thrown);
+      // Node says why a connection failed in the cause only.
+      const { cause } = Object(thrown);
+      const words = cause ? `${thrown}: ${cause}` : `${thrown}`;
+      const error = thrown instanceof WindmillApiError ? thrown : apiError(request, 0, words, "", thrown);
       if (!(waitMs >= 0)) waitMs = random() * Math.min(maxMs, baseMs * 2 ** (made - 1));
       // A wait that would outlast the deadline is not begun: the caller gets the server's own words at once. Neither is
       // one for a permission: Deno refuses under the name NotCapable, formerly PermissionDenied.
-      const final = made >= attempts || clock.now() + waitMs >= deadline || /^(NotC|Perm)/.test(`${thrown}`);
+      const final = made >= attempts || clock.now() + waitMs >= deadline || /^(NotC|Perm)/.test(words);
       const { idempotent = /^(GET|HEAD|PUT|DELETE)$/.test(method) } = request;
       // No answer at all, or one that says "not now": the same call may succeed later.
       if (final || !idempotent || !/^(0|429|50[234])$/.test(`${error.status}`)) throw error;

@@ -84,7 +84,9 @@ export async function downloadObject(
     storage,
   });
   const call = { route: inWorkspace(client, "job_helpers/download_s3_file"), query, accept: "*/*" };
-  const part = range === undefined ? {} : { range: `bytes=${start}-${end === Infinity ? "" : end - 1}` };
+  const part: Record<string, string> = range === undefined
+    ? {}
+    : { range: `bytes=${start}-${end === Infinity ? "" : end - 1}` };
   const request = prepare(client, call, { ...options, headers: { ...options.headers, ...part } });
 
   // Where the next piece is in the object, and what was handed on so far.
