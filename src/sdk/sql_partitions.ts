@@ -71,7 +71,8 @@ function targetOf(client: ClientSource, options: DucklakePartitionOptions): Targ
 
 /** The SELECT in brackets, what makes the table if there is none, and what writes the rows. */
 function writesOf({ sql, table, column }: Target, { selectSql, partition }: DucklakeMaterializeOptions): Piece[] {
-  const rows = sql.raw(`(${selectSql.replace(/[;\s]+$/, "")})`);
+  // A comment at its end must not hide the bracket.
+  const rows = sql.raw(`(${selectSql.replace(/[;\s]+$/, "")}${selectSql.includes("--") ? "\n" : ""})`);
   const create = sql`CREATE TABLE IF NOT EXISTS ${table} AS SELECT `;
   if (partition === undefined) {
     return [rows, sql`${create}* FROM ${rows} WHERE false;`, sql`INSERT INTO ${table} SELECT * FROM ${rows};`];

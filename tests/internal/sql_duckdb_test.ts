@@ -235,7 +235,7 @@ Deno.test("partitions: writes replace, add and read what they say", async () => 
   await upsertPartition({ ...whole, selectSql: "SELECT 1 AS id, 'a' AS v" }).execute();
   await upsertPartition({ ...whole, selectSql: "SELECT 1 AS id, 'b' AS v UNION ALL SELECT 2, 'c'", uniqueKey: "id" })
     .execute();
-  await appendPartition({ ...whole, selectSql: "SELECT 9 AS id, 'z' AS v" }).execute();
+  await appendPartition({ ...whole, selectSql: "SELECT 9 AS id, 'z' AS v -- the last" }).execute();
   equal(await ducklake(whole.ducklake)`SELECT * FROM "order" ORDER BY id`.fetch(), [
     { id: 1, v: "b" },
     { id: 2, v: "c" },

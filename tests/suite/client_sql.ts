@@ -396,6 +396,11 @@ test("datatable: the top-level tag runs on the client that is set when a stateme
 
 const select = "SELECT 1 AS id";
 
+test("partitions: a comment at the end of the SELECT ends before what follows it", () => {
+  const [content] = made(group.upsertPartition({ table: "t", selectSql: `${select} -- the first;\n` }));
+  assertIncludes(`${content}`, `AS SELECT * FROM (${select} -- the first\n);`);
+});
+
 test("partitions: the statements for all combinations", () => {
   const lake = "ATTACH 'ducklake://main' AS dl;USE dl;\n";
   const create =
