@@ -50,7 +50,7 @@ const budgets: readonly Budget[] = [
   {
     name: "writeS3File",
     code: `import { writeS3File } from "${ownName}";\nconsole.log(writeS3File);\n`,
-    limit: 4000,
+    limit: 4096,
     without: machinery,
   },
   {
