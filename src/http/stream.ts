@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { HostUnsupportedError } from "../base/errors.ts";
 import { systemClock, systemFetch } from "../platform/network.ts";
 import { type Answer, apiError } from "../wire/answer.ts";
 import { release } from "./body.ts";
@@ -15,16 +14,22 @@ interface Silence {
   /** Options with a clock whose first timer, the call's own, is set anew at each turn of the other side. */
   readonly client: TransportOptions;
   /** Says whether a turn of the other side begins or is over. */
-  readonly wait: (theirTurn: unknown) => void;
+  readonly wait: (theirTurn: boolean) => void;
 }
 
 /** Makes the time limit of a call one on silence instead of on the whole. */
 function silenceOf({ client }: WireRequest): Silence {
   const { clock = systemClock } = client;
-  let timer: unknown, start: (() => void) | undefined;
-  function wait(theirTurn: unknown): void {
-    if (theirTurn) start?.();
-    else clock.clearTimeout(timer);
+  let timer: unknown, late: (() => void) | undefined, limit = 0, since = 0;
+  // Timers are dear, pieces are many: one that goes off looks how long this turn lasts, and mostly goes on for the rest of it.
+  function check(): void {
+    const left = since + limit - clock.now();
+    timer = since && left > 0 && clock.setTimeout(check, left);
+    if (since && !timer) late?.();
+  }
+  function wait(theirTurn: boolean): void {
+    since = theirTurn ? clock.now() : 0;
+    if (theirTurn && late) timer ||= clock.setTimeout(check, limit);
   }
   return {
     wait,
@@ -32,10 +37,17 @@ function silenceOf({ client }: WireRequest): Silence {
       ...client,
       clock: {
         now: () => clock.now(),
-        // Further timers are of waits between attempts.
-        setTimeout: (wake, ms) =>
-          start ? clock.setTimeout(wake, ms) : wait(start = () => timer = clock.setTimeout(wake, ms)),
-        clearTimeout: (other) => other === undefined ? wait(start = undefined) : clock.clearTimeout(other),
+        setTimeout(wake, ms) {
+          // Further timers are of waits between attempts.
+          if (late) return clock.setTimeout(wake, ms);
+          late = wake;
+          limit = ms;
+          wait(true);
+        },
+        clearTimeout(other) {
+          if (!other) late = undefined;
+          clock.clearTimeout(other ?? timer);
+        },
       },
     },
   };
@@ -114,7 +126,7 @@ export async function sendPieces(
   }, { highWaterMark: 0 });
   // A browser that sends no streams would send the text of this one, "[object ReadableStream]".
   body.toString = () => {
-    throw broken = new HostUnsupportedError("This browser sends no streams: pass a Blob");
+    throw broken = new TypeError("This browser sends no streams: pass a Blob");
   };
 
   try {
@@ -160,8 +172,12 @@ export function open(
   let reader: ReadableStreamDefaultReader<Bytes> | undefined;
   let control: ReadableStreamDefaultController<Bytes> | undefined;
 
-  function fail(thrown: unknown): never {
-    throw apiError(request, 0, `${thrown}`, "", thrown);
+  async function read(source: ReadableStreamDefaultReader<Bytes>): Promise<Bytes | undefined> {
+    try {
+      return (await source.read()).value;
+    } catch (thrown) {
+      throw apiError(request, 0, `${thrown}`, "", thrown);
+    }
   }
 
   return new Promise((resolve, reject) => {
@@ -180,7 +196,7 @@ export function open(
             let piece = take(new Uint8Array());
             wait(true);
             try {
-              while (piece?.length === 0) piece = take((await source.read().catch(fail)).value);
+              while (piece?.length === 0) piece = take(await read(source));
             } finally {
               wait(false);
               if (!piece?.length) {

@@ -15,6 +15,6 @@ export function parseObject(object: S3Object): S3ObjectRecord {
   // A lone surrogate would be sent as U+FFFD, which names another object.
   if (record.s3 && record.s3.isWellFormed?.()) return record as unknown as S3ObjectRecord; // `as`: it was just looked at
   throw new TypeError(
-    `Expected "s3://storage/key", "s3:///key" or { s3: "key" }, found ${JSON.stringify(record.s3 ?? object)}`,
+    `Expected "s3://storage/key" or { s3: "key" }, found ${JSON.stringify(record.s3 ?? object)}`,
   );
 }

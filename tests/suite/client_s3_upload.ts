@@ -382,11 +382,9 @@ test("s3.upload(): a browser that would send the text of a stream says so, and s
     bodies.push(`${init.body}`);
     return json({ file_key: "k" });
   };
-  await assertRejects(
-    () => s3(old).upload("s3:///k", source.stream),
-    "HOST_UNSUPPORTED",
-    "This browser sends no streams: pass a Blob",
-  );
+  const call = s3(old).upload("s3:///k", source.stream);
+  const error = await assertRejects(() => call, undefined, "This browser sends no streams: pass a Blob");
+  assert(error instanceof TypeError);
   assertEquals(bodies, []);
 });
 

@@ -109,7 +109,7 @@ export async function loadS3File(
  * @param workspace id of the workspace; the client's when it is not given
  * @param options progress, signal
  * @returns the object, with the key that it has
- * @throws HostUnsupportedError for a stream where the runtime sends none
+ * @throws TypeError for content that is none, and for a stream in a browser that sends none
  */
 export function writeS3File(
   s3object: S3Object | null | undefined,
