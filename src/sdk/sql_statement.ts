@@ -126,6 +126,8 @@ export function statementOf<T>(
       query += after ?? "";
     });
   }
+  // A tag that is called, with parentheses, would take the letters of its text for the texts of a template.
+  checked(`${parts[0]}`, Array.isArray(parts[0]), "template: write it without parentheses");
   add(parts);
   const content = frame(query);
   async function fetch<R>(options: SqlFetchOptions = {}, mode = options.resultCollection): Promise<R> {

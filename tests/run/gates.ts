@@ -7,7 +7,10 @@
  */
 
 import { existsSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { runSizePart } from "../../bench/size.ts";
 import { runBleedPart } from "../lint/bleed.ts";
@@ -67,6 +70,20 @@ async function checkGate(): Promise<PartResult> {
   return await commandGate(["check", "--quiet", ...files.filter((path) => !path.startsWith("tests/lint/core"))]);
 }
 
+/** The types of every export, as a project sees them that has Deno's own options: this one's are stricter, and not the same. */
+async function outsideGate(): Promise<PartResult> {
+  const folder = await mkdtemp(join(tmpdir(), "windkit-outside-"));
+  try {
+    await writeFile(join(folder, "deno.json"), "{}\n");
+    const file = join(folder, "program.ts");
+    const paths = Object.values(manifest.exports).map((path) => pathToFileURL(root + path.slice(2)).href);
+    await writeFile(file, paths.map((path) => `import ${JSON.stringify(path)};\n`).join(""));
+    return await commandGate(["check", "--quiet", "--config", join(folder, "deno.json"), file]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 async function coreGate(): Promise<PartResult> {
   const files = [...await filesUnder("src/base", isTypeScript), ...await filesUnder("src/workflow", isTypeScript)];
   return await commandGate(["check", "--quiet", "--config", "tests/lint/core.json", ...files]);
@@ -116,6 +133,7 @@ const gates: readonly Part[] = [
   { name: "fmt", run: () => commandGate(["fmt", "--check"]) },
   { name: "lint", run: () => commandGate(["lint"]) },
   { name: "check", run: checkGate },
+  { name: "outside", run: outsideGate },
   { name: "core", run: coreGate },
   { name: "layers", run: layersGate },
   { name: "generated", run: generatedGate },

@@ -551,3 +551,20 @@ test("sql: the top-level functions are the group's", async () => {
     'SELECT * FROM dl."t"',
   ]);
 }, noEnvironment);
+
+test("sql: a tag that is called with parentheses is an error, not a statement of one letter", () => {
+  for (const tag of [wmill.datatable(), wmill.ducklake()]) {
+    // `as`: what a program without types can write.
+    const call = tag as unknown as (text: string) => unknown;
+    const error = caught(() => call("SELECT 1"));
+    assert(error instanceof RangeError && error.message.includes("without parentheses"), `${error}`);
+  }
+});
+
+function caught(run: () => unknown): unknown {
+  try {
+    return run();
+  } catch (error) {
+    return error;
+  }
+}
