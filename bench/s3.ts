@@ -96,7 +96,7 @@ await bench("s3", import.meta.main, async (b) => {
     b.setting("windmill-client", await versionOf("windmill-client"));
     b.setting("an object, in MiB", size);
     for (const runtime of runtimes(b)) {
-      await measure(b, runtime, `http://127.0.0.1:${port}`, size, option("rounds", 7));
+      await measure(b, runtime, `http://127.0.0.1:${port}`, size, option("rounds", 9));
     }
   } finally {
     server.kill("SIGKILL");
