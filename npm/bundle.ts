@@ -149,7 +149,7 @@ function draft(written: string, core: readonly string[], namesOf: ReadonlyMap<st
         lists.export.push(...rest.map((name) => ({ path, name, as: name })));
       }
       for (const part of names?.split(",") ?? []) {
-        const [name = "", as = name] = part.trim().split(" as ");
+        const [name = "", as = name] = part.trim().split(/\s+as\s+/);
         lists[word].push({ path, name, as });
       }
       return "";
@@ -233,7 +233,7 @@ async function bundleCore(
   const written = (await Deno.readTextFile(join(folder, "out", CORE_PATH))).trimEnd()
     .replaceAll(/\bimport\("\.\.\/([^"]+)"\)/g, (_, path: string) => `import("${relativePath(CORE_PATH, path)}")`);
   const end = /export\{([^{}]*)\};?$/.exec(written);
-  const pairs = (end?.[1] ?? "").split(",").map((part) => part.split(" as wanted_"));
+  const pairs = (end?.[1] ?? "").split(",").map((part) => part.trim().split(/\s+as\s+wanted_/));
   const locals = new Map(pairs.map(([local = "", at]) => [Number(at), local]));
   if (end === null || unique.some((_, at) => !locals.has(at))) {
     throw new Error("Cannot join the core: the bundler's list of its exports cannot be read");
