@@ -34,8 +34,10 @@ function serve(): void {
 
 /** Gives up the timer if nothing waits any more. A caller in a loop makes its next call within some turns of microtasks. */
 async function retire(): Promise<void> {
-  for (let turn = 0; turn < 12; turn++) await undefined;
-  if (waits.size > 0) return;
+  for (let turn = 0; turn < 40; turn++) {
+    await undefined;
+    if (waits.size > 0) return;
+  }
   clearTimeout(sharedTimer);
   sharedMs = 0;
 }

@@ -41,7 +41,7 @@ async function withTimers(
 }
 
 async function turns(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await undefined;
+  for (let turn = 0; turn < 50; turn++) await undefined;
 }
 
 Deno.test("the system's clock wakes waits of one length in their order, each at its time, with one timer", async () => {
