@@ -127,7 +127,7 @@ export function statementOf<T>(
     });
   }
   // A tag that is called, with parentheses, would take the letters of its text for the texts of a template.
-  checked(`${parts[0]}`, Array.isArray(parts[0]), "template: write it without parentheses");
+  checked(`${parts[0]}`, Array.isArray(parts[0]), "template: without parentheses");
   add(parts);
   const content = frame(query);
   async function fetch<R>(options: SqlFetchOptions = {}, mode = options.resultCollection): Promise<R> {

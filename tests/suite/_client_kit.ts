@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Client, type ClientOptions, type Clock, createClient } from "@windkit/windmill-client";
+import { cancelOnExit, type Client, type ClientOptions, type Clock, createClient } from "@windkit/windmill-client";
 import { assert, assertRejects } from "./assert.ts";
 
 /** A request as the server saw it. */
@@ -129,6 +129,12 @@ export async function settle(): Promise<void> {
   for (let made = 0; made < 12; made++) await turn();
 }
 
+/** Loads what some functions load when they need it: on a clock that stands still, time would pass meanwhile. */
+export async function loadLater(): Promise<void> {
+  const forget = await cancelOnExit({ baseUrl: "http://stub.test", workspace: "ws", token: "tok", env: {} }, "j");
+  forget();
+}
+
 /** A clock that stands still until it is moved. */
 export interface StillClock extends Clock {
   /** Lets time pass, timer after timer, with what each of them starts. */
@@ -181,12 +187,19 @@ export function stillClock(start = 1_700_000_000_000): StillClock {
         settled = true;
       };
       promise.then(done, done);
-      for (;;) {
+      for (let idle = 0;;) {
         await settle();
         if (settled) return await promise;
         const id = earliest(Infinity);
-        if (id === undefined) throw new Error("Expected a promise that settles, found one that no timer will settle");
-        fire(id);
+        if (id !== undefined) {
+          idle = 0;
+          fire(id);
+        } else if (++idle > 500) {
+          throw new Error("Expected a promise that settles, found one that no timer will settle");
+        } else {
+          // A module that is loaded when it is wanted comes from a file, in its own time.
+          await new Promise((resolve) => setTimeout(resolve, 2));
+        }
       }
     },
   };

@@ -7,7 +7,7 @@
 import * as wmill from "@windkit/windmill-client";
 import { type CallOptions, type Client, createClient } from "@windkit/windmill-client";
 import { mockWindmill } from "@windkit/windmill-client/testing";
-import { json, serve, settle, stillClock, type Stub, text } from "./_client_kit.ts";
+import { json, loadLater, serve, settle, stillClock, type Stub, text } from "./_client_kit.ts";
 import { CLIENT, ELSEWHERE, ID, type Row, TOP } from "./_hostile_table.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { test } from "./harness.ts";
@@ -204,6 +204,7 @@ for (const [title, answer] of Object.entries(ANSWERS)) {
     });
     const { signal, listeners } = countedSignal();
     const begun = clock.now();
+    await loadLater();
     const list = await clock.drive(outcomes(CLIENT, client, { signal }));
     assertEquals(faults(list, answer), "");
     // Three attempts, or one that is waited for to its end; jobs are followed with more patience, and then cancelled.
@@ -220,6 +221,7 @@ for (const [title, answer] of Object.entries(ANSWERS)) {
     }
     const { signal, listeners } = countedSignal();
     using _ = mock.install();
+    await loadLater();
     const list = await clock.drive(outcomes(TOP, createClient(mock.options), { signal }));
     assertEquals(faults(list, answer), "");
     await settle();

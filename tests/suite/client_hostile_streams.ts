@@ -6,7 +6,18 @@
  */
 import { createClient } from "@windkit/windmill-client";
 import { mockWindmill } from "@windkit/windmill-client/testing";
-import { json, options, type Seen, serve, settle, type StillClock, stillClock, text, turn } from "./_client_kit.ts";
+import {
+  json,
+  loadLater,
+  options,
+  type Seen,
+  serve,
+  settle,
+  type StillClock,
+  stillClock,
+  text,
+  turn,
+} from "./_client_kit.ts";
 import { CLIENT, ID, TOP } from "./_hostile_table.ts";
 import { assertEquals } from "./assert.ts";
 import { test } from "./harness.ts";
@@ -135,6 +146,7 @@ for (const [title, stream] of Object.entries(STREAMS)) {
 
   test(`hostile streams: the same for the top level, when the stream ${title}`, async () => {
     for (const success of [true, false]) {
+      await loadLater();
       const clock = stillClock();
       const mock = mockWindmill({ clock });
       const answer = jobServer(clock, success, success ? 42 : null, stream);
