@@ -15,6 +15,7 @@ import type {
   ScriptResult,
 } from "../base/windmill_types.ts";
 import { wait } from "../platform/clock.ts";
+import { permittedEnv } from "../platform/env.ts";
 import { currentRun } from "../platform/run_context.ts";
 import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
 import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
@@ -161,7 +162,9 @@ export function workflow<F extends TaskFunction>(fn: F): Workflow<F> {
   const run = function (this: unknown, ...args: unknown[]): unknown {
     // Under the worker's wrapper, a call from outside is a round.
     const context = currentRun() === undefined ? workerContext() : undefined;
-    return context?._runRound?.(fn, args) ?? fn.apply(this, args);
+    return context === undefined
+      ? fn.apply(this, args)
+      : import("./worker_round.ts").then(({ runWorkerRound }) => runWorkerRound(context, fn, args));
   };
   return Object.assign(run, { _is_workflow: true, [WORKFLOW_BODY]: fn }) as unknown as Workflow<F>;
 }
@@ -222,7 +225,7 @@ export function task(
     const current = here(`task ${spec.name}`);
     return current instanceof Promise
       ? current
-      : current?.task(spec, args) ?? plainly(() => fn(...decode(encode(args)) as unknown[]));
+      : current?.task(spec, args) ?? alone(spec, () => fn(...decode(encode(args)) as unknown[]), args);
   };
 }
 
@@ -347,7 +350,7 @@ function undoSpec(
  * Waits, durably: the run may be parked, and its process may end.
  *
  * @param seconds how long. On a cluster it is rounded to whole seconds, at least 1
- * @throws RangeError unless it is a finite number of 0 or more
+ * @throws RangeError unless it is a number from 0 to 4294967295
  *
  * @example
  * ```ts
@@ -357,9 +360,9 @@ function undoSpec(
  * ```
  */
 export function sleep(seconds: number): Promise<void> {
-  if (!(typeof seconds === "number" && seconds >= 0 && seconds < Infinity)) {
+  if (!(typeof seconds === "number" && seconds >= 0 && seconds <= 4294967295)) {
     return Promise.reject(
-      new RangeError(`Cannot sleep: 'seconds' must be a finite number of 0 or more, found ${String(seconds)}`),
+      new RangeError(`Cannot sleep: 'seconds' must be a number from 0 to 4294967295, found ${String(seconds)}`),
     );
   }
   const current = here("sleep");
@@ -502,6 +505,13 @@ export function taskInfo(): TaskInfo {
     throw new Error("Cannot read taskInfo(): it is known inside the body of a task or step that an engine runs");
   }
   return info;
+}
+
+/** A task without a run: in a job of a Windmill worker it is a job of its own (wac-protocol 12), elsewhere a call. */
+function alone(spec: TaskSpec, call: () => unknown, args: readonly unknown[]): Promise<unknown> {
+  return permittedEnv("WM_JOB_ID") && !permittedEnv("WM_FLOW_JOB_ID")
+    ? import("./v1_task.ts").then(({ runV1Task }) => runV1Task(spec, args))
+    : plainly(call);
 }
 
 function wireOptions(options: TaskOptions = {}): Pick<TaskSpec, "options" | "retry" | "unawaited"> {
