@@ -48,11 +48,22 @@ export type {
   WindmillTypes,
   WindmillVariables,
 } from "../base/windmill_types.ts";
+export type { SchemaAnswer, SchemaOutput, StandardSchema } from "../base/standard_schema.ts";
 export type { Workflow } from "../workflow/definition.ts";
 export type { Json, TaskInfo } from "../workflow/journal.ts";
 export type { RetryOptions } from "../workflow/retry.ts";
 export { race, type RaceBranches, type RaceWinner, type TimeoutOptions, withTimeout } from "./race.ts";
 export { saga } from "./saga.ts";
+export {
+  type ChildOptions,
+  childWorkflow,
+  continueAsNew,
+  defineEvent,
+  type EventOptions,
+  type EventType,
+  sleepUntil,
+  waitForEvent,
+} from "./waits.ts";
 export { cancelSignal, type Log, log, now, patched, progress, random, uuid } from "./values.ts";
 
 /** Options of a task, in the official client's names and units (seconds). */
