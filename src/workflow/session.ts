@@ -149,7 +149,7 @@ class RunSession implements BodySession {
   #stopped: { readonly error: Error; readonly status: RunStatus } | undefined;
   /** Arguments of the run that goes on for this one. */
   #continuing: Encoded | undefined;
-  #cancel: AbortController | undefined;
+  readonly #onCancel: ((reason: Error) => void)[] = [];
   #header: RunHeader | undefined;
   #random: SeededRandom | undefined;
   #undos: Undo[] = [];
@@ -563,10 +563,9 @@ class RunSession implements BodySession {
     this.#ports.wake();
   }
 
-  cancelSignal(): AbortSignal {
-    this.#cancel ??= new AbortController();
-    if (this.#stopped !== undefined) this.#cancel.abort(this.#stopped.error);
-    return this.#cancel.signal;
+  onCancel(then: (reason: Error) => void): void {
+    if (this.#stopped !== undefined) then(this.#stopped.error);
+    else this.#onCancel.push(then);
   }
 
   continueAsNew(args: Encoded): Promise<never> {
@@ -973,7 +972,7 @@ class RunSession implements BodySession {
     this.#stopped = { error, status: deadline ? "failed" : "cancelled" };
     const pending = [...this.#pending.values()].filter((p) => !p.undoing);
     for (const { key } of pending) this.#pending.delete(key);
-    this.#cancel?.abort(error);
+    for (const then of this.#onCancel) then(error);
     for (const p of pending) p.settle({ ok: false, failure: failureOf(error, p.key) });
   }
 

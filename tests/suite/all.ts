@@ -48,3 +48,6 @@ import "./workflow_calls.ts";
 import "./workflow_combinators.ts";
 import "./workflow_failures.ts";
 import "./workflow_keys.ts";
+import "./workflow_race.ts";
+import "./workflow_saga.ts";
+import "./workflow_values.ts";
