@@ -39,7 +39,11 @@ export interface Workflow {
 interface At {
   readonly module: Module;
   /** The closure of a step or task that encloses it; undefined in the body. */
-  readonly closure?: { readonly fn: Node; readonly of: string };
+  readonly closure?: {
+    /** Its function, and those that were called from there. */
+    readonly fns: readonly Node[];
+    readonly of: string;
+  };
   /** Functions from the body to here. */
   readonly way: readonly string[];
 }
@@ -84,17 +88,19 @@ export function checkBody(modules: Modules, workflow: Workflow, report: (found: 
     if (roles.has(role)) return;
     entered.set(target.fn, roles.add(role));
     const way = at.closure === undefined ? [...at.way, name] : at.way;
-    for (const child of children(target.fn)) visit(child, { ...at, module: target.module, way });
+    const inner = at.closure === undefined ? undefined : { ...at.closure, fns: [...at.closure.fns, target.fn] };
+    const next = { ...at, module: target.module, way, ...(inner === undefined ? undefined : { closure: inner }) };
+    for (const child of children(target.fn)) visit(child, next);
   }
 
   /** The closure of a step or task: written here, or a function of a name. */
   function closure(expression: Node | undefined, at: At, of: string): void {
     const target = modules.functionOf(at.module, expression);
     if (target === undefined) {
-      if (expression !== undefined) visit(expression, { ...at, closure: { fn: expression, of } });
+      if (expression !== undefined) visit(expression, { ...at, closure: { fns: [expression], of } });
       return;
     }
-    enter(target, { ...at, closure: { fn: target.fn, of } }, of);
+    enter(target, { ...at, closure: { fns: [target.fn], of } }, of);
   }
 
   function options(node: Node | undefined, at: At, of: string): void {
@@ -207,11 +213,19 @@ export function checkBody(modules: Modules, workflow: Workflow, report: (found: 
     // What is declared in the body, outside the closure that writes to it.
     const { names } = workflow.module;
     if (module !== workflow.module || !names.isWithin(binding.scope, body)) return;
-    if (names.isWithin(binding.scope, at.closure.fn)) return;
+    if (at.closure.fns.some((fn) => names.isWithin(binding.scope, fn))) return;
+    // Who never reads it loses nothing.
+    const [closure] = at.closure.fns;
+    if (closure === undefined || binding.reads.every((read) => isBelow(read, closure, module))) return;
     tell("step-writes-outside", module, node, {
       what: `${shown} changes a variable of the body ${where(at)}`,
       instead: `const ${binding.name} = await step("name", () => ...);`,
     });
+  }
+
+  function isBelow(node: Node, above: Node, { names }: Module): boolean {
+    for (let at: Node | undefined = node; at !== undefined; at = names.parent(at)) if (at === above) return true;
+    return false;
   }
 
   /** True when a function of the module writes to the variable: it changes while runs are under way. */

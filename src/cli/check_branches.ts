@@ -57,6 +57,8 @@ export function createBranches(
   function lateOf(branch: Branch): readonly Late[] {
     const found: Late[] = [];
     let waited = false;
+    /** The branch, and the functions that it is in. */
+    const fns: Node[] = [];
 
     function go(node: Node, module: Module, depth: number): void {
       if (isFunction(node)) return; // only when it is called
@@ -74,7 +76,7 @@ export function createBranches(
       if (waited && isMember(callee) && ["push", "unshift", "splice"].includes(propertyOf(callee) ?? "")) {
         const list = unwrap(field(callee, "object"));
         const binding = list?.type === "Identifier" ? module.names.resolve(list) : undefined;
-        if (binding !== undefined && module === branch.module && !module.names.isWithin(binding.scope, branch.fn)) {
+        if (binding !== undefined && !fns.some((fn) => module.names.isWithin(binding.scope, fn))) {
           found.push({ pushes: binding.name, module, node });
         }
       }
@@ -90,7 +92,10 @@ export function createBranches(
 
     function bodyOf({ module, fn }: Branch, depth: number): void {
       const body = field(fn, "body");
-      if (body !== undefined) go(body, module, depth);
+      if (body === undefined || fns.includes(fn)) return;
+      fns.push(fn);
+      go(body, module, depth);
+      fns.pop();
     }
 
     bodyOf(branch, DEPTH);

@@ -381,6 +381,9 @@ function withoutIgnored(
   return [...findings.filter((one) => one.file !== file || !lines.has(one.line)), ...unreasoned];
 }
 
+/** One finding a rule and place; a file may be no workflow in two ways. */
 function unique(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map((one) => [`${one.rule} ${one.file}:${one.line}:${one.column}`, one])).values()];
+  const key = ({ rule, file, line, column, what }: Finding): string =>
+    `${rule} ${file}:${line}:${column} ${rule === "not-recognised" ? what : ""}`;
+  return [...new Map(findings.map((one) => [key(one), one])).values()];
 }
