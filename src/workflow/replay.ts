@@ -3,8 +3,18 @@
  *
  * @module
  */
-import type { Command, Fingerprint, Json, JournalRecord, Key, Outcome, RunStatus, Session, TaskInfo } from "./journal.ts";
-import { createSession, type SessionPorts } from "./session.ts";
+import type { SessionPorts } from "./body_session.ts";
+import type {
+  Capability,
+  ChangeModes,
+  Command,
+  Fingerprint,
+  JournalRecord,
+  Key,
+  Outcome,
+  RunStatus,
+} from "./journal.ts";
+import { createSession } from "./session.ts";
 
 /** What a replay needs of the outside. */
 export interface ReplayPorts {
@@ -13,70 +23,93 @@ export interface ReplayPorts {
   /** Runs `fn` so that calls made in it find this session. */
   readonly enter: SessionPorts["enter"];
   /**
-   * Calls back after the time that a body may take for I/O of its own, and again and again until it is given back; what it
-   * returns gives it back. Without it a body that waits for something else than the history is waited for without end.
+   * Calls back after the time that a body may take for I/O of its own, and again and again; what it returns ends that. Without it a
+   * body that waits for something else than its calls is waited for without end.
    */
-  readonly patience?: (then: () => void) => () => void;
-  /** Where in the source the running call is made; asked at each call. */
-  readonly site?: () => string | undefined;
+  patience?(then: () => void): () => void;
+  /** Where in the source the running call is made; asked once per name. */
+  site?(name: string): string | undefined;
+  /** What changes of the code are taken. @default arguments: fail, code: follow */
+  readonly changes?: ChangeModes;
 }
 
-/** A call that the body makes and the history knows no outcome of. */
+/** A call that the body makes and the history has no outcome of. */
 export interface OpenCall {
   readonly key: Key;
   readonly fp: Fingerprint;
-  /** Where it is made. */
-  readonly site?: string;
+}
+
+/** A call that was recorded with another source or other arguments, where that is taken. */
+export interface ChangedCall {
+  readonly key: Key;
+  readonly what: "changed-arguments" | "changed-code";
+  readonly recorded: Fingerprint;
+  readonly asked: Fingerprint;
 }
 
 /** Where the journal and the code differ. */
 export interface ReplayMismatch {
   /** `differs`: another call is made under this key. `not-asked`: what was recorded is not asked for. */
   readonly reason: "differs" | "not-asked";
-  /** Number of the record, and its key. */
+  /** Number of the record, from 0. */
   readonly seq: number;
+  /** Its key, or the name of a marker. */
   readonly key: Key;
-  /** Outcomes that were handed over before. */
+  /** Outcomes that were handed over before it. */
   readonly handed: number;
+  /** What was recorded, with the place where it was called, where that is known. */
   readonly recorded?: Fingerprint;
-  /** What the body asked for instead, if it asked for anything. */
+  /** What the body asked for instead, and where; absent: nothing. */
   readonly asked?: Fingerprint;
+  /** Key of what it asked for. */
   readonly askedKey?: Key;
-  /** Where it asked. */
-  readonly askedSite?: string;
 }
 
 /** How a replay went. */
 export type ReplayResult =
   | {
+    /** Body and journal agree, to the end of the journal. */
     readonly ok: true;
     /** Calls that the body made. */
     readonly calls: number;
     /** What it waits for at the end of the history. */
     readonly pending: readonly OpenCall[];
-    /** How the body ended; absent while it waits. */
+    /** Calls whose change was taken, with the mode `warn`. */
+    readonly changed: readonly ChangedCall[];
+    /** How the body ended; absent while it goes on. */
     readonly ended?: { readonly status: RunStatus; readonly outcome: Outcome };
   }
   | { readonly ok: false; readonly reason: "mismatch"; readonly mismatch: ReplayMismatch }
   | {
     readonly ok: false;
-    /** The body waits for I/O of its own, and has not come as far as the history. */
+    /** The body waits for something of its own, and has not come as far as the history. */
     readonly reason: "not-finished";
     readonly calls: number;
-    /** The key of the record that it did not reach; `""` when that has none. */
-    readonly key: Key;
+    /** The record that it did not reach, and its key. */
     readonly seq: number;
+    readonly key: Key;
   };
 
+const ALL: readonly Capability[] = [
+  "events",
+  "firstOf",
+  "overlap",
+  "subSecond",
+  "continue",
+  "cancel",
+  "childRuns",
+  "checked",
+];
+
 /**
- * Replays a journal against a body. No closure of a step or task runs; what the body itself does (and what it leaves behind: timers,
- * rejections of promises of its own) is not held back.
+ * Replays a journal against a body. No function of a step, a task or an undo is run. What the body does itself is: its own timers, and
+ * rejections of promises of its own that nobody looks at, are not held back.
  *
  * @param body the workflow's body: `bodyOf(workflow)`
- * @param records the journal, from its `opened` record on
+ * @param records the journal, from its record `opened` on
  * @param ports macrotasks, run context, patience
- * @returns how far body and journal agree; never rejects for what the body does
- * @throws TypeError when the records do not begin with `opened`
+ * @returns how far body and journal agree; it does not reject for what the body does
+ * @throws TypeError when the first record is another
  */
 export function replayJournal(
   body: (...args: never[]) => unknown,
@@ -85,110 +118,118 @@ export function replayJournal(
 ): Promise<ReplayResult> {
   const [first] = records;
   if (first?.t !== "opened") {
-    throw new TypeError(`Cannot replay a journal: its first record must be "opened", found "${first?.t ?? "nothing"}"`);
+    throw new TypeError(
+      `Cannot replay a journal: its first record must be "opened", found ${
+        first === undefined ? "none" : `"${first.t}"`
+      }`,
+    );
   }
-  const { header } = first;
   const { promise, resolve } = Promise.withResolvers<ReplayResult>();
   const commands: Command[] = [];
-  const sites = new Map<string, (string | undefined)[]>();
-  let at = 0;
+  const sites = new Map<string, string | undefined>();
   let looking = false;
   let done = false;
-  let giveBack: (() => void) | undefined;
-
-  /** The history, and how much of it was taken. */
-  function* history(): Generator<JournalRecord> {
-    for (; at < records.length; at++) yield records[at] as JournalRecord;
-  }
+  let before = "";
 
   function finish(result: ReplayResult): void {
     if (done) return;
     done = true;
-    giveBack?.();
+    endPatience();
     resolve(result);
   }
 
-  /** Once the history is used up, a body that only computes has made its next calls, or ended, two macrotasks later. */
+  /** Behind the history, a body that only computes has made its next calls, or has ended, within two macrotasks. */
   function look(turns: number): void {
     ports.hop(() => {
       if (done) return;
       commands.push(...session.take());
       const close = commands.find((command) => command.c === "close");
-      if (close?.mismatch === true) return finish(mismatchOf(close.outcome));
+      if (close?.mismatch === true) {
+        return finish({ ok: false, reason: "mismatch", mismatch: mismatchOf(close.outcome) });
+      }
       if (session.replaying) {
         looking = false;
         return;
       }
       if (close === undefined && turns > 1) return look(turns - 1);
-      const pending = commands.flatMap((command) => command.c === "call" ? [openCall(command)] : []);
-      const ended = close?.outcome === undefined ? undefined : { status: close.status, outcome: close.outcome };
-      finish({ ok: true, calls: session.calls, pending, ...(ended === undefined ? undefined : { ended }) });
+      finish({
+        ok: true,
+        calls: session.calls,
+        pending: commands.flatMap((command) => command.c === "call" ? [{ key: command.key, fp: command.fp }] : []),
+        changed: commands.flatMap((command) => {
+          if (command.c !== "notice" || command.notice === "non-confluent") return [];
+          const { notice, key, recorded, asked } = command;
+          return [{ key, what: notice, recorded, asked }];
+        }),
+        ...(close?.outcome === undefined ? undefined : { ended: { status: close.status, outcome: close.outcome } }),
+      });
     });
   }
 
-  function openCall({ key, fp }: Extract<Command, { readonly c: "call" }>): OpenCall {
-    const site = siteOf(fp.name, key);
-    return { key, fp, ...(site === undefined ? undefined : { site }) };
-  }
-
-  /** The site of a key: the key's number is that of the call among those of its name, unless another name got in between. */
-  function siteOf(name: string, key: Key): string | undefined {
-    const known = sites.get(name);
-    const number = key === name ? 1 : Number(/_(\d+)$/.exec(key)?.[1] ?? 0);
-    return known?.[number - 1] ?? known?.at(-1);
-  }
-
-  function mismatchOf(outcome: Outcome | undefined): ReplayResult {
+  function mismatchOf(outcome: Outcome | undefined): ReplayMismatch {
     const extra = outcome?.ok === false ? outcome.failure.error.extra : undefined;
     const { reason, seq, key, recorded, asked, askedKey } = extra as unknown as MismatchDetail;
-    // A record that came after its `called` record has the fingerprint there.
+    // What was written ahead of its outcome has its fingerprint there.
     const ahead = records.find((record) => record.t === "called" && record.key === key);
     const was = recorded ?? (ahead?.t === "called" ? ahead.fp : undefined);
-    const site = asked === null ? undefined : siteOf(asked.name, askedKey ?? key);
-    const handed = records.filter((record) => record.t === "settled" && record.seq < seq).length;
     return {
-      ok: false,
-      reason: "mismatch",
-      mismatch: {
-        reason,
-        seq,
-        key,
-        handed,
-        ...(was === undefined ? undefined : { recorded: was }),
-        ...(asked === null ? undefined : { asked }),
-        ...(askedKey === null ? undefined : { askedKey }),
-        ...(site === undefined ? undefined : { askedSite: site }),
-      },
+      reason,
+      seq,
+      key,
+      handed: records.filter((record) => record.t === "settled" && record.seq < seq).length,
+      ...(was === undefined ? undefined : { recorded: withRecordedSite(was) }),
+      ...(asked === null ? undefined : { asked: withSite(asked, sites.get(asked.name)) }),
+      ...(askedKey === null ? undefined : { askedKey }),
     };
+  }
+
+  /** A place is recorded with the first call of a name. */
+  function withRecordedSite(fp: Fingerprint): Fingerprint {
+    const known = records.find((record) =>
+      "fp" in record && record.fp?.name === fp.name && record.fp.site !== undefined
+    );
+    return withSite(fp, known !== undefined && "fp" in known ? known.fp?.site : undefined);
   }
 
   const session = createSession({
     body,
+    can: new Set(ALL),
+    hostName: "a replay",
+    // Only what comes after the history asks.
+    now: () => records.at(-1)?.at ?? 0,
     hop: ports.hop,
-    enter: (inner, info, fn) => ports.enter(ports.site === undefined ? inner : noting(inner, ports.site, sites), info, fn),
+    enter: ports.enter,
+    site(name): string | undefined {
+      const site = ports.site?.(name);
+      sites.set(name, site);
+      return site;
+    },
+    siteOnReplay: ports.site !== undefined,
+    ...(ports.changes === undefined ? undefined : { changes: ports.changes }),
     wake(): void {
       if (done || looking) return;
       looking = true;
       look(2);
     },
   });
-  let before = -1;
-  giveBack = ports.patience?.(() => {
-    // A long history takes its time: only one that stands still is given up.
-    const progress = at + session.calls;
-    const stuck = progress === before;
-    before = progress;
-    if (!stuck || looking || done) return;
-    const waitedFor = records[at];
-    const key = waitedFor !== undefined && "key" in waitedFor ? waitedFor.key : "";
-    finish({ ok: false, reason: "not-finished", calls: session.calls, key, seq: waitedFor?.seq ?? at });
-  });
-  try {
-    session.begin(header, history());
-  } catch (error) {
-    finish({ ok: true, calls: session.calls, pending: [] });
-    throw error;
-  }
+
+  const endPatience = ports.patience?.(() => {
+    // A long history takes its time: only what stands still is given up.
+    const now = `${session.calls} ${session.pending}`;
+    const stands = now === before;
+    before = now;
+    if (!stands || looking || done) return;
+    const calls = session.calls;
+    const waits = session.pending > 0;
+    session.giveUp();
+    const close = session.take().find((command) => command.c === "close");
+    if (close === undefined) return;
+    const mismatch = mismatchOf(close.outcome);
+    // With a call open, the body waits for what the history does not settle; without one, for something of its own.
+    if (waits) finish({ ok: false, reason: "mismatch", mismatch });
+    else finish({ ok: false, reason: "not-finished", calls, seq: mismatch.seq, key: mismatch.key });
+  }) ?? nothing;
+  session.begin(first.header, records);
   return promise;
 }
 
@@ -201,20 +242,8 @@ interface MismatchDetail {
   readonly askedKey: Key | null;
 }
 
-/** The session, with the place of each call noted under its name: a session asks for places only where it is live. */
-function noting(session: Session, site: () => string | undefined, sites: Map<string, (string | undefined)[]>): Session {
-  return new Proxy(session, {
-    get(target, property): unknown {
-      const value: unknown = Reflect.get(target, property, target);
-      if (typeof value !== "function") return value;
-      return (...args: unknown[]): unknown => {
-        const before = target.calls;
-        const result: unknown = Reflect.apply(value, target, args);
-        void before;
-        void result;
-        return result;
-      };
-    },
-  });
+function withSite(fp: Fingerprint, site: string | undefined): Fingerprint {
+  return fp.site !== undefined || site === undefined ? fp : { ...fp, site };
 }
-void (0 as unknown as Json | TaskInfo);
+
+function nothing(): void {}
