@@ -43,7 +43,10 @@ export const BIN_PATH = "src/cli/main.js";
  * Packages that a subpath uses when they are installed, with the range that it was tested with. A source that imports any
  * other package fails the build: the package has no mandatory dependency.
  */
-export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {};
+export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {
+  // Reads workflow files for \`windkit check\`.
+  "@babel/parser": "^7.26.0 || ^8.0.0",
+};
 
 /** Reads the facts out of the text of `deno.json`. */
 export function readFacts(text: string): PackageFacts {
