@@ -285,7 +285,7 @@ function parseCheck(shown: string, { values, flags, words }: Given): CheckComman
     json: flags.has("json"),
     strict: flags.has("strict"),
     ...(against === undefined ? {} : { against }),
-    finished: finished === undefined ? DEFAULT_FINISHED : finished === "0" ? 0 : wholeNumber("--finished", finished),
+    finished: finished === undefined ? DEFAULT_FINISHED : wholeNumber("--finished", finished, 0),
   };
 }
 
@@ -389,10 +389,11 @@ function oneOf<T extends string>(option: string, value: string, allowed: readonl
   );
 }
 
-function wholeNumber(option: string, text: string): number {
+function wholeNumber(option: string, text: string, least: 0 | 1 = 1): number {
   const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value > 0) return value;
-  throw new UsageError(`Option "${option}" must be a whole number above 0: got "${text}"`);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+  const range = least === 0 ? "of 0 or more" : "above 0";
+  throw new UsageError(`Option "${option}" must be a whole number ${range}: got "${text}"`);
 }
 
 function parseAge(option: string, text: string): number {

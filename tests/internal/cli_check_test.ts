@@ -455,11 +455,24 @@ Deno.test("checkFile() finds nothing wrong in the bodies of the suite", async ()
     const inBodies = report.findings.filter(({ rule }) =>
       !DELIBERATE.has(rule) && !["not-recognised", "no-entrypoint", "client-import", "unnamed-task"].includes(rule)
     );
-    console.log(
-      path,
-      report.findings.filter(({ rule }) => DELIBERATE.has(rule)).map((f) => `${f.rule}:${f.line}`).join(" "),
-    );
     equal(inBodies.map(({ line, rule, what }) => `${path}:${line} ${rule} ${what}`), []);
   }
 });
-void RULES;
+
+Deno.test("docs/check.md has every rule, with an example that is found and one that is not", () => {
+  const text = readFileSync(new URL("../../docs/check.md", import.meta.url), "utf8");
+  const prelude = OWN.replace("now,", "now, random, uuid,");
+  const sections = text.split(/^#### /m).slice(1).map((section) => {
+    const [, rule = "", level = ""] = /^`([\w-]+)`\n+(\w+)\./.exec(section) ?? [];
+    return { section, rule: rule as keyof typeof RULES, level: level.toLowerCase() };
+  });
+  equal(sections.map(({ rule }) => rule).toSorted(), Object.keys(RULES).toSorted());
+  for (const { section, rule, level } of sections) {
+    equal(level, RULES[rule].severity, rule);
+    const [wrong, right] = [...section.matchAll(/^```ts ignore\n([\s\S]*?)^```/gm)].map(([, block = ""]) =>
+      check(block.includes("windmill-client") ? block : prelude + body(block)).findings.map((one) => one.rule)
+    );
+    ok(wrong?.includes(rule), `The first example of ${rule} gives ${wrong}`);
+    equal(right, [], `The second example of ${rule}`);
+  }
+});
