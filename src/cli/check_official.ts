@@ -82,12 +82,28 @@ const RECORDED_OR_PLAIN: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "getStatePath",
   "getWorkspace",
   "createClient",
+  "getClient",
+  "cancelSignal",
+  "cancelOnExit",
   ...RECORDED,
+]);
+
+/** Functions that ask the server, and whose names do not begin like the others'. */
+const ASKING: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  "usernameToEmail",
+  "databaseUrlFromResource",
+  "datatable",
+  "ducklake",
+  "readPartition",
+  "sendTeamsMessage",
+  "whoami",
+  "get",
+  "post",
 ]);
 
 /** True for a function of either client that asks the server, or the environment, when it is called. */
 export function asksServer(name: string): boolean {
   return !RECORDED_OR_PLAIN.has(name) &&
     (/^(?:get|set|run|wait|cancel|load|write|delete|sign|append|stream|upsert|request|create|resolve|commit|list|upload|download)[A-Z]/
-      .test(name) || ["usernameToEmail", "databaseUrlFromResource", "datatable", "ducklake"].includes(name));
+      .test(name) || ASKING.has(name));
 }

@@ -166,7 +166,10 @@ const REFUSED: readonly (readonly [argv: readonly string[], text: string])[] = [
   [["check", ""], "FILE is empty"],
   [["check", "f.ts", "--against="], 'Option "--against" needs the name of a folder: it is empty'],
   [["check", "f.ts", "--finished", "5"], 'Option "--finished" goes with "--against"'],
-  [["check", "f.ts", "--against", "d", "--finished", "-1"], 'Option "--finished" must be a whole number of 0 or more: got "-1"'],
+  [
+    ["check", "f.ts", "--against", "d", "--finished", "-1"],
+    'Option "--finished" must be a whole number of 0 or more: got "-1"',
+  ],
   [["help", "rum"], 'No help on "rum": did you mean "run"?'],
 ];
 

@@ -213,6 +213,7 @@ const BODIES: readonly Row[] = [
   ["network", 'return await «fetch("https://example.com");'],
   ["network", 'return new WebSocket("ws://x");'.replace("new", "«new")],
   ["network", 'return await «getVariable("f/a/b");'],
+  ["", "const own = { get: (n: number) => n };\nreturn own.get(1);"],
   ["", 'return await step("v", () => getVariable("f/a/b"));'],
   ["environment", 'return «process.env["HOME"];'],
   ["environment", "return «process.env.HOME;"],
