@@ -17,7 +17,7 @@ export interface Rule {
   readonly instead: string;
 }
 
-const REPLAYED = "the body runs again from the top on every round of a cluster and after every restart";
+const REPLAYED = "The body runs again from the top on every round of a cluster and after every restart";
 
 /** Rules by id. */
 export const RULES = {
@@ -86,17 +86,17 @@ export const RULES = {
   },
   clock: {
     severity: "error",
-    why: `The time is another one each time that ${REPLAYED}`,
+    why: `${REPLAYED}, and reads another time`,
     instead: 'const now = await step("now", () => Date.now());',
   },
   random: {
     severity: "error",
-    why: `The value is another one each time that ${REPLAYED}`,
+    why: `${REPLAYED}, and draws another value`,
     instead: 'const id = await step("id", () => crypto.randomUUID());',
   },
   network: {
     severity: "error",
-    why: `It is not recorded: ${REPLAYED}, asks again, and may be told something else`,
+    why: `${REPLAYED}, asks again, and may be told something else: the answer is not recorded`,
     instead: 'const data = await step("load", async () => (await fetch(url)).json());',
   },
   environment: {
@@ -116,7 +116,7 @@ export const RULES = {
   },
   process: {
     severity: "error",
-    why: `It is not recorded: ${REPLAYED}, and does it again`,
+    why: `${REPLAYED}, and does it again`,
     instead: 'await step("run", () => execute(command));',
   },
   "shared-state": {
