@@ -5,7 +5,6 @@
  * @module
  */
 import { decode, encode, type Jsonified } from "../base/canonical.ts";
-import { HostUnsupportedError } from "../base/errors.ts";
 import type {
   CallArgs,
   FlowArgs,
@@ -20,7 +19,8 @@ import { currentRun } from "../platform/run_context.ts";
 import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
 import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
 import { type RetryOptions, retryPolicy } from "../workflow/retry.ts";
-import type { BodySession, Scope, TaskSpec } from "../workflow/body_session.ts";
+import type { TaskSpec } from "../workflow/body_session.ts";
+import { type Current, here, nameProblem, outside, plainly } from "./_here.ts";
 import { workerContext } from "./worker_globals.ts";
 
 export type { Jsonified, JsonifiedFields, JsonValue } from "../base/canonical.ts";
@@ -109,12 +109,6 @@ export interface ApprovalResult {
 export interface ParallelOptions {
   /** Calls that run at once; 0 or less is all of them, as in Windmill's Python client. @default undefined: all */
   readonly concurrency?: number;
-}
-
-interface Current {
-  readonly session: BodySession;
-  readonly info?: TaskInfo;
-  readonly scope?: Scope;
 }
 
 /**
@@ -409,46 +403,6 @@ export function taskInfo(): TaskInfo {
     throw new Error("Cannot read taskInfo(): it is known inside the body of a task or step that an engine runs");
   }
   return info;
-}
-
-/** The session to call, nothing outside a run, or a rejection inside the body of a task or step. */
-function here(what: string): BodySession | undefined | Promise<never> {
-  const current = currentRun() as Current | undefined;
-  if (current === undefined) return undefined;
-  const { session, info, scope } = current;
-  if (info === undefined) {
-    session.scope = scope;
-    return session;
-  }
-  return Promise.reject(
-    new HostUnsupportedError(
-      `Cannot call ${what} inside the body of "${info.key}": a task or step is recorded as one outcome; ` +
-        `call it from the workflow's body, or call a plain function here`,
-    ),
-  );
-}
-
-function outside(what: string): Promise<never> {
-  return Promise.reject(
-    new HostUnsupportedError(
-      `Cannot call ${what} outside a run: start the workflow with an engine, \`windkit run\` or on a cluster`,
-    ),
-  );
-}
-
-/** Longest name of a call, in characters: it is part of each of its records. */
-const LONGEST_NAME = 1024;
-
-function nameProblem(name: unknown): string | undefined {
-  if (typeof name !== "string") return `text, found ${typeof name}`;
-  return name.length <= LONGEST_NAME
-    ? undefined
-    : `text of at most ${LONGEST_NAME} characters, found one of ${name.length}`;
-}
-
-/** Without a run: what the function gives, in the form in which it would be recorded. */
-async function plainly(fn: () => unknown): Promise<unknown> {
-  return decode(encode(await fn()));
 }
 
 function wireOptions(options: TaskOptions = {}): Pick<TaskSpec, "options" | "retry" | "unawaited"> {
