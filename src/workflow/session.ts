@@ -402,7 +402,10 @@ class RunSession implements BodySession {
   approval(spec: ApprovalSpec): Promise<unknown> {
     const promise = new CallPromise<unknown>();
     const { key: chosen, timeoutMs, form, options, check } = spec;
-    const described = this.#encode(() => ({ timeoutMs, form, options }), promise);
+    // The form of a schema is not compared: another version of its library may describe it in other words, and an answer that does
+    // not fit a changed schema says so itself.
+    const compared = check === undefined ? form : undefined;
+    const described = this.#encode(() => ({ timeoutMs, form: compared, options }), promise);
     if (described === undefined) return promise;
     if (chosen !== undefined && !this.#keys.claim(chosen)) {
       promise.fail(
