@@ -51,6 +51,18 @@ export {
   type CheckedApprovalOptions,
   waitForApproval,
 } from "./approval.ts";
+export {
+  type DefinedError,
+  type DefinedErrorClass,
+  defineError,
+  type DefineErrorOptions,
+  type Known,
+  type KnownFailure,
+  knownFailure,
+  type SchemaInput,
+} from "./define_error.ts";
+export type { SchemaAnswer, SchemaOutput, StandardSchema } from "../base/standard_schema.ts";
+export type { ValidationIssue } from "../base/errors.ts";
 export type { Workflow } from "../workflow/definition.ts";
 export type { Json, TaskInfo } from "../workflow/journal.ts";
 export type { RetryOptions } from "../workflow/retry.ts";
