@@ -8,6 +8,7 @@ import { HostUnsupportedError } from "../base/errors.ts";
 import { currentRun } from "../platform/run_context.ts";
 import type { BodySession, Scope } from "../workflow/body_session.ts";
 import type { TaskInfo } from "../workflow/journal.ts";
+import { workerContext } from "./worker_globals.ts";
 
 /** What the running code belongs to. */
 export interface Current {
@@ -22,7 +23,15 @@ export interface Current {
 /** The session to call, nothing outside a run, or a rejection inside the body of a task or step. */
 export function here(what: string): BodySession | undefined | Promise<never> {
   const current = currentRun() as Current | undefined;
-  if (current === undefined) return undefined;
+  if (current === undefined) {
+    if (workerContext() === undefined) return undefined;
+    return Promise.reject(
+      new HostUnsupportedError(
+        `Cannot call ${what} outside a workflow of this package: on a cluster the file's entry point must be a workflow() of the ` +
+          "package that this function is imported from",
+      ),
+    );
+  }
   const { session, info, scope } = current;
   if (info === undefined) {
     session.scope = scope;
