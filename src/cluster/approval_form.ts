@@ -107,15 +107,12 @@ function joined(
 ): Readonly<Record<string, unknown>> {
   const fields = new Map(Object.entries(a));
   for (const [name, field] of Object.entries(b)) {
-    const [before, after] = [textsOf(fields.get(name)), textsOf(field)];
-    if (!fields.has(name)) fields.set(name, field);
+    const first = fields.get(name);
+    const [before, after] = [textsOf(first), textsOf(field)];
+    if (first === undefined) fields.set(name, field);
     else if (before !== undefined && after !== undefined) {
-      fields.set(name, {
-        ...Object(fields.get(name)),
-        const: undefined,
-        type: "string",
-        enum: [...new Set([...before, ...after])],
-      });
+      const { const: _, ...rest } = first as { readonly const?: unknown };
+      fields.set(name, { ...rest, type: "string", enum: [...new Set([...before, ...after])] });
     }
   }
   // From a map: a field may be named "__proto__".

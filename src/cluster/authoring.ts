@@ -64,6 +64,7 @@ export {
   type DefinedErrorClass,
   defineError,
   type DefineErrorOptions,
+  type ErrorData,
   type Known,
   type KnownFailure,
   knownFailure,

@@ -8,14 +8,19 @@ import { originOf } from "../base/origin.ts";
 import type { SchemaOutput, StandardSchema } from "../base/standard_schema.ts";
 import { differences, isStandardSchema, schemaAnswer } from "./schema_check.ts";
 
-/** What is known of an error that {@linkcode defineError} made, also after it was recorded: then it is a `TaskError`. */
-export interface KnownFailure<Data> extends Error {
+/** Data of an error that {@linkcode defineError} made. */
+export interface ErrorData<Data, Name extends string = string> {
   /** What the error was thrown with, in the form in which it was recorded. */
   readonly data: Data;
+  /** For the compiler only: tells classes whose data has the same type apart. */
+  readonly "~name"?: Name;
 }
 
+/** What is known of an error that {@linkcode defineError} made, also after it was recorded: then it is a `TaskError`. */
+export type KnownFailure<Data, Name extends string = string> = Error & ErrorData<Data, Name>;
+
 /** An error of a class that {@linkcode defineError} made, where it is thrown. */
-export interface DefinedError<Name extends string, Data> extends KnownFailure<Data> {
+export interface DefinedError<Name extends string, Data> extends Error, ErrorData<Data, Name> {
   /** The name that it was defined with. */
   readonly name: Name;
 }
@@ -27,7 +32,7 @@ export interface DefinedErrorClass<Name extends string, Input, Data = Jsonified<
   /** The name that it was defined with. */
   readonly name: Name;
   /** True for an error of this class, and for the failure of a task, a step or a run that was caused by one. */
-  [Symbol.hasInstance](value: unknown): value is KnownFailure<Data>;
+  [Symbol.hasInstance](value: unknown): value is KnownFailure<Data, Name>;
 }
 
 /** The type that a schema takes; the type that it gives, when it does not say. */
