@@ -76,7 +76,8 @@ export function differences(issues: readonly ValidationIssue[], value: unknown):
   const places = new Set(issues.map((issue: Issue) => {
     const { path = [], expected } = issue;
     let found: unknown = value;
-    const names = path.map((part) => {
+    // Not `path.map`: ArkType's path is an array of a class that makes "0" of an empty one.
+    const names = Array.from(path, (part) => {
       const name = typeof part === "object" ? part.key : part;
       found = Object(found)[name];
       return clip(String(name));
