@@ -44,6 +44,7 @@ import "./testing_kit_store.ts";
 import "./wire_misc.ts";
 import "./wire_s3.ts";
 import "./wire_sql.ts";
+import "./workflow_approvals.ts";
 import "./workflow_calls.ts";
 import "./workflow_combinators.ts";
 import "./workflow_failures.ts";
