@@ -25,7 +25,7 @@ export interface ReadJournal {
  */
 export function verifyChain(runId: string, records: readonly StoredRecord[]): void {
   let check = "";
-  for (const [i, record] of records.entries()) check = verify(runId, record, i, check);
+  for (const [i, record] of records.entries()) check = verifyRecord(runId, record, i, check);
 }
 
 /**
@@ -38,7 +38,7 @@ export async function readJournal(storage: Storage, runId: string): Promise<Read
   let check = "";
   for await (const page of storage.journal(runId)) {
     for (const stored of page) {
-      check = verify(runId, stored, records.length, check);
+      check = verifyRecord(runId, stored, records.length, check);
       try {
         records.push(decodeRecord(stored.text, stored.seq));
       } catch (cause) {
@@ -52,7 +52,13 @@ export async function readJournal(storage: Storage, runId: string): Promise<Read
   return { records, nextSeq: records.length, check };
 }
 
-function verify(runId: string, record: StoredRecord, seq: number, previous: string): string {
+/**
+ * Verifies one record against its place and the one before it.
+ *
+ * @returns its check value, which the next one's covers
+ * @throws JournalCorruptError with the run and the position
+ */
+export function verifyRecord(runId: string, record: StoredRecord, seq: number, previous: string): string {
   if (record.seq !== seq) throw corrupt(runId, seq, `it is missing: the next one stored has number ${record.seq}`);
   const { text, check } = record;
   if (isChainCheck(previous, text, check)) return check;
