@@ -251,7 +251,7 @@ export function importRun(text: string, options: ImportOptions = {}): JournalFil
         if (messages.length > 0) throw corrupt(run, `line ${no} is a record, after the messages`);
         if (seqOf(read.value) !== records.length) throw damaged({ run, lines, no, records, messages, why: "" });
         records.push(checkedRecord(run, sdk, read, records.length));
-        if (records.length === 1) checkHeader(head, records);
+        if (records.length === 1) checkHeader(head, records[0] as JournalRecord);
         break;
       case "message":
         messages.push(checkedMessage(run, read));
@@ -331,6 +331,9 @@ function parsed(run: string, no: number, json: string): unknown {
 }
 
 function checkedRecord(run: string, sdk: string, { value }: Line, seq: number): JournalRecord {
+  // Before its shape, which a newer version may have changed.
+  const header = (value as { readonly header?: { readonly flags?: unknown } } | null)?.header;
+  if (seq === 0 && Array.isArray(header?.flags)) readableHeader(run, [value as JournalRecord]);
   const problem = recordProblem(value, seq);
   // It was looked at, field by field.
   if (problem === undefined) return value as JournalRecord;
@@ -342,10 +345,9 @@ function checkedRecord(run: string, sdk: string, { value }: Line, seq: number): 
   throw corrupt(run, `${recordName(value, seq)}: ${problem.text}`, seq);
 }
 
-function checkHeader({ run, workflow }: Head, records: readonly JournalRecord[]): void {
-  const [first] = records;
-  if (first?.t !== "opened") throw corrupt(run, `record 0 is "${first?.t}", expected "opened"`, 0);
-  const header = readableHeader(run, records);
+function checkHeader({ run, workflow }: Head, first: JournalRecord): void {
+  if (first.t !== "opened") throw corrupt(run, `record 0 is "${first.t}", expected "opened"`, 0);
+  const { header } = first;
   if (header.id !== run || header.workflow !== workflow) {
     throw corrupt(
       run,

@@ -77,7 +77,7 @@ function rowOf(records: readonly JournalRecord[], id: string): RunRow {
   return { id, workflow, state: "closed", status: last.status, createdAt, closedAt: last.at };
 }
 
-function messageWrites({ run, records, messages }: JournalFile, runId: string): readonly Write[] {
+function messageWrites({ run, messages }: JournalFile, runId: string): readonly Write[] {
   // A copy's messages are others: an id counts once in a storage, where the original may be too.
   if (runId !== run) {
     return messages.map((message): Write => ({
@@ -85,16 +85,7 @@ function messageWrites({ run, records, messages }: JournalFile, runId: string): 
       message: { ...message, run: runId, id: copiedId(message.id, run, runId) },
     }));
   }
-  const writes: Write[] = [];
-  // What the run has taken is not taken again when its sender sends it again.
-  for (const { t, at, ...record } of records) {
-    if (t !== "settled" || !("inbox" in record) || record.inbox === undefined) continue;
-    const { key, inbox } = record;
-    writes.push({ w: "post", message: { id: inbox, run, kind: "event", name: key, payload: "null", at } });
-    writes.push({ w: "take", id: inbox });
-  }
-  for (const message of messages) writes.push({ w: "post", message });
-  return writes;
+  return messages.map((message): Write => ({ w: "post", message }));
 }
 
 /** Ids that are made of the run's own say so: the answer to an approval must be known as one (`answers.ts`). */
