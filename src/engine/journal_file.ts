@@ -335,8 +335,12 @@ function checkedRecord(run: string, sdk: string, { value }: Line, seq: number): 
   const header = (value as { readonly header?: { readonly flags?: unknown } } | null)?.header;
   if (seq === 0 && Array.isArray(header?.flags)) readableHeader(run, [value as JournalRecord]);
   const problem = recordProblem(value, seq);
-  // It was looked at, field by field.
-  if (problem === undefined) return value as JournalRecord;
+  if (problem === undefined) {
+    // It was looked at, field by field.
+    const record = value as JournalRecord;
+    if (seq === 0 || record.t !== "opened") return record;
+    throw corrupt(run, `record ${seq} is "opened", which only record 0 may be`, seq);
+  }
   if (problem.newer) {
     throw new SchemaTooNewError(
       `Cannot read journal file of run "${run}": at record ${seq}, ${problem.text} (${SDK_VERSION}). ${newer(sdk)}`,
