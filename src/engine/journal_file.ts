@@ -16,11 +16,10 @@ import { JournalCorruptError, SchemaTooNewError, UnknownRunError } from "../base
 import { sha256 } from "../base/sha256.ts";
 import { SDK_VERSION } from "../base/version.ts";
 import type { JournalRecord } from "../workflow/journal.ts";
-import { decodeRecord } from "../workflow/record_text.ts";
 import { messageProblem } from "./answers.ts";
 import { recordProblem } from "./journal_file_check.ts";
 import type { Message, Storage } from "./ports.ts";
-import { verifyRecord } from "./read_journal.ts";
+import { readRecord, verifyRecord } from "./read_journal.ts";
 import { readableHeader } from "./run_header.ts";
 
 /** Version of the file's form. Records have versions of their own, in the run's header. */
@@ -110,7 +109,7 @@ export async function* exportLines(
     let part = "";
     for (const stored of page) {
       check = verifyRecord(runId, stored, seq, check);
-      const record = readable(runId, stored.text, seq);
+      const record = readRecord(runId, stored);
       part += writer.record(record);
       if (record.t === "settled" && record.inbox !== undefined) taken.add(record.inbox);
       seq++;
@@ -133,18 +132,6 @@ export function exportRecords(records: readonly JournalRecord[], messages: reado
   let text = "";
   for (const record of records) text += writer.record(record);
   return text + writer.end(messages);
-}
-
-function readable(runId: string, text: string, seq: number): JournalRecord {
-  try {
-    return decodeRecord(text, seq);
-  } catch (cause) {
-    throw new JournalCorruptError(
-      `Journal of run "${runId}" is damaged at record ${seq}: it cannot be read: ${(cause as Error).message}`,
-      { runId, seq },
-      { cause },
-    );
-  }
 }
 
 interface Writer {

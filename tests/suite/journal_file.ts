@@ -552,6 +552,32 @@ for (const [what, change, text] of TAMPERED) {
   });
 }
 
+test("a stored record of a kind that this version does not know stops that run alone: a newer version wrote it", async () => {
+  const { storage } = await recorded(asking);
+  // With the check value that a newer version would have given it.
+  const text = '["!",1]';
+  const known = importRun(await exportRun(storage.visit(), "r1"));
+  const check = await checkAfter(known, text);
+  const altered = tampered(storage, "r1", (r) => [...r, { seq: r.length, text, check }]);
+  const what = 'Cannot read record 3 of run "r1"';
+  await assertRejects(() => exportRun(altered, "r1"), "SCHEMA_TOO_NEW", what);
+  await withEngine({ workflows: { main: asking }, storage: altered }, async ({ engine, host }) => {
+    await host.advance(601_000);
+    const error = await assertRejects(async () => (await engine.run("r1")).result(), "SCHEMA_TOO_NEW", what);
+    assertIncludes(error.message, "Use the version that wrote it, or a newer one");
+  });
+});
+
+/** The check value of a text as the next record: what the error of a wrong one says is expected. */
+async function checkAfter(file: JournalFile, text: string): Promise<string> {
+  const probe = createMemoryStorage();
+  await probe.own({ name: "probe" });
+  await storeRun(probe, file);
+  const altered = tampered(probe, file.run, (r) => [...r, { seq: r.length, text, check: "0".repeat(16) }]);
+  const error = await assertRejects(() => exportRun(altered, file.run), "JOURNAL_CORRUPT");
+  return /expected ([0-9a-f]{16})/.exec(error.message)?.[1] ?? "";
+}
+
 test("a journal of another workflow stops that run alone, and says what was recorded and what is asked", async () => {
   const { text } = await recorded(asking);
   await withEngine({ workflows: { main: three } }, async ({ engine, host, events }) => {
