@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { useClusterHost } from "./cluster_host.ts";
+import { runV1Task } from "./v1_task.ts";
 import type { WorkerContext, WorkerGlobals } from "./worker_globals.ts";
 import { runWorkerRound } from "./worker_round.ts";
 
@@ -28,12 +30,9 @@ export class WorkflowCtx implements WorkerContext {
   readonly _executingKey: string | null;
   /** Builds the context of a checkpoint. */
   constructor(checkpoint: WorkerCheckpoint = {}) {
+    useClusterHost(() => Promise.resolve({ runWorkerRound, runV1Task }));
     this.completed = checkpoint.completed_steps ?? {};
     this._executingKey = checkpoint._executing_key ?? null;
-  }
-  /** Runs a workflow's body for one round. */
-  _runRound(body: (...args: never[]) => unknown, args: readonly unknown[]): Promise<unknown> {
-    return runWorkerRound(this, body, args);
   }
   /** Calls that the body left pending; none. */
   _flushPending(): readonly never[] {

@@ -107,10 +107,14 @@ const CALLS = {
   approval: object({ timeoutMs: number }, { form: anything, options: anything }),
   event: object({ name: text }, { timeoutMs: number }),
   child: object({ workflow: text, args: encoded, runId: text }),
-  undo: object({ of: text }),
+  undo: object({ of: text, base: text, attempt: count }, { retry }),
 } satisfies Readonly<Record<Call["kind"], Check>>;
 
-const fp = object({ kind: oneOf(...Object.keys(CALLS)), name: text, digest: text }, { args: text, site: text });
+const fp = object({ kind: oneOf(...Object.keys(CALLS)), name: text, digest: text }, {
+  args: text,
+  site: text,
+  code: text,
+});
 
 const header = object({
   id: text,
@@ -127,6 +131,7 @@ const header = object({
   parent: object({ run: text, key: text }),
   root: text,
   chain: object({ first: text, n: count }),
+  forkedFrom: object({ run: text, key: text }),
 });
 
 const RECORDS = {
@@ -136,6 +141,9 @@ const RECORDS = {
   marker: object({ name: text, after: count, value: anything }),
   abandoned: object({ key: text, after: count, why: text }),
   undoable: object({ key: text, after: count }),
+  refused: object({ key: text, inbox: text, reason: text }),
+  dropped: object({ after: count }),
+  reopened: object({ after: count }),
   cancelling: object({ after: count, reason: text, graceUntil: number }, { deadline: flag }),
   closed: object({ status: oneOf("completed", "failed", "cancelled", "continued") }, { outcome, next: text }),
 } satisfies Readonly<Record<RecordBody["t"], Check>>;
