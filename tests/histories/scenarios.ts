@@ -23,7 +23,9 @@ export interface Scenario {
   readonly during?: (bench: Bench, run: RunHandle) => unknown;
   /** The file is written after `during`, while the run has not ended. What then makes it end, and the result. */
   readonly unfinished?: { readonly finish?: (bench: Bench, run: RunHandle) => unknown; readonly result: Json };
-  /** Kinds of records, or of calls, that the file must have: what this scenario is for. */
+  /** Its result depends on when it is run: cut off before the time was recorded, it comes to another. */
+  readonly readsClock?: boolean;
+  /** Kinds of records, or of calls (written ahead or settled), that the file must have: what this scenario is for. */
   readonly holds: readonly (JournalRecord["t"] | `call ${string}`)[];
 }
 
@@ -106,4 +108,11 @@ export const scenarios: Readonly<Partial<Record<keyof typeof workflows, Scenario
     holds: ["call task"],
   },
   same_name_in_branches: { holds: ["settled"] },
+  markers: { readsClock: true, holds: ["marker"] },
+  race_of_branches: { holds: ["abandoned", "call sleep", "call approval"] },
+  with_timeout: { holds: ["abandoned", "call sleep"] },
+  undone: { holds: ["call undo"] },
+  saga_caught: { holds: ["call undo"] },
+  step_retries: { holds: ["call sleep"] },
+  failures_collected: { holds: ["settled"] },
 };

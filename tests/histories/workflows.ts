@@ -5,13 +5,22 @@
  * @module
  */
 import {
+  NonRetryableError,
+  now,
   parallel,
+  patched,
+  race,
+  random,
+  RetryAfterError,
+  saga,
   sleep,
   step,
   task,
   taskInfo,
   taskScript,
+  uuid,
   waitForApproval,
+  withTimeout,
   workflow,
 } from "@windkit/windmill-client/workflow";
 
@@ -207,5 +216,99 @@ export const workflows = {
       return await step("work", () => n);
     };
     return await Promise.all([branch(0), branch(1), branch(2)]);
+  }),
+
+  markers: workflow(async () => {
+    const drawn = [random(), uuid(), random()];
+    const began = now();
+    await step("work", () => 1);
+    await sleep(10);
+    const way = patched("new way") ? await step("new", () => "new") : await step("old", () => "old");
+    const again = patched("new way");
+    return [drawn, uuid(), now() - began, way, again];
+  }),
+
+  race_of_branches: workflow(async () => {
+    const first = await race({
+      slow: async () => {
+        await sleep(60);
+        return await step("never", () => 1);
+      },
+      fast: async () => {
+        await sleep(1);
+        return await step("quick", () => "fast");
+      },
+      approval: async () => await waitForApproval({ timeout: 3600 }),
+    });
+    await sleep(120);
+    return [first, await race([() => sleep(3), () => step("at once", () => 2)])];
+  }),
+
+  with_timeout: workflow(async () => {
+    const inTime = await withTimeout(10, async () => {
+      await sleep(5);
+      return await step("in time", () => 1);
+    });
+    const late = await withTimeout(10, async () => {
+      await sleep(50);
+      return 2;
+    }, { onTimeout: "late" });
+    const error = await withTimeout(0.5, () => sleep(50)).then(() => "", (e: Error) => e.name);
+    await sleep(100);
+    return [inTime, late, error];
+  }),
+
+  undone: workflow(async () => {
+    const book = task("book", (seat: string) => ({ seat }), {
+      undo: ({ seat }, asked) => seat === asked ? null : Promise.reject(failing("Error", "another seat")),
+    });
+    await step("flight", () => "F1", { undo: (id) => id });
+    await book("3A");
+    await step("plain", () => 1);
+    await step("hotel", () => "H1", {
+      undo: () => {
+        if (taskInfo().attempt < 3) throw failing("FlakyError", `undo ${taskInfo().attempt} failed`);
+      },
+    });
+    await step("car", () => {
+      throw failing("NoCar", "no car left");
+    });
+  }),
+
+  saga_caught: workflow(async () => {
+    const kept = await step("kept", () => "kept", { undo: (id) => id });
+    const message = await saga(async () => {
+      await step("inner", () => "inner", { undo: (id) => id });
+      throw failing("Error", "given up");
+    }).then(() => "", (error: Error) => error.message);
+    return [kept, message, await step("after", () => "after")];
+  }),
+
+  step_retries: workflow(async () => {
+    const flakyStep = await step("flaky", () => {
+      const { attempt } = taskInfo();
+      if (attempt < 3) throw failing("FlakyError", `attempt ${attempt} failed`);
+      return attempt;
+    }, { retry: { attempts: 4, delay: 2 } });
+    const polite = await step("polite", () => {
+      const { attempt } = taskInfo();
+      if (attempt < 2) throw new RetryAfterError("later", 30);
+      return attempt;
+    }, { retry: { attempts: 2, delay: 1 } });
+    const never = await step("never", () => {
+      const error = new NonRetryableError("never again");
+      error.stack = "NonRetryableError: never again\n    at workflows.ts";
+      throw error;
+    }, { retry: { attempts: 2 } }).then(() => "", (e: Error) => e.message);
+    return [flakyStep, polite, never];
+  }),
+
+  failures_collected: workflow(async () => {
+    const results = await parallel([1, 2, 3], (n) =>
+      step(`item ${n}`, () => {
+        if (n === 2) throw failing("Error", "two is bad");
+        return n;
+      }), { onError: "collect" });
+    return results.map(({ status }) => status);
   }),
 };
