@@ -1,0 +1,345 @@
+/**
+ * The parts of the local server, and what each asks of the others. Every route file takes a `ServerContext` and gives a Hono app
+ * that `app.ts` mounts under `/api`.
+ *
+ * @module
+ */
+import type { JobError, JobOutcome, Runner } from "../runner/ports.ts";
+import type { Json } from "../workflow/journal.ts";
+
+/** What every route may use. */
+export interface ServerContext {
+  /** Id of the one workspace, of `wmill.yaml` or the folder's name. */
+  readonly workspace: string;
+  /** Address under which people reach the server, `http://127.0.0.1:8000`: for links. */
+  readonly baseUrl: string;
+  /** Milliseconds since 1970. */
+  now(): number;
+  readonly folder: Folder;
+  readonly jobs: Jobs;
+  readonly secrets: Secrets;
+  readonly identity: Identity;
+  readonly objects: Objects;
+  readonly database: Database;
+}
+
+/** The data folder's own tables: `<data>/server.sqlite`. Statements are kept; all calls are synchronous. */
+export interface Database {
+  /** Runs a statement that gives no rows. */
+  run(sql: string, ...values: readonly (string | number | bigint | null | Uint8Array)[]): { readonly changes: number };
+  /** First row; undefined when there is none. */
+  get<T>(sql: string, ...values: readonly (string | number | bigint | null | Uint8Array)[]): T | undefined;
+  /** All rows. */
+  all<T>(sql: string, ...values: readonly (string | number | bigint | null | Uint8Array)[]): readonly T[];
+  /** All or nothing: rolled back when `fn` throws. */
+  transaction<T>(fn: () => T): T;
+}
+
+// --- The folder: what `wmill sync pull` made ---
+
+/** One version of a script. */
+export interface Script {
+  readonly path: string;
+  /** 16 hex digits: of the content and the metadata. */
+  readonly hash: string;
+  readonly content: string;
+  readonly language: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly schema: Json;
+  readonly lock?: string;
+  readonly tag?: string;
+  readonly timeoutS?: number;
+  readonly cacheTtlS?: number;
+  readonly concurrentLimit?: number;
+  readonly concurrencyWindowS?: number;
+  readonly concurrencyKey?: string;
+  readonly priority?: number;
+  /** `preprocessor` is exported. */
+  readonly hasPreprocessor: boolean;
+  /** `wac` when the worker would take it for a workflow (wac-protocol 1.1). */
+  readonly autoKind?: string;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  readonly extra: Readonly<Record<string, Json>>;
+}
+
+/** A variable as it is listed. */
+export interface Variable {
+  readonly path: string;
+  /** Plain text; null for a secret that was not asked for. */
+  readonly value: string | null;
+  readonly isSecret: boolean;
+  readonly description: string;
+}
+
+/** A resource. */
+export interface Resource {
+  readonly path: string;
+  readonly value: Json;
+  readonly resourceType: string;
+  readonly description: string;
+}
+
+/** A resource type. */
+export interface ResourceType {
+  readonly name: string;
+  readonly schema: Json;
+  readonly description: string;
+  readonly formatExtension?: string;
+}
+
+/** Something in the folder that cannot be used; the rest of it can. */
+export interface FolderProblem {
+  /** File, relative to the folder. */
+  readonly file: string;
+  /** What is wrong with it, with line and column where they are known. */
+  readonly message: string;
+}
+
+/** The synced folder, read and written. Never touches a path outside it, links included. */
+export interface Folder {
+  /** Newest version of a script. */
+  script(path: string): Script | undefined;
+  /** Any version that was ever live while the server ran, or that a stored job has run. */
+  scriptByHash(hash: string): Script | undefined;
+  scripts(): readonly Script[];
+  /** Writes a new version (file and metadata). Throws when the path leaves the folder. */
+  writeScript(script: Pick<Script, "path" | "content" | "language"> & Partial<Script>): Script;
+  /** `secret`: with the decrypted value. */
+  variable(path: string, secret: boolean): Variable | undefined;
+  variables(): readonly Variable[];
+  writeVariable(variable: Variable): void;
+  deleteVariable(path: string): boolean;
+  resource(path: string): Resource | undefined;
+  resources(): readonly Resource[];
+  writeResource(resource: Resource): void;
+  deleteResource(path: string): boolean;
+  resourceType(name: string): ResourceType | undefined;
+  resourceTypes(): readonly ResourceType[];
+  writeResourceType(type: ResourceType): void;
+  /** A value with its `$var:` and `$res:` texts resolved, at any depth. Throws for a reference that leads nowhere, or in a circle. */
+  interpolate(value: Json, context?: Readonly<Record<string, string>>): Json;
+  /** What cannot be used now. */
+  readonly problems: readonly FolderProblem[];
+  /** Calls back when something was changed on disk: what changed, relative to the folder. */
+  watch(onChange: (files: readonly string[]) => void): Disposable;
+}
+
+// --- Secrets and people ---
+
+/** Encryption at rest, and redaction. */
+export interface Secrets {
+  /** AES-GCM with the key file's key; base64 of nonce and text. */
+  encrypt(text: string): string;
+  /** Throws when the text was changed, or the key is another. */
+  decrypt(text: string): string;
+  /** Remembers a value that must not be seen. Short ones (under 4 characters) are not: they would hide half of a log. */
+  remember(value: string): void;
+  /** The text with remembered values replaced by `***`. */
+  redact(text: string): string;
+  /** Key for signatures, hex: resume links, signed objects. */
+  readonly signingKey: Uint8Array;
+}
+
+/** Who asks. */
+export interface Caller {
+  readonly username: string;
+  readonly email: string;
+  readonly isAdmin: boolean;
+  /** A job's token: only that job's own affairs, and what its scripts may do. */
+  readonly job?: string;
+  /** Scopes of the token; absent: all. */
+  readonly scopes?: readonly string[];
+}
+
+/** Tokens and people. */
+export interface Identity {
+  /** Who a bearer token (or the page's cookie) belongs to; undefined when it is unknown or has expired. */
+  callerOf(token: string): Caller | undefined;
+  /** The person who runs the server. */
+  readonly owner: Caller;
+  /** A short-lived token of one job. It ends with the job. */
+  issueJobToken(job: string): string;
+  endJobToken(job: string): void;
+  /** Tokens that people make: `POST /users/tokens/create`. Stored as hashes. */
+  createToken(
+    caller: Caller,
+    options: { readonly label?: string; readonly expiresAt?: number; readonly scopes?: readonly string[] },
+  ): string;
+}
+
+// --- Objects ---
+
+/** Where S3 objects are kept: files by default, a real S3 by configuration. Streams both ways, at constant memory. */
+export interface Objects {
+  read(
+    storage: string | undefined,
+    key: string,
+    range?: { readonly start: number; readonly end?: number },
+  ): Promise<ObjectData | undefined>;
+  write(storage: string | undefined, key: string, body: ReadableStream<Uint8Array>, meta: ObjectMeta): Promise<void>;
+  remove(storage: string | undefined, key: string): Promise<boolean>;
+  list(
+    storage: string | undefined,
+    prefix: string,
+    marker: string | undefined,
+    limit: number,
+  ): Promise<{ readonly keys: readonly string[]; readonly next?: string }>;
+  stat(storage: string | undefined, key: string): Promise<Omit<ObjectData, "body"> | undefined>;
+}
+
+/** What is kept beside an object. */
+export interface ObjectMeta {
+  readonly contentType?: string;
+  readonly contentDisposition?: string;
+}
+
+/** An object that is read. */
+export interface ObjectData extends ObjectMeta {
+  readonly body: ReadableStream<Uint8Array>;
+  /** Length of the whole object, in bytes. */
+  readonly size: number;
+  readonly etag: string;
+  readonly lastModified: number;
+}
+
+// --- Jobs ---
+
+/** Kinds of jobs, in Windmill's names. */
+export type JobKind = "script" | "preview" | "flow" | "identity";
+
+/** How a job is asked for. */
+export interface JobRequest {
+  /** Chosen by the caller: starting twice is starting once. */
+  readonly id?: string;
+  readonly kind: JobKind;
+  readonly path?: string;
+  readonly hash?: string;
+  /** Code of a preview. */
+  readonly content?: string;
+  readonly language: string;
+  readonly args: Readonly<Record<string, Json>>;
+  readonly caller: Caller;
+  readonly parent?: string;
+  readonly root?: string;
+  readonly tag?: string;
+  readonly timeoutS?: number;
+  readonly priority?: number;
+  readonly cacheTtlS?: number;
+  readonly concurrentLimit?: number;
+  readonly concurrencyKey?: string;
+  readonly concurrencyWindowS?: number;
+  /** Milliseconds since 1970. */
+  readonly scheduledFor?: number;
+  readonly entrypoint?: string;
+  /** The event of a trigger or webhook, for the preprocessor; absent: no preprocessor runs. */
+  readonly preprocess?: boolean;
+  readonly invisibleToOwner?: boolean;
+  /** A workflow's round state, for children and parents. */
+  readonly checkpoint?: Json;
+}
+
+/** A job as it is stored. */
+export interface Job {
+  readonly id: string;
+  readonly kind: JobKind;
+  readonly path?: string;
+  readonly hash?: string;
+  readonly language: string;
+  readonly args: Readonly<Record<string, Json>>;
+  readonly createdBy: string;
+  readonly createdAt: number;
+  readonly startedAt?: number;
+  readonly scheduledFor: number;
+  readonly parent?: string;
+  readonly root?: string;
+  readonly tag: string;
+  readonly priority?: number;
+  /** A process of it runs now. */
+  readonly running: boolean;
+  /** It waits for something outside: approval, sleep, children. */
+  readonly suspended: boolean;
+  readonly canceled: boolean;
+  readonly canceledBy?: string;
+  readonly canceledReason?: string;
+  readonly completedAt?: number;
+  readonly success?: boolean;
+  readonly result?: Json;
+  readonly durationMs?: number;
+  readonly memPeakBytes?: number;
+  readonly progress?: number;
+  /** wac-protocol 2.4: timeline and checkpoint. */
+  readonly workflowAsCodeStatus?: Json;
+}
+
+/** What happens to a job, for who watches it. Told within 5 ms of the commit that caused it. */
+export type JobEvent =
+  | { readonly event: "started" | "suspended" | "resumed" }
+  | { readonly event: "log"; readonly text: string; readonly offset: number }
+  | { readonly event: "stream"; readonly text: string; readonly offset: number }
+  | { readonly event: "progress"; readonly percent: number }
+  | { readonly event: "status"; readonly status: Json }
+  | { readonly event: "completed"; readonly success: boolean };
+
+/** Which jobs to list. */
+export interface JobQuery {
+  readonly running?: boolean;
+  readonly completed?: boolean;
+  readonly success?: boolean;
+  readonly suspended?: boolean;
+  readonly scriptPathExact?: string;
+  readonly scriptPathStart?: string;
+  readonly scriptHash?: string;
+  readonly createdBy?: string;
+  readonly tag?: string;
+  readonly parent?: string;
+  readonly kinds?: readonly JobKind[];
+  readonly createdBefore?: number;
+  readonly createdAfter?: number;
+  readonly hasNullParent?: boolean;
+  readonly orderDesc?: boolean;
+  readonly offset: number;
+  readonly limit: number;
+}
+
+/** The job table and what works it off. */
+export interface Jobs extends AsyncDisposable {
+  /** Records a job and, when there is room, begins it. Durable when it resolves. */
+  start(request: JobRequest): Promise<Job>;
+  get(id: string): Job | undefined;
+  list(query: JobQuery): readonly Job[];
+  count(query: JobQuery): number;
+  /** The log from an offset in characters; a job's log is bounded, and says so where it was cut. */
+  log(id: string, offset?: number): string;
+  /** The streamed result from an offset in characters. */
+  stream(id: string, offset?: number): string;
+  /** Ends a job and its children. False when it has ended. */
+  cancel(id: string, by: string, reason: string, force?: boolean): Promise<boolean>;
+  /** Resolves when the job has ended; rejects with the signal's reason. */
+  wait(id: string, signal?: AbortSignal): Promise<Job>;
+  watch(id: string, onEvent: (event: JobEvent) => void): Disposable;
+  /** Any job: for pages. */
+  watchAll(onChange: (job: string) => void): Disposable;
+  setProgress(id: string, percent: number): void;
+  /** `workflow_as_code_status`, as the protocol's writers change it. */
+  updateStatus(id: string, change: (status: Json) => Json): void;
+  /** State of a flow's user, by key. */
+  flowUserState(id: string, key: string): Json | undefined;
+  setFlowUserState(id: string, key: string, value: Json): void;
+  /** Says that a suspended job may go on, or ended: used by the workflow jobs. */
+  readonly hooks: JobHooks;
+}
+
+/** How workflow jobs (`workflow_jobs.ts`) hang into the job table: each gives undefined for a job that is none of its own. */
+export interface JobHooks {
+  /** Runs a job in place of a plain runner. */
+  run?: (job: Job, runner: Runner) => Promise<JobOutcome | "suspended"> | undefined;
+  /** A job has ended. */
+  ended?: (job: Job, outcome: JobOutcome) => void;
+}
+
+/** The error body of Windmill for a failed job. */
+export interface FailedResult {
+  readonly error: JobError;
+}
