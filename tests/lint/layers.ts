@@ -66,7 +66,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   durable_object: { layers: ["base", "engine", "storage"] },
   handlers: { layers: ["base", "wire", "http", "sdk"] },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
-  server: { layers: ["base", "wire", "engine", "storage", "runner", "ui"] },
+  // It runs on Deno and Node only, and reads files and keys synchronously: loading `node:` modules lazily would gain nothing there.
+  server: {
+    layers: ["base", "platform", "wire", "engine", "storage", "runner", "ui"],
+    typesOf: ["workflow"],
+    node: true,
+    packages: ["hono", "yaml"],
+  },
   ui: { layers: ["base", "wire"] },
   cli: { layers: sources, node: true },
   testing: { layers: ["base", "wire", "http", "sdk", "workflow", "engine", "storage"] },
