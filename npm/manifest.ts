@@ -46,8 +46,8 @@ export const BIN_PATH = "src/cli/main.js";
 export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {
   // Reads workflow files for \`windkit check\`.
   "@babel/parser": "^7.26.0 || ^8.0.0",
-  // Serves the local server's endpoints.
-  "hono": "^4.9.0",
+  // Routes of the local server.
+  "hono": "^4.6.0",
   // Reads and writes the files of a synced folder.
   "yaml": "^2.6.0",
 };

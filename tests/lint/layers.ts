@@ -66,8 +66,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   durable_object: { layers: ["base", "engine", "storage"] },
   handlers: { layers: ["base", "wire", "http", "sdk"] },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
-  // It runs on Deno and Node only, and reads files and keys synchronously: loading `node:` modules lazily would gain nothing there.
   server: {
+    // Files of the data folder, random tokens.
     layers: ["base", "platform", "wire", "engine", "storage", "runner", "ui"],
     typesOf: ["workflow"],
     node: true,
