@@ -44,6 +44,17 @@ export interface Kept {
   writeVersion(script: Script): void;
 }
 
+const STEPS: readonly (readonly string[])[] = [[
+  `CREATE TABLE kept_secrets(
+    path TEXT PRIMARY KEY, value TEXT NOT NULL, description TEXT NOT NULL, over_digest TEXT) WITHOUT ROWID`,
+  `CREATE TABLE kept_resources(
+    path TEXT PRIMARY KEY, value TEXT NOT NULL, resource_type TEXT NOT NULL, description TEXT NOT NULL,
+    edited_at INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE script_versions(
+    seq INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, path TEXT NOT NULL, script TEXT NOT NULL)`,
+  "CREATE INDEX script_versions_path ON script_versions(path, seq)",
+]];
+
 interface SecretRow {
   readonly path: string;
   readonly value: string;
@@ -68,14 +79,7 @@ interface ResourceRow {
  * @returns what is kept
  */
 export function openKept(database: Database, secrets: Secrets, now: () => number): Kept {
-  database.run(`CREATE TABLE IF NOT EXISTS kept_secrets (
-    path TEXT PRIMARY KEY, value TEXT NOT NULL, description TEXT NOT NULL, over_digest TEXT) WITHOUT ROWID`);
-  database.run(`CREATE TABLE IF NOT EXISTS kept_resources (
-    path TEXT PRIMARY KEY, value TEXT NOT NULL, resource_type TEXT NOT NULL, description TEXT NOT NULL,
-    edited_at INTEGER NOT NULL) WITHOUT ROWID`);
-  database.run(`CREATE TABLE IF NOT EXISTS script_versions (
-    hash TEXT PRIMARY KEY, path TEXT NOT NULL, script TEXT NOT NULL, stored_at INTEGER NOT NULL)`);
-  database.run("CREATE INDEX IF NOT EXISTS script_versions_path ON script_versions (path, stored_at)");
+  database.migrate("folder", STEPS);
   /** Versions that are known to be stored. */
   const stored = new Set<string>();
 
@@ -122,17 +126,16 @@ export function openKept(database: Database, secrets: Secrets, now: () => number
     },
     versions: (path) =>
       database.all<{ readonly script: string }>(
-        "SELECT script FROM script_versions WHERE path = ? ORDER BY stored_at DESC, rowid DESC",
+        "SELECT script FROM script_versions WHERE path = ? ORDER BY seq DESC",
         path,
       ).map(({ script }) => JSON.parse(script) as Script),
     writeVersion(script) {
       if (stored.has(script.hash)) return;
       database.run(
-        "INSERT INTO script_versions (hash, path, script, stored_at) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
+        "INSERT INTO script_versions (hash, path, script) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING",
         script.hash,
         script.path,
         JSON.stringify(script),
-        now(),
       );
       stored.add(script.hash);
     },
