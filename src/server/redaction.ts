@@ -53,7 +53,7 @@ export function createRedactor(): Redactor {
       // A key of many lines is printed line by line.
       if (!value.includes("\n")) return;
       for (const line of value.split("\n").map((one) => one.trim())) {
-        if (line.length >= LEAST_ENCODED) for (const form of formsOf(line)) add(form);
+        if (line.length >= LEAST_ENCODED) { for (const form of formsOf(line)) add(form); }
       }
     },
     redact(text) {

@@ -74,7 +74,9 @@ export function openDisk(path: string): Disk {
   /** The absolute path, when every folder on the way is a real one below the root. */
   function within(file: string): string {
     const parts = file.split("/");
-    if (parts.some((part) => part === "" || part === "." || part === ".." || part.includes("\0") || part.includes("\\"))) {
+    if (
+      parts.some((part) => part === "" || part === "." || part === ".." || part.includes("\0") || part.includes("\\"))
+    ) {
       throw new RangeError(`"${file}" is no path below the folder`);
     }
     let at = root;
@@ -82,7 +84,9 @@ export function openDisk(path: string): Disk {
       at = join(at, part);
       const found = lstatSync(at, { throwIfNoEntry: false });
       if (found === undefined) break;
-      if (!found.isDirectory()) throw new RangeError(`"${file}" leads through "${part}", which is no folder of its own`);
+      if (!found.isDirectory()) {
+        throw new RangeError(`"${file}" leads through "${part}", which is no folder of its own`);
+      }
     }
     return join(root, ...parts);
   }

@@ -92,7 +92,9 @@ export async function loadDocuments(): Promise<Documents> {
       for (const [name, value] of Object.entries(fields)) {
         if (value === undefined) document.delete(name);
         // What is the same keeps its form: quotes, comments, block or flow.
-        else if (!sameJson(before[name], value)) document.set(name, document.createNode(value, { aliasDuplicateObjects: false }));
+        else if (!sameJson(before[name], value)) {
+          document.set(name, document.createNode(value, { aliasDuplicateObjects: false }));
+        }
       }
       return document.toString({ singleQuote: true, lineWidth: 0 });
     },

@@ -9,7 +9,7 @@
  */
 import { basename, relative, resolve, sep } from "node:path";
 import type { Json } from "../../workflow/journal.ts";
-import { badRequest, notFound } from "../api_error.ts";
+import { badRequest, notFound } from "../refusal.ts";
 import type { Database, Folder, FolderProblem, Script, Secrets } from "../ports.ts";
 import { type FoundFile, messageOf, openDisk } from "./disk.ts";
 import { loadDocuments } from "./documents.ts";
@@ -80,7 +80,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     scan = scanFolder(scanOptions);
     for (const path of loaded.keys()) if (!scan.scripts.has(path)) forget(path);
     const changed = changedFiles(before.marks, scan.marks);
-    if (changed.length > 0) for (const tell of watchers) tell(changed);
+    if (changed.length > 0) { for (const tell of watchers) tell(changed); }
     return changed;
   }
 
@@ -172,7 +172,8 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     },
     scriptByHash(hash) {
       for (const { script } of loaded.values()) if (script?.hash === hash) return script;
-      return kept.version(hash) ?? [...scan.scripts.keys()].map((path) => load(path)?.script).find((one) => one?.hash === hash);
+      return kept.version(hash) ??
+        [...scan.scripts.keys()].map((path) => load(path)?.script).find((one) => one?.hash === hash);
     },
     scripts: () => [...scan.scripts.keys()].sort().flatMap((path) => load(path)?.script ?? []),
     scriptVersions(path) {

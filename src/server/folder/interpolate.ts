@@ -7,7 +7,7 @@
  * @module
  */
 import type { Json } from "../../workflow/journal.ts";
-import { badRequest, internal } from "../api_error.ts";
+import { badRequest, Refusal } from "../refusal.ts";
 
 /** Where references lead. */
 export interface References {
@@ -29,7 +29,7 @@ const MAX_DEPTH = 500;
  * @param value what may hold references
  * @param references where they lead
  * @returns the value without them
- * @throws ApiError for a reference that leads nowhere or in a circle
+ * @throws Refusal for a reference that leads nowhere or in a circle
  */
 export function interpolate(value: Json, references: References): Json {
   const { context } = references;
@@ -41,7 +41,7 @@ export function interpolate(value: Json, references: References): Json {
     if (value.startsWith("$var:")) return references.variable(value.slice(5));
     if (value.startsWith("$res:")) {
       const path = value.slice(5);
-      if (!path.includes("/")) throw internal(`Invalid resource path: ${path}`);
+      if (!path.includes("/")) throw new Refusal(500, `Internal: Invalid resource path: ${path}`);
       if (open.includes(path)) {
         const circle = [...open.slice(open.indexOf(path)), path].map((one) => `$res:${one}`).join(" -> ");
         throw badRequest(`resources refer to each other in a circle: ${circle}`);

@@ -117,7 +117,9 @@ export function endingOf(language: string, defaultTs: DefaultTs): string {
   const asked = language === "bunnative" ? "bun" : language;
   if (asked === defaultTs) return ".ts";
   const found = LANGUAGES.find(([, one]) => one === asked);
-  if (found === undefined) throw new RangeError(`A script cannot be in the language "${language}": no file is named so`);
+  if (found === undefined) {
+    throw new RangeError(`A script cannot be in the language "${language}": no file is named so`);
+  }
   return found[0];
 }
 

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Json } from "../../workflow/journal.ts";
-import { internal } from "../api_error.ts";
+import { Refusal } from "../refusal.ts";
 import type { FolderProblem, Resource, ResourceType, Secrets, Variable } from "../ports.ts";
 import { type Disk, type FoundFile, messageOf } from "./disk.ts";
 import { type Documents, isRecord, type JsonRecord } from "./documents.ts";
@@ -102,9 +102,12 @@ export function openRecords(access: RecordAccess): Records {
     const key = encryptionKey === undefined ? undefined : keyText(encryptionKey);
     const plain = key === undefined ? undefined : openWithWorkspaceKey(value, key);
     if (plain !== undefined) return plain;
-    throw internal(
-      `The variable ${path} is encrypted with the key of the workspace that it was pulled from, ` +
-        `${key === undefined ? "which is not in the folder" : "which is another than the folder's"}: set its value here, ` +
+    throw new Refusal(
+      500,
+      `Internal: The variable ${path} is encrypted with the key of the workspace that it was pulled from, ` +
+        `${
+          key === undefined ? "which is not in the folder" : "which is another than the folder's"
+        }: set its value here, ` +
         "or pull it with --plain-secrets and set plainSecrets in wmill.yaml",
     );
   }
@@ -112,7 +115,11 @@ export function openRecords(access: RecordAccess): Records {
   function keyText(file: FoundFile): string | undefined {
     try {
       const value = documents.read(file.file, disk.read(file.file, MAX_RECORD_BYTES));
-      return typeof value === "string" ? value : isRecord(value) && typeof value.key === "string" ? value.key : undefined;
+      return typeof value === "string"
+        ? value
+        : isRecord(value) && typeof value.key === "string"
+        ? value.key
+        : undefined;
     } catch (error) {
       void error;
       return undefined;
@@ -140,7 +147,11 @@ export function openRecords(access: RecordAccess): Records {
       if (found === undefined || found.over !== undefined) return undefined;
       return { path, value: secret ? shown(found.value) : null, isSecret: true, description: found.description };
     }
-    const value = typeof record.value === "string" ? record.value : record.value === undefined ? "" : JSON.stringify(record.value);
+    const value = typeof record.value === "string"
+      ? record.value
+      : record.value === undefined
+      ? ""
+      : JSON.stringify(record.value);
     const isSecret = record.is_secret === true;
     const description = typeof record.description === "string" ? record.description : "";
     if (!isSecret) return { path, value, isSecret, description };

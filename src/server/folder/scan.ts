@@ -79,7 +79,9 @@ export function scanFolder(options: ScanOptions): Scan {
     return name === undefined ? [] : [{ file, name }];
   });
   const records = (is: NamedFile["is"]): Map<string, FoundFile> => {
-    const byPath = group(named.filter(({ name }) => name.is === is).map(({ file, name }) => [name.path, file] as const));
+    const byPath = group(
+      named.filter(({ name }) => name.is === is).map(({ file, name }) => [name.path, file] as const),
+    );
     const single = new Map<string, FoundFile>();
     for (const [path, files] of byPath) {
       const [file] = files;
@@ -91,7 +93,9 @@ export function scanFolder(options: ScanOptions): Scan {
   const withSpecific = (is: "variable" | "resource"): Map<string, FoundFile> => {
     const plain = records(is);
     for (const { file, name } of named) {
-      if ("workspace" in name && name.is === `specific ${is}` && name.workspace === specific) plain.set(name.path, file);
+      if ("workspace" in name && name.is === `specific ${is}` && name.workspace === specific) {
+        plain.set(name.path, file);
+      }
     }
     return plain;
   };
@@ -99,7 +103,9 @@ export function scanFolder(options: ScanOptions): Scan {
   const metadata = records("metadata");
   const locks = records("lock");
   const scripts = new Map<string, ScriptFiles>();
-  const contents = group(named.flatMap(({ file, name }) => name.is === "script" ? [[name.path, { file, name }] as const] : []));
+  const contents = group(
+    named.flatMap(({ file, name }) => name.is === "script" ? [[name.path, { file, name }] as const] : []),
+  );
   for (const [path, [one, ...others]] of contents) {
     if (one === undefined) continue;
     if (others.length > 0) {
@@ -116,7 +122,9 @@ export function scanFolder(options: ScanOptions): Scan {
     });
   }
   for (const [path, { file }] of metadata) {
-    if (!contents.has(path)) problems.push({ file, message: `It describes the script "${path}", of which there is no code` });
+    if (!contents.has(path)) {
+      problems.push({ file, message: `It describes the script "${path}", of which there is no code` });
+    }
   }
   const key = found.files.find(({ file }) => /^encryption_key\.(?:yaml|json)$/.test(file));
   return {
@@ -156,7 +164,9 @@ function caseClashes(files: readonly string[]): readonly FolderProblem[] {
   const clashes = group([...places].sort().map((place) => [place.toLowerCase(), place] as const));
   return [...clashes.values()].filter((same) => same.length > 1).map(([first = "", ...others]) => ({
     file: first,
-    message: `It differs from ${others.map((one) => `"${one}"`).join(", ")} only in case: macOS and Windows keep one of them`,
+    message: `It differs from ${
+      others.map((one) => `"${one}"`).join(", ")
+    } only in case: macOS and Windows keep one of them`,
   }));
 }
 
@@ -168,11 +178,19 @@ function readConfig(
   const file = files.find((one) => one.file === "wmill.yaml")?.file;
   if (file === undefined) return { defaultTs: "bun", plainSecrets: false };
   try {
-    const { defaultTs = "bun", plainSecrets, workspaces } = documents.readRecord(file, disk.read(file, MAX_RECORD_BYTES));
+    const { defaultTs = "bun", plainSecrets, workspaces } = documents.readRecord(
+      file,
+      disk.read(file, MAX_RECORD_BYTES),
+    );
     if (defaultTs !== "bun" && defaultTs !== "deno") {
-      problems.push({ file, message: `"defaultTs" must be bun or deno, and is ${JSON.stringify(defaultTs)}: bun is used` });
+      problems.push({
+        file,
+        message: `"defaultTs" must be bun or deno, and is ${JSON.stringify(defaultTs)}: bun is used`,
+      });
     }
-    const bound = isRecord(workspaces) ? Object.entries(workspaces).filter(([name]) => name !== "commonSpecificItems") : [];
+    const bound = isRecord(workspaces)
+      ? Object.entries(workspaces).filter(([name]) => name !== "commonSpecificItems")
+      : [];
     const [only] = bound;
     const id = isRecord(only?.[1]) && typeof only[1].workspaceId === "string" ? only[1].workspaceId : only?.[0];
     return {
@@ -193,7 +211,10 @@ function readConfig(
  * @param after marks by name
  * @returns names, in order
  */
-export function changedFiles(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): readonly string[] {
+export function changedFiles(
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): readonly string[] {
   const names = new Set([...before.keys(), ...after.keys()]);
   return [...names].filter((name) => before.get(name) !== after.get(name)).sort();
 }

@@ -93,7 +93,9 @@ export function loadScript(access: ScriptAccess, path: string, files: ScriptFile
     const value = record[name];
     return typeof value === "string" && value !== "" ? [[field, value] as const] : [];
   });
-  const digest = createHash("sha256").update(JSON.stringify([path, language, content, text, lock ?? null])).digest("hex");
+  const digest = createHash("sha256").update(JSON.stringify([path, language, content, text, lock ?? null])).digest(
+    "hex",
+  );
   return {
     script: {
       path,
@@ -156,7 +158,8 @@ export function saveScript(
 ): void {
   const { disk, documents } = access;
   const { path, content, language, lock, extra = {} } = script;
-  const same = files !== undefined && (files.language === language || (language === "bunnative" && files.language === "bun"));
+  const same = files !== undefined &&
+    (files.language === language || (language === "bunnative" && files.language === "bun"));
   const contentFile = same ? files.content.file : `${path}${endingOf(language, defaultTs)}`;
   const recordFile = files?.metadata?.file ?? `${path}.script.yaml`;
   const lockFile = files?.lock?.file ?? `${path}.script.lock`;

@@ -153,7 +153,8 @@ function fieldOf(type: string, source: string, depth = 0): Field {
     if (texts.every((text) => typeof text === "string")) return { type: "string", enum: texts as readonly string[] };
     if (members.every((one) => one === "true" || one === "false")) return { type: "boolean" };
     const fields = members.map((one) => fieldOf(one, source, depth + 1));
-    return fields.every((one) => one.type === fields[0]?.type && one.format === undefined) && fields[0]?.type !== undefined
+    return fields.every((one) => one.type === fields[0]?.type && one.format === undefined) &&
+        fields[0]?.type !== undefined
       ? { type: fields[0].type }
       : {};
   }
@@ -270,7 +271,9 @@ function sqlField(type: string): Field {
   const name = type.toLowerCase().trim();
   const list = /^(.*)\[\]$/.exec(name);
   if (list !== null) return { type: "array", items: sqlField(list[1] ?? "text") };
-  if (/^(?:small|big)?int(?:eger|[248])?$|^(?:small|big)?serial$|^u?(?:tiny|huge)int$/.test(name)) return { type: "integer" };
+  if (/^(?:small|big)?int(?:eger|[248])?$|^(?:small|big)?serial$|^u?(?:tiny|huge)int$/.test(name)) {
+    return { type: "integer" };
+  }
   if (/^(?:real|double|double precision|float[48]?|numeric|decimal|money|oid)/.test(name)) return { type: "number" };
   if (/^bool/.test(name)) return { type: "boolean" };
   if (/^jsonb?$|^struct|^map/.test(name)) return { type: "object" };

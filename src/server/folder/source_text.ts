@@ -43,7 +43,9 @@ export function blank(source: string, keepTexts = false): string {
 /** Quotes stay, so that a text is still seen to be one. */
 function blanked(piece: string, comment: boolean): string {
   const inner = (text: string): string => text.replace(/[^\n]/g, " ");
-  return comment || piece.length < 2 ? inner(piece) : piece.charAt(0) + inner(piece.slice(1, -1)) + piece.charAt(piece.length - 1);
+  return comment || piece.length < 2
+    ? inner(piece)
+    : piece.charAt(0) + inner(piece.slice(1, -1)) + piece.charAt(piece.length - 1);
 }
 
 /** Where the comment, text or regular expression ends that begins here; `at` when none does. */
