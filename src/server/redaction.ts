@@ -2,8 +2,8 @@
  * Finds values in texts that must not be seen, in the forms that they take on their way: as they are, escaped for JSON, for an
  * address, in base 64 wherever they stand in the bytes, and in hex.
  *
- * One pass over the text whatever the number of values: two characters are looked up in a bitmap, and only where that has them,
- * four in a table.
+ * One pass over the text whatever the number of values: two characters are looked up in a bitmap, and only where that has them, the
+ * text is followed through a tree of all forms.
  *
  * @module
  */
@@ -16,6 +16,16 @@ export interface Redactor {
   /** The text with remembered values replaced by `***`. */
   redact(text: string): string;
 }
+
+/** What may follow the characters that lead to it. */
+interface Node {
+  readonly next: Map<number, Node>;
+  /** Forms that end here, or go on where the tree ends; the longest first. */
+  forms: readonly string[];
+}
+
+/** The tree holds so many characters of a form: a value of a megabyte is one text, not a million nodes. */
+const MAX_DEPTH = 32;
 
 /** Under this, a value would hide half of a log. */
 const LEAST_VALUE = 4;
@@ -33,16 +43,34 @@ export function createRedactor(): Redactor {
   const forms = new Set<string>();
   /** One bit for each hash of two characters that a form begins with. */
   const starts = new Uint32Array(2048);
-  const byPrefix = new Map<string, string[]>();
+  const root: Node = { next: new Map(), forms: [] };
 
   function add(form: string): void {
     if (form.length < LEAST_VALUE || forms.has(form)) return;
     forms.add(form);
     const at = startOf(form.charCodeAt(0), form.charCodeAt(1));
     starts[at >> 5] = (starts[at >> 5] ?? 0) | (1 << (at & 31));
-    const prefix = form.slice(0, LEAST_VALUE);
-    // The longest first: what a shorter one would leave is a part of the value.
-    byPrefix.set(prefix, [...(byPrefix.get(prefix) ?? []), form].sort((a, b) => b.length - a.length));
+    let node = root;
+    for (let i = 0; i < Math.min(form.length, MAX_DEPTH); i++) {
+      const char = form.charCodeAt(i);
+      const known = node.next.get(char);
+      const next: Node = known ?? { next: new Map(), forms: [] };
+      if (known === undefined) node.next.set(char, next);
+      node = next;
+    }
+    node.forms = [...node.forms, form].sort((a, b) => b.length - a.length);
+  }
+
+  /** Length of the longest form that begins at a place; 0 when none does. */
+  function lengthAt(text: string, from: number): number {
+    let node: Node | undefined = root;
+    let longest = 0;
+    for (let i = from; i < text.length; i++) {
+      node = node.next.get(text.charCodeAt(i));
+      if (node === undefined) break;
+      longest = node.forms.find((form) => text.startsWith(form, from))?.length ?? longest;
+    }
+    return longest;
   }
 
   return {
@@ -68,11 +96,11 @@ export function createRedactor(): Redactor {
         const at = startOf(first, second);
         first = second;
         if (((starts[at >> 5] ?? 0) & (1 << (at & 31))) === 0) continue;
-        const found = byPrefix.get(text.slice(i, i + LEAST_VALUE))?.find((form) => text.startsWith(form, i));
-        if (found === undefined) continue;
+        const length = lengthAt(text, i);
+        if (length === 0) continue;
         // Two values may overlap: what covers either is hidden.
         if (i > hiddenTo) out += text.slice(Math.max(0, hiddenTo), i) + HIDDEN;
-        hiddenTo = Math.max(hiddenTo, i + found.length);
+        hiddenTo = Math.max(hiddenTo, i + length);
       }
       return hiddenTo < 0 ? text : out + text.slice(hiddenTo);
     },
@@ -92,7 +120,7 @@ function formsOf(value: string): readonly string[] {
     // Printed as JSON inside of JSON.
     JSON.stringify(json).slice(1, -1),
     percent,
-    percent.replaceAll("%20", "+"),
+    new URLSearchParams([["", value]]).toString().slice(1),
     // What leaves of an address are left as they are differs from one encoder to the next.
     percent.replace(/[!'()*~]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`),
     percent.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),

@@ -1,0 +1,170 @@
+/**
+ * A synced folder on disk with its data folder, for tests.
+ *
+ * @module
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { Hono } from "hono";
+import { createGate } from "../../src/server/auth.ts";
+import { openDatabase } from "../../src/server/database.ts";
+import { type FolderOptions, type LocalFolder, openFolder } from "../../src/server/folder/folder.ts";
+import { createIdentity, type ServerIdentity } from "../../src/server/identity.ts";
+import type { Database, Job, Jobs, Secrets, ServerContext } from "../../src/server/ports.ts";
+import { Refusal, refusalResponse } from "../../src/server/refusal.ts";
+import { resourceRoutes } from "../../src/server/routes/resources.ts";
+import { scriptRoutes } from "../../src/server/routes/scripts.ts";
+import { userRoutes } from "../../src/server/routes/users.ts";
+import { variableRoutes } from "../../src/server/routes/variables.ts";
+import { workspaceRoutes } from "../../src/server/routes/workspaces.ts";
+import { openSecrets } from "../../src/server/secrets.ts";
+
+/** Files by name. */
+export type Files = Readonly<Record<string, string | Uint8Array>>;
+
+/** An opened folder; its files are removed at the end. */
+export interface TrialFolder extends AsyncDisposable {
+  readonly root: string;
+  readonly dataDir: string;
+  readonly folder: LocalFolder;
+  readonly secrets: Secrets;
+  readonly database: Database;
+  readonly identity: ServerIdentity;
+  /** Writes files into it. */
+  put(files: Files): void;
+  path(file: string): string;
+  /** Opens the same folder once more, as the next process would. */
+  reopen(): Promise<TrialFolder>;
+  /** Asks the routes. */
+  ask(method: string, path: string, body?: unknown, token?: string): Promise<Answer>;
+  /** Answers a request with the routes. */
+  fetch(request: Request): Promise<Response>;
+}
+
+/** What an endpoint answered. */
+export interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+  /** Body as JSON. */
+  json(): unknown;
+}
+
+function putFiles(root: string, files: Files): void {
+  for (const [file, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    writeFileSync(join(root, file), content);
+  }
+}
+
+/** Makes a folder with some files. */
+export async function trialFolder(files: Files, options: Partial<FolderOptions> = {}): Promise<TrialFolder> {
+  const root = mkdtempSync(join(tmpdir(), "windkit-folder-"));
+  const dataDir = join(root, ".windkit");
+  mkdirSync(dataDir);
+  putFiles(root, files);
+  return await openTrial(root, dataDir, options);
+}
+
+async function openTrial(root: string, dataDir: string, options: Partial<FolderOptions>): Promise<TrialFolder> {
+  const database = await openDatabase({ path: join(dataDir, "server.sqlite"), durability: "process" });
+  const secrets = openSecrets(dataDir);
+  const identity = createIdentity({ database, dir: dataDir, username: "me", email: "me@example.com" });
+  const folder = await openFolder({
+    root,
+    dataDir,
+    database,
+    secrets,
+    owner: "me",
+    now: () => 1_700_000_000_000,
+    ...options,
+  });
+  const fetch = serve(folder, secrets, identity, database);
+  let open = true;
+  function close(): void {
+    if (!open) return;
+    open = false;
+    folder.close();
+    database.close();
+  }
+  return {
+    root,
+    dataDir,
+    folder,
+    secrets,
+    database,
+    identity,
+    fetch,
+    put: (files) => putFiles(root, files),
+    path: (file) => join(root, file),
+    reopen() {
+      close();
+      return openTrial(root, dataDir, options);
+    },
+    async ask(method, path, body, token = identity.ownerToken) {
+      const response = await fetch(
+        new Request(`http://127.0.0.1:8000/api${path.startsWith("/") ? path : `/w/trial/${path}`}`, {
+          method,
+          headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+          ...body === undefined ? {} : { body: JSON.stringify(body) },
+        }),
+      );
+      const text = await response.text();
+      return {
+        status: response.status,
+        type: response.headers.get("content-type") ?? "",
+        text,
+        json: () => JSON.parse(text) as unknown,
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.resolve();
+      close();
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The one job that the routes know. */
+export const TRIAL_JOB = "01234567-89ab-7def-8123-456789abcdef";
+
+function serve(
+  folder: LocalFolder,
+  secrets: Secrets,
+  identity: ServerIdentity,
+  database: Database,
+): (request: Request) => Promise<Response> {
+  const job = { id: TRIAL_JOB, kind: "script", path: "f/x/y", createdBy: "me", email: "me@example.com", scheduledFor: 0 };
+  const context = {
+    workspace: "trial",
+    baseUrl: "http://127.0.0.1:8000",
+    internalUrl: "http://127.0.0.1:8000",
+    now: () => 1_700_000_000_000,
+    folder,
+    secrets,
+    identity,
+    database,
+    // `as`: what these routes use of jobs.
+    jobs: { get: (id: string) => id === TRIAL_JOB ? job as Job : undefined } as Jobs,
+  } as unknown as ServerContext;
+  const api = new Hono();
+  for (const routes of [scriptRoutes, variableRoutes, resourceRoutes, userRoutes, workspaceRoutes]) {
+    api.route("/", routes(context));
+  }
+  const app = new Hono();
+  app.route("/api", api);
+  app.onError((error) => {
+    if (error instanceof Refusal) return refusalResponse(error);
+    throw error;
+  });
+  const gate = createGate({ identity, now: Date.now, baseUrl: () => context.baseUrl, hosts: [], origins: [] });
+  return async (request) => {
+    try {
+      return gate.admit(request) ?? await app.fetch(request);
+    } catch (error) {
+      if (error instanceof Refusal) return refusalResponse(error);
+      throw error;
+    }
+  };
+}
