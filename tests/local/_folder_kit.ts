@@ -135,7 +135,14 @@ function serve(
   identity: ServerIdentity,
   database: Database,
 ): (request: Request) => Promise<Response> {
-  const job = { id: TRIAL_JOB, kind: "script", path: "f/x/y", createdBy: "me", email: "me@example.com", scheduledFor: 0 };
+  const job = {
+    id: TRIAL_JOB,
+    kind: "script",
+    path: "f/x/y",
+    createdBy: "me",
+    email: "me@example.com",
+    scheduledFor: 0,
+  };
   const context = {
     workspace: "trial",
     baseUrl: "http://127.0.0.1:8000",

@@ -93,7 +93,11 @@ export async function loadDocuments(): Promise<Documents> {
         if (value === undefined) document.delete(name);
         // What is the same keeps its form: quotes, comments, block or flow.
         else if (!sameJson(before[name], value)) {
-          document.set(name, document.createNode(value, { aliasDuplicateObjects: false }));
+          // A plain value goes into the node that is there, with its comment.
+          const node = typeof value === "object" && value !== null
+            ? document.createNode(value, { aliasDuplicateObjects: false })
+            : value;
+          document.set(name, node);
         }
       }
       return document.toString({ singleQuote: true, lineWidth: 0 });

@@ -19,9 +19,11 @@ export interface References {
   readonly context?: Readonly<Record<string, string>>;
 }
 
-/** More values than any job takes: resources that refer to each other twice would double with each step. */
-const MAX_VALUES = 100_000;
-const MAX_DEPTH = 500;
+/** More than any value has: resources that each refer to another one twice double with each step. */
+const MAX_REFERENCES = 10_000;
+/** Of the resources that are referred to; what was given may be as large as it is. */
+const MAX_VALUES = 1_000_000;
+const MAX_DEPTH = 2000;
 
 /**
  * Fills in what a value refers to.
@@ -35,9 +37,19 @@ export function interpolate(value: Json, references: References): Json {
   const { context } = references;
   /** Resources that are being filled in, outermost first. */
   const open: string[] = [];
+  const resources = new Map<string, Json>();
+  let followed = 0;
   let values = 0;
 
+  function resource(path: string): Json {
+    const found = resources.get(path) ?? references.resource(path);
+    resources.set(path, found);
+    return found;
+  }
+
   function text(value: string, depth: number): Json {
+    const refers = value.startsWith("$var:") || value.startsWith("$res:");
+    if (refers && ++followed > MAX_REFERENCES) throw badRequest(`a value has more than ${MAX_REFERENCES} references`);
     if (value.startsWith("$var:")) return references.variable(value.slice(5));
     if (value.startsWith("$res:")) {
       const path = value.slice(5);
@@ -47,7 +59,7 @@ export function interpolate(value: Json, references: References): Json {
         throw badRequest(`resources refer to each other in a circle: ${circle}`);
       }
       open.push(path);
-      const filled = fill(references.resource(path), depth + 1);
+      const filled = fill(resource(path), depth + 1);
       open.pop();
       return filled;
     }
@@ -58,7 +70,7 @@ export function interpolate(value: Json, references: References): Json {
   }
 
   function fill(value: Json, depth: number): Json {
-    if (++values > MAX_VALUES) throw badRequest(`a value refers to more than ${MAX_VALUES} others`);
+    if (open.length > 0 && ++values > MAX_VALUES) throw badRequest(`a value refers to more than ${MAX_VALUES} others`);
     if (depth > MAX_DEPTH) throw badRequest(`a value is nested deeper than ${MAX_DEPTH} levels`);
     if (typeof value === "string") return value.startsWith("$") ? text(value, depth) : value;
     if (typeof value !== "object" || value === null) return value;
