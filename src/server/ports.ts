@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Clock } from "../base/clock.ts";
 import type { JobError, JobOutcome, Runner, RunnerIo, RunnerJob } from "../runner/ports.ts";
 import type { Json } from "../workflow/journal.ts";
 
@@ -13,8 +14,12 @@ export interface ServerContext {
   readonly workspace: string;
   /** Address under which people reach the server, `http://127.0.0.1:8000`: for links. */
   readonly baseUrl: string;
+  /** Address under which the jobs of this machine reach it. */
+  readonly internalUrl: string;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Time and timers. */
+  readonly clock: Clock;
   /** The runner of a language; undefined when there is none. */
   runnerOf(language: string): Runner | undefined;
   readonly folder: Folder;
