@@ -6,19 +6,18 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { Hono } from "hono";
-import { createGate } from "../../src/server/auth.ts";
+import { createServer, type Server } from "../../src/server/app.ts";
 import { openDatabase } from "../../src/server/database.ts";
 import { type FolderOptions, type LocalFolder, openFolder } from "../../src/server/folder/folder.ts";
 import { createIdentity, type ServerIdentity } from "../../src/server/identity.ts";
-import type { Database, Job, Jobs, Secrets, ServerContext } from "../../src/server/ports.ts";
-import { Refusal, refusalResponse } from "../../src/server/refusal.ts";
+import type { Database, Secrets } from "../../src/server/ports.ts";
 import { resourceRoutes } from "../../src/server/routes/resources.ts";
 import { scriptRoutes } from "../../src/server/routes/scripts.ts";
 import { userRoutes } from "../../src/server/routes/users.ts";
 import { variableRoutes } from "../../src/server/routes/variables.ts";
 import { workspaceRoutes } from "../../src/server/routes/workspaces.ts";
 import { openSecrets } from "../../src/server/secrets.ts";
+import { fakeObjects, fakeRunner, type FakeScript } from "./_fakes.ts";
 
 /** Files by name. */
 export type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -38,8 +37,7 @@ export interface TrialFolder extends AsyncDisposable {
   reopen(): Promise<TrialFolder>;
   /** Asks the routes. */
   ask(method: string, path: string, body?: unknown, token?: string): Promise<Answer>;
-  /** Answers a request with the routes. */
-  fetch(request: Request): Promise<Response>;
+  readonly server: Server;
 }
 
 /** What an endpoint answered. */
@@ -57,6 +55,9 @@ function putFiles(root: string, files: Files): void {
     writeFileSync(join(root, file), content);
   }
 }
+
+/** What the trial's scripts do, by path. */
+const TRIAL_SCRIPTS: Readonly<Record<string, FakeScript>> = { "f/x/echo": (args) => args };
 
 /** Makes a folder with some files. */
 export async function trialFolder(files: Files, options: Partial<FolderOptions> = {}): Promise<TrialFolder> {
@@ -80,11 +81,23 @@ async function openTrial(root: string, dataDir: string, options: Partial<FolderO
     now: () => 1_700_000_000_000,
     ...options,
   });
-  const fetch = serve(folder, secrets, identity, database);
+  const server = createServer({
+    workspace: "trial",
+    baseUrl: "http://127.0.0.1:8000",
+    folder,
+    secrets,
+    identity,
+    objects: fakeObjects(),
+    database,
+    runners: [fakeRunner(TRIAL_SCRIPTS)],
+    routes: [scriptRoutes, variableRoutes, resourceRoutes, userRoutes, workspaceRoutes],
+  });
+  const { fetch } = server;
   let open = true;
-  function close(): void {
+  async function close(): Promise<void> {
     if (!open) return;
     open = false;
+    await server.close();
     folder.close();
     database.close();
   }
@@ -95,12 +108,12 @@ async function openTrial(root: string, dataDir: string, options: Partial<FolderO
     secrets,
     database,
     identity,
-    fetch,
+    server,
     put: (files) => putFiles(root, files),
     path: (file) => join(root, file),
-    reopen() {
-      close();
-      return openTrial(root, dataDir, options);
+    async reopen() {
+      await close();
+      return await openTrial(root, dataDir, options);
     },
     async ask(method, path, body, token = identity.ownerToken) {
       const response = await fetch(
@@ -119,59 +132,8 @@ async function openTrial(root: string, dataDir: string, options: Partial<FolderO
       };
     },
     async [Symbol.asyncDispose]() {
-      await Promise.resolve();
-      close();
+      await close();
       rmSync(root, { recursive: true, force: true });
     },
-  };
-}
-
-/** The one job that the routes know. */
-export const TRIAL_JOB = "01234567-89ab-7def-8123-456789abcdef";
-
-function serve(
-  folder: LocalFolder,
-  secrets: Secrets,
-  identity: ServerIdentity,
-  database: Database,
-): (request: Request) => Promise<Response> {
-  const job = {
-    id: TRIAL_JOB,
-    kind: "script",
-    path: "f/x/y",
-    createdBy: "me",
-    email: "me@example.com",
-    scheduledFor: 0,
-  };
-  const context = {
-    workspace: "trial",
-    baseUrl: "http://127.0.0.1:8000",
-    internalUrl: "http://127.0.0.1:8000",
-    now: () => 1_700_000_000_000,
-    folder,
-    secrets,
-    identity,
-    database,
-    // `as`: what these routes use of jobs.
-    jobs: { get: (id: string) => id === TRIAL_JOB ? job as Job : undefined } as Jobs,
-  } as unknown as ServerContext;
-  const api = new Hono();
-  for (const routes of [scriptRoutes, variableRoutes, resourceRoutes, userRoutes, workspaceRoutes]) {
-    api.route("/", routes(context));
-  }
-  const app = new Hono();
-  app.route("/api", api);
-  app.onError((error) => {
-    if (error instanceof Refusal) return refusalResponse(error);
-    throw error;
-  });
-  const gate = createGate({ identity, now: Date.now, baseUrl: () => context.baseUrl, hosts: [], origins: [] });
-  return async (request) => {
-    try {
-      return gate.admit(request) ?? await app.fetch(request);
-    } catch (error) {
-      if (error instanceof Refusal) return refusalResponse(error);
-      throw error;
-    }
   };
 }
