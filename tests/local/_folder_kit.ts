@@ -38,6 +38,8 @@ export interface TrialFolder extends AsyncDisposable {
   /** Asks the routes. */
   ask(method: string, path: string, body?: unknown, token?: string): Promise<Answer>;
   readonly server: Server;
+  /** Listens on a free port until the end; gives the address. */
+  listen(): string;
 }
 
 /** What an endpoint answered. */
@@ -93,10 +95,12 @@ async function openTrial(root: string, dataDir: string, options: Partial<FolderO
     routes: [scriptRoutes, variableRoutes, resourceRoutes, userRoutes, workspaceRoutes],
   });
   const { fetch } = server;
+  let listener: Deno.HttpServer<Deno.NetAddr> | undefined;
   let open = true;
   async function close(): Promise<void> {
     if (!open) return;
     open = false;
+    await listener?.shutdown();
     await server.close();
     folder.close();
     database.close();
@@ -109,6 +113,10 @@ async function openTrial(root: string, dataDir: string, options: Partial<FolderO
     database,
     identity,
     server,
+    listen() {
+      listener ??= Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, fetch);
+      return `http://127.0.0.1:${listener.addr.port}`;
+    },
     put: (files) => putFiles(root, files),
     path: (file) => join(root, file),
     async reopen() {
