@@ -42,7 +42,11 @@ Deno.test("The official client's variables, resources, states, users and scripts
   await wmill.setResource({ a: 1 }, "u/me/res", "c_type");
   await wmill.setResource({ a: 2 }, "u/me/res");
   assertEquals(trial.folder.resource("u/me/res")?.value, { a: 2 });
-  assertIncludes(await wmill.default.databaseUrlFromResource("f/a/db"), "postgresql://u:pw-12345@h:5432/d");
+  // `as`: it is there, and not declared.
+  const { databaseUrlFromResource } = wmill.default as unknown as {
+    databaseUrlFromResource(path: string): Promise<string>;
+  };
+  assertIncludes(await databaseUrlFromResource("f/a/db"), "postgresql://u:pw-12345@h:5432/d");
 
   assertEquals(await wmill.getState(), undefined);
   await wmill.setState({ n: 1 });
