@@ -605,7 +605,7 @@ Deno.test("readSignature() infers what people write", () => {
     ) {}`),
     [{
       a: { type: "string" },
-      b: { type: "number", default: 3 },
+      b: { type: "integer", default: 3 },
       c: {
         type: "object",
         properties: { x: { type: "number" }, y: { type: "array", items: { type: "string" } } },
