@@ -668,3 +668,23 @@ Deno.test("Modes of files stay as they were", async () => {
   writeFileSync(trial.path("f/a/v.variable.yaml"), "value: back\n");
   assertEquals(trial.folder.variable("f/a/v", true)?.value, "back");
 });
+
+Deno.test("A folder that becomes a link after it was read is none", async () => {
+  await using outside = await trialFolder({ "x.ts": "outside", "v.variable.yaml": "value: outside\n" });
+  await using trial = await trialFolder({ "f/a/x.ts": MAIN, "f/a/v.variable.yaml": "value: inside\n" });
+  assert(trial.folder.script("f/a/x") !== undefined && trial.folder.variable("f/a/v", true) !== undefined, "Read");
+  rmSync(trial.path("f/a"), { recursive: true });
+  symlinkSync(outside.root, trial.path("f/a"));
+  assertEquals(trial.folder.script("f/a/x"), undefined);
+  assertEquals(trial.folder.variable("f/a/v", true), undefined);
+  assertEquals(trial.folder.scripts(), []);
+});
+
+Deno.test("readAll() reads everything; what is wrong is known then", async () => {
+  await using trial = await trialFolder({
+    ...Object.fromEntries(Array.from({ length: 25 }, (_, at) => [`f/a/x${at}.ts`, MAIN])),
+    "f/a/x7.script.yaml": "a: [\n",
+  });
+  await trial.folder.readAll();
+  assertEquals(trial.folder.problems.map(({ file }) => file), ["f/a/x7.script.yaml"]);
+});

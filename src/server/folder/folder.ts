@@ -11,7 +11,7 @@ import { basename, relative, resolve, sep } from "node:path";
 import type { Json } from "../../workflow/journal.ts";
 import { badRequest, notFound } from "../refusal.ts";
 import type { Database, Folder, FolderProblem, Script, Secrets } from "../ports.ts";
-import { type FoundFile, messageOf, openDisk } from "./disk.ts";
+import { messageOf, openDisk } from "./disk.ts";
 import { loadDocuments } from "./documents.ts";
 import { interpolate } from "./interpolate.ts";
 import { openKept } from "./kept.ts";
@@ -45,6 +45,8 @@ export interface LocalFolder extends Folder, Disposable {
   readonly workspace: string;
   /** Looks at all names again; what has changed. */
   refresh(): readonly string[];
+  /** Reads everything there is, a little at a time: `problems` is complete then, and answers at once. */
+  readAll(): Promise<void>;
   /** Stops watching. */
   close(): void;
 }
@@ -123,23 +125,13 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
   }
 
   function hasNewFiles(path: string, files: ScriptFiles): boolean {
-    return files.metadata === undefined && looked(`${path}.script.yaml`) !== undefined;
+    return files.metadata === undefined && disk.look(`${path}.script.yaml`) !== undefined;
   }
 
   /** One look for each language that runs here: a question for something that is not there costs no walk. */
   function mayBeNew(path: string): boolean {
     const endings = [".ts", ".bun.ts", ".deno.ts", ".fetch.ts", ".pg.sql", ".duckdb.sql", ".py", ".sh"];
-    return endings.some((ending) => looked(path + ending) !== undefined);
-  }
-
-  /** A path that is none has no file. */
-  function looked(file: string): FoundFile | undefined {
-    try {
-      return disk.look(file);
-    } catch (error) {
-      void error;
-      return undefined;
-    }
+    return endings.some((ending) => disk.look(path + ending) !== undefined);
   }
 
   function checked(path: string): void {
@@ -154,7 +146,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
   function scanFor(path: string, kind: "variable" | "resource"): void {
     const files = kind === "variable" ? scan.variables : scan.resources;
     const at = files.get(path);
-    const now = looked(at?.file ?? `${path}.${kind}.yaml`);
+    const now = disk.look(at?.file ?? `${path}.${kind}.yaml`);
     if ((at === undefined) !== (now === undefined)) refresh();
   }
 
@@ -267,6 +259,14 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       return { [Symbol.dispose]: () => void watchers.delete(onChange) };
     },
     refresh,
+    async readAll() {
+      for (const [at, path] of [...scan.scripts.keys()].entries()) {
+        load(path);
+        // Requests come in between.
+        if (at % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 0));
+      }
+      records.problems();
+    },
     close() {
       watching?.[Symbol.dispose]();
       watching = undefined;
