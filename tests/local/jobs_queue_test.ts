@@ -57,11 +57,14 @@ Deno.test("Scripts that wait for scripts never take all places from them", async
     files: {
       "f/deep": async ({ n }, _, job) => {
         if (n === 0) return "bottom";
-        const response = await fetch(`${job.env.BASE_URL}/api/w/ws/jobs/run_wait_result/p/f/deep?parent_job=${job.id}`, {
-          method: "POST",
-          body: JSON.stringify({ n: Number(n) - 1 }),
-          headers: { authorization: `Bearer ${job.env.WM_TOKEN}`, "content-type": "application/json" },
-        });
+        const response = await fetch(
+          `${job.env.BASE_URL}/api/w/ws/jobs/run_wait_result/p/f/deep?parent_job=${job.id}`,
+          {
+            method: "POST",
+            body: JSON.stringify({ n: Number(n) - 1 }),
+            headers: { authorization: `Bearer ${job.env.WM_TOKEN}`, "content-type": "application/json" },
+          },
+        );
         return await response.json();
       },
     },

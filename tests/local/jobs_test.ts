@@ -89,7 +89,11 @@ Deno.test("run_wait_result: the result, 422 with the error, and what a result sa
   assert.equal(failed.status, 422);
   assert.deepEqual(await failed.json(), { error: { name: "RangeError", message: "too far" } });
 
-  const teapot = await run("f/answer", { windmill_status_code: 418, windmill_headers: { "x-a": "b" }, result: { c: 1 } });
+  const teapot = await run("f/answer", {
+    windmill_status_code: 418,
+    windmill_headers: { "x-a": "b" },
+    result: { c: 1 },
+  });
   assert.deepEqual([teapot.status, teapot.headers.get("x-a"), await teapot.json()], [418, "b", { c: 1 }]);
   const html = await run("f/answer", { windmill_content_type: "text/html", result: "<p>hi" });
   assert.deepEqual([html.status, html.headers.get("content-type"), await html.text()], [200, "text/html", "<p>hi"]);
@@ -98,7 +102,10 @@ Deno.test("run_wait_result: the result, 422 with the error, and what a result sa
   assert.deepEqual(await status(empty), [204, ""]);
 
   const payload = btoa(JSON.stringify({ a: 20, b: 22 }));
-  assert.deepEqual(await status(await server.ask("GET", `jobs/run_wait_result/p/f/add?payload=${payload}`)), [200, "42"]);
+  assert.deepEqual(await status(await server.ask("GET", `jobs/run_wait_result/p/f/add?payload=${payload}`)), [
+    200,
+    "42",
+  ]);
   assert.equal(await server.client.jobs.runInOneRequest("f/add", { a: 1, b: 1 }), 2);
 });
 

@@ -23,7 +23,11 @@ async function* eventsOf(response: Response): AsyncGenerator<Event, void, void> 
 }
 
 /** A script that a test leads step by step. */
-function led(): { readonly io: Promise<RunnerIo>; readonly run: (_: unknown, io: RunnerIo) => Promise<unknown>; readonly end: (result: unknown) => void } {
+function led(): {
+  readonly io: Promise<RunnerIo>;
+  readonly run: (_: unknown, io: RunnerIo) => Promise<unknown>;
+  readonly end: (result: unknown) => void;
+} {
   const io = Promise.withResolvers<RunnerIo>(), result = Promise.withResolvers<unknown>();
   return {
     io: io.promise,
@@ -168,6 +172,9 @@ Deno.test("A log is bounded, and says where it was cut", async () => {
   const id = await server.client.jobs.start("f/talk");
   await server.client.jobs.wait(id);
   const { jobs } = server.server.context;
-  assert.match(jobs.log(id), /^line 0\nline 1\n[^]*\n\[Windkit: the log is cut here, it is bounded to 100 characters\]\n$/);
+  assert.match(
+    jobs.log(id),
+    /^line 0\nline 1\n[^]*\n\[Windkit: the log is cut here, it is bounded to 100 characters\]\n$/,
+  );
   assert.equal(jobs.stream(id).length, 100);
 });
