@@ -108,13 +108,19 @@ Deno.test("A job's token is good for that job and those that belong together wit
           });
           await response.body?.cancel();
           codes.push(response.status);
+          const adopted = await fetch(`${job.env.BASE_URL}/api/w/ws/jobs/run/p/f/hang?parent_job=${id}`, {
+            method: "POST",
+            headers: { authorization: `Bearer ${job.env.WM_TOKEN}` },
+          });
+          await adopted.body?.cancel();
+          codes.push(adopted.status);
         }
       },
     },
   });
   const other = await server.client.jobs.start("f/hang");
   await server.client.jobs.run("f/meddle", { other });
-  assert.deepEqual(codes, [403, 200]);
+  assert.deepEqual(codes, [403, 403, 200, 201]);
 });
 
 Deno.test("Scopes: what they name, and nothing else", () => {
