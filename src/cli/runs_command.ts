@@ -177,11 +177,18 @@ function recordCells(record: JournalRecord, now: number, colors: Paint): readonl
       return [...start, oneLine(record.key), colors.wait("abandoned"), "", "", record.why];
     case "undoable":
       return [...start, oneLine(record.key), "can be undone", "", "", ""];
+    case "refused":
+      return [...start, oneLine(record.key), colors.wait("refused"), "", "", clip(oneLine(record.reason), 120)];
+    case "dropped":
+      return [...start, "", colors.wait("dropped"), "", "", "the body did not end in time"];
+    case "reopened":
+      return [...start, "", "reopened", "", "", "undoing goes on"];
     case "cancelling":
       return [...start, "", colors.wait("cancelling"), "", "", oneLine(record.reason)];
     case "closed": {
       const what = record.status === "completed" ? colors.good(record.status) : colors.bad(record.status);
-      return [...start, "", what, "", "", record.outcome === undefined ? "" : outcomeText(record.outcome, colors)];
+      const outcome = record.outcome === undefined ? "" : outcomeText(record.outcome, colors);
+      return [...start, "", what, "", "", record.next === undefined ? outcome : `as ${oneLine(record.next)}`];
     }
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Failure, JournalRecord, Json, Key, RunStatus } from "../workflow/journal.ts";
+import type { ChangeModes, Failure, JournalRecord, Json, Key, LogLevel, RunStatus } from "../workflow/journal.ts";
 import type { Executor, Host, Message, RunQuery, RunRow, RunState, Storage } from "./ports.ts";
 
 /** A workflow: what `workflow(fn)` returns, or any async function. */
@@ -36,6 +36,10 @@ export interface EngineOptions {
   readonly onEvent?: (event: EngineEvent) => void;
   /** `always` replays a run from its journal before every outcome: slow, for tests. @default "when-needed" */
   readonly replay?: "when-needed" | "always";
+  /** What changes of the code a replay takes. @default arguments: fail, code: follow */
+  readonly changes?: ChangeModes;
+  /** Looks for the lines that calls are made at, once per name, for errors and the journal. @default true */
+  readonly callSites?: boolean;
   /** How long a cancelled body may go on, in milliseconds. @default 5000 */
   readonly cancelGraceMs?: number;
   /** Closed runs older than this are removed while the engine runs, in milliseconds. @default undefined: kept for ever */
@@ -57,7 +61,7 @@ export interface RunHandle {
   /** Id of the run. */
   readonly id: string;
   /**
-   * Waits for the end of the run, also when it was started by an earlier process.
+   * Waits for the end of the run, also when it was started by an earlier process; of the last one that goes on for it, if any does.
    * Throws `RunFailedError`, `CancelledError`, `DeadlineError`, `ReplayMismatchError`, or the signal's reason.
    */
   result(options?: { readonly signal?: AbortSignal }): Promise<Json>;
@@ -65,6 +69,31 @@ export interface RunHandle {
   row(): Promise<RunRow>;
   /** Asks the run to end. Resolves when the request is durable. */
   cancel(reason?: string): Promise<void>;
+  /** Sends an event, as `engine.signal` does. */
+  signal(name: string, payload?: Json, options?: SignalOptions): Promise<void>;
+  /** What the body said last of how far it is; undefined when it has said nothing. */
+  progress(): Promise<Json | undefined>;
+}
+
+/** How an event is sent. */
+export interface SignalOptions {
+  /**
+   * Known to the sender: an event of an id that the run has, or has taken, is not sent again. Of the earlier runs of a chain the
+   * last ten are looked at.
+   *
+   * @default a random one
+   */
+  readonly id?: string;
+}
+
+/** From where on a run is forked. */
+export interface ForkOptions {
+  /** The call whose outcome is forgotten, and whatever came after it. */
+  readonly from: Key;
+  /** Id of the new run. @default a random one */
+  readonly runId?: string;
+  /** Other arguments: what was recorded must still be what the body asks for. @default those of the run */
+  readonly args?: Json;
 }
 
 /** An answer to `waitForApproval`. */
@@ -99,7 +128,7 @@ export type EngineEvent =
     readonly event: "call_started";
     readonly run: string;
     readonly key: Key;
-    readonly kind: "task" | "step";
+    readonly kind: "task" | "step" | "undo";
     readonly name: string;
     readonly attempt: number;
     readonly at: number;
@@ -129,8 +158,48 @@ export type EngineEvent =
     readonly form?: Json;
     readonly expiresAt: number;
   }
+  | {
+    readonly event: "event_waiting";
+    readonly run: string;
+    readonly key: Key;
+    readonly name: string;
+    readonly expiresAt?: number;
+  }
+  | {
+    readonly event: "child_waiting";
+    readonly run: string;
+    readonly key: Key;
+    readonly workflow: string;
+    /** Id of the child's run. */
+    readonly child: string;
+  }
+  | {
+    readonly event: "answer_refused";
+    readonly run: string;
+    readonly key: Key;
+    readonly kind: "approval" | "event";
+    /** Id of the message. */
+    readonly inbox: string;
+    readonly reason: string;
+  }
+  | { readonly event: "progress"; readonly run: string; readonly value: Json; readonly at: number }
+  | {
+    readonly event: "log";
+    readonly run: string;
+    readonly level: LogLevel;
+    readonly message: string;
+    readonly data?: Json;
+    readonly at: number;
+  }
   | { readonly event: "run_parked"; readonly run: string; readonly wakeAt?: number; readonly waits: readonly string[] }
-  | { readonly event: "run_closed"; readonly run: string; readonly status: RunStatus; readonly failure?: Failure }
+  | {
+    readonly event: "run_closed";
+    readonly run: string;
+    readonly status: RunStatus;
+    readonly failure?: Failure;
+    /** The run that goes on for it. */
+    readonly next?: string;
+  }
   | { readonly event: "run_stopped"; readonly run: string; readonly error: Error }
   | { readonly event: "committed"; readonly writes: number; readonly ms: number }
   | { readonly event: "warning"; readonly run?: string; readonly message: string }
@@ -146,13 +215,28 @@ export interface Engine extends AsyncDisposable {
   runs(query?: Partial<RunQuery>): Promise<readonly RunRow[]>;
   /** The verified journal of a run. Throws `UnknownRunError`, `JournalCorruptError`. */
   journal(id: string): Promise<readonly JournalRecord[]>;
-  /** Answers an approval, also one that is not waited for yet. `key` is optional when exactly one is waited for. */
+  /**
+   * Answers an approval, also one that is not waited for yet. `key` is optional when exactly one is waited for. The first answer
+   * that fits counts. Throws `ValidationError` when the answer does not fit the approval's form: the run still waits.
+   */
   approve(runId: string, key?: Key, answer?: ApprovalAnswer): Promise<void>;
+  /**
+   * Sends an event: taken by the run's first wait for that name, kept when there is none yet. Throws `UnknownRunError`,
+   * `StorageFailedError` when too many messages wait for the run already, `ValidationError` when the payload does not fit what
+   * the run waits for, which then still waits.
+   */
+  signal(runId: string, name: string, payload?: Json, options?: SignalOptions): Promise<void>;
+  /** What the body of a run said last of how far it is; undefined when it has said nothing. Throws `UnknownRunError`. */
+  progress(runId: string): Promise<Json | undefined>;
+  /** A new run that begins with a copy of another one's journal, up to the outcome of a call. Throws `RangeError` for an unknown call. */
+  fork(runId: string, options: ForkOptions): Promise<RunHandle>;
+  /** Goes on with undoing what a run did, after an undo has failed and its cause was mended. Throws when it has nothing to undo. */
+  resumeUndo(runId: string): Promise<RunHandle>;
   /** Approvals that a run waits for. */
   approvals(runId: string): Promise<readonly PendingApproval[]>;
   /** Leaves a message for a run. */
   post(message: Omit<Message, "at">): Promise<void>;
-  /** Asks a run to end; does nothing when it has ended. Throws `UnknownRunError`. */
+  /** Asks a run, or the one that goes on for it, to end; does nothing when it has ended. Throws `UnknownRunError`. */
   cancel(runId: string, reason?: string): Promise<void>;
   /** Removes closed runs that ended before now minus `olderThanMs`; returns how many. */
   prune(olderThanMs: number): Promise<number>;

@@ -207,6 +207,10 @@ class RunSession implements BodySession {
     return this.#undos.length;
   }
 
+  get compensating(): boolean {
+    return this.#compensating;
+  }
+
   get seeded(): boolean {
     return this.#random !== undefined;
   }
