@@ -546,8 +546,11 @@ class LocalEngine implements Engine {
     // Without run context the place of the one run must be given up for another to begin.
     const kept = this.#shared.host.context.concurrent ? this.#bounds.maxParkedInMemory : 0;
     if (this.#parked.size > kept) {
-      const [oldest] = this.#parked;
-      if (oldest !== undefined) this.#evict(oldest);
+      for (const oldest of this.#parked) {
+        if (oldest.isBusy) continue;
+        this.#evict(oldest);
+        break;
+      }
     }
     this.#serve();
   }

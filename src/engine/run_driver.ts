@@ -225,7 +225,7 @@ export class RunDriver {
       answer: (key, message, late) => this.#answer(key, message, late),
       refuse: (key, message, reason) => this.#refuse(key, message, reason),
       settle: (message) => this.#settleBy(message),
-      busy: (by) => void (this.#looking += by),
+      busy: (by) => this.#busy(by),
     });
   }
 
@@ -242,13 +242,24 @@ export class RunDriver {
   /** Looks into the inbox and takes what the run waits for. */
   async checkInbox(): Promise<void> {
     this.#looked = true;
-    this.#looking++;
+    this.#busy(1);
     try {
       await this.#messages.read((messages) => this.#whenLive(() => this.#receive(messages)));
     } finally {
-      this.#looking--;
+      this.#busy(-1);
       if (this.#waits.size > 0) this.#shared.batcher.beforeCommit(() => this.#maybePark());
     }
+  }
+
+  /** Something is under way that memory alone knows of: the run must not leave it. */
+  get isBusy(): boolean {
+    return this.#looking > 0;
+  }
+
+  #busy(by: 1 | -1): void {
+    this.#looking += by;
+    // It may leave now.
+    if (this.#looking === 0 && this.#aside && !this.#closed) this.#shared.parked(this);
   }
 
   /** Writes ahead that this attempt runs: it has been running for a while. */
@@ -306,7 +317,7 @@ export class RunDriver {
           if (call.kind === "undo") this.#undos.add(key);
           // The session hears of the cancel with the next commit and refuses this call then.
           if (this.#refuses(call) || this.#tooLarge(command)) break;
-          if (call.kind === "task" || call.kind === "step" || call.kind === "undo") ready.push(command);
+          if (startable(call)) ready.push(command);
           else if (call.kind === "child") this.#startChild(command, call);
           else this.#wait(command);
           break;
@@ -400,7 +411,7 @@ export class RunDriver {
 
   #startAttempt(command: CallCommand): void {
     const { key, call } = command;
-    if (call.kind !== "task" && call.kind !== "step" && call.kind !== "undo") return;
+    if (!startable(call)) return;
     const attempt: Attempt = {
       driver: this,
       key,
@@ -720,9 +731,9 @@ export class RunDriver {
     const problem = childProblem(call);
     if (problem !== undefined) return fail(problem);
     this.#waits.set(key, wait);
-    this.#looking++;
+    this.#busy(1);
     const begin = (isFree: boolean): void => {
-      this.#looking--;
+      this.#busy(-1);
       const wanted = this.#waits.get(key) === wait && !this.#refuses(call);
       if (!wanted && isFree) release(call.runId);
       if (!wanted) return;
@@ -982,7 +993,7 @@ export class RunDriver {
     const chain = nextLink(linkOf(this.header));
     const id = linkId(chain);
     this.#continuing = true;
-    this.#looking++;
+    this.#busy(1);
     this.#clearAlarms();
     let isReserved = false;
     try {
@@ -1109,6 +1120,11 @@ export class RunDriver {
       this.#shared.parked(this);
     });
   }
+}
+
+/** Whether a call is something to run, and no wait. */
+function startable(call: Call): call is Extract<Call, { readonly kind: "task" | "step" | "undo" }> {
+  return call.kind === "task" || call.kind === "step" || call.kind === "undo";
 }
 
 function nothing(): void {}

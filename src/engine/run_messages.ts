@@ -74,21 +74,24 @@ export class RunMessages {
       this.#again = true;
       return this.#reading;
     }
-    return this.#reading = this.#readAll(onPage).finally(() => {
-      this.#reading = undefined;
-    });
+    return this.#reading = this.#readAll(onPage);
   }
 
   async #readAll(onPage: (messages: readonly Message[]) => void): Promise<void> {
-    do {
-      this.#again = false;
-      for (;;) {
-        const page = await this.#storage.inbox(this.#run, PAGE, this.#cursor);
-        this.#cursor = page.at(-1)?.id ?? this.#cursor;
-        if (page.length > 0) onPage(page);
-        if (page.length < PAGE) break;
-      }
-    } while (this.#again);
+    try {
+      do {
+        this.#again = false;
+        for (;;) {
+          const page = await this.#storage.inbox(this.#run, PAGE, this.#cursor);
+          this.#cursor = page.at(-1)?.id ?? this.#cursor;
+          if (page.length > 0) onPage(page);
+          if (page.length < PAGE) break;
+        }
+      } while (this.#again);
+    } finally {
+      // At once: whoever comes in the next microtask must read anew.
+      this.#reading = undefined;
+    }
   }
 
   /** Takes in a message for which something waits, or will. */
