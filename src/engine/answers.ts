@@ -5,7 +5,7 @@
  * @module
  */
 import { decode, encode } from "../base/canonical.ts";
-import type { JournalRecord, Json, Key } from "../workflow/journal.ts";
+import type { JournalRecord, Key } from "../workflow/journal.ts";
 import type { ApprovalAnswer, PendingApproval } from "./api.ts";
 import type { Message, RunRow } from "./ports.ts";
 import type { Fate } from "./run_messages.ts";
@@ -99,7 +99,7 @@ export function answeredText(run: string, key: Key): string {
 }
 
 /** The message that an event is. `id` makes it one of its own, for the whole chain of a run. */
-export function eventMessage(run: string, name: string, payload: Json, id: string, at: number): Message {
+export function eventMessage(run: string, name: string, payload: unknown, id: string, at: number): Message {
   return { id, run, kind: "event", name, payload: encode(payload), at };
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StandardSchema } from "../base/standard_schema.ts";
 import type { ChangeModes, Failure, JournalRecord, Json, Key, LogLevel, RunStatus } from "../workflow/journal.ts";
 import type { Executor, Host, Message, RunQuery, RunRow, RunState, Storage } from "./ports.ts";
 
@@ -70,9 +71,19 @@ export interface RunHandle {
   /** Asks the run to end. Resolves when the request is durable. */
   cancel(reason?: string): Promise<void>;
   /** Sends an event, as `engine.signal` does. */
+  signal<T>(event: TypedEvent<T>, payload: T, options?: SignalOptions): Promise<void>;
+  /** The same by name. */
   signal(name: string, payload?: Json, options?: SignalOptions): Promise<void>;
   /** What the body said last of how far it is; undefined when it has said nothing. */
   progress(): Promise<Json | undefined>;
+}
+
+/** A kind of event with a typed payload: what `defineEvent` gives. */
+export interface TypedEvent<T> {
+  /** Name under which it is sent. */
+  readonly name: string;
+  /** What its payload must be: the run checks it when it takes the event. */
+  readonly schema: StandardSchema<T>;
 }
 
 /** How an event is sent. */
@@ -225,6 +236,8 @@ export interface Engine extends AsyncDisposable {
    * `StorageFailedError` when too many messages wait for the run already, `ValidationError` when the payload does not fit what
    * the run waits for, which then still waits.
    */
+  signal<T>(runId: string, event: TypedEvent<T>, payload: T, options?: SignalOptions): Promise<void>;
+  /** The same by name. */
   signal(runId: string, name: string, payload?: Json, options?: SignalOptions): Promise<void>;
   /** What the body of a run said last of how far it is; undefined when it has said nothing. Throws `UnknownRunError`. */
   progress(runId: string): Promise<Json | undefined>;

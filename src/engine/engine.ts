@@ -35,6 +35,7 @@ import type {
   RunHandle,
   SignalOptions,
   StartOptions,
+  TypedEvent,
 } from "./api.ts";
 import {
   answeredText,
@@ -150,6 +151,8 @@ class LocalEngine implements Engine {
   readonly #kept = new Set<string>();
   /** Senders who wait to hear of their messages, by run. */
   readonly #senders = new Map<string, Map<string, Sender>>();
+  /** Messages on their way to the run that goes on for the one they were left for. */
+  readonly #forwarding = new Map<string, Promise<string | undefined>>();
   /** Answers to a run's approvals are given one at a time. */
   readonly #answering = new Map<string, Promise<void>>();
   readonly #queue: StartQueue;
@@ -624,7 +627,7 @@ class LocalEngine implements Engine {
       const ended = row === undefined || row.state === "closed";
       const messages = known === undefined || ended ? await allMessages(storage, id) : [known];
       if (messages.length === 0) return undefined;
-      if (row?.status === "continued") return await this.#forward(id, messages);
+      if (row?.status === "continued") return await this.#forward(id);
       if (ended) {
         batcher.add(messages.map((m): Write => ({ w: "take", id: m.id })));
         return undefined;
@@ -641,11 +644,29 @@ class LocalEngine implements Engine {
     }
   }
 
-  /** Messages for a run that went on as another one. */
-  async #forward(id: string, messages: readonly Message[]): Promise<RunDriver | undefined> {
-    const { storage, batcher, emit } = this.#shared;
+  /** Moves messages along that were left for a run which went on as another one. */
+  async #forward(id: string): Promise<RunDriver | undefined> {
+    // One at a time: what was moved already must not be taken away from where it is now.
+    const before = this.#forwarding.get(id);
+    const moved = (async (): Promise<string | undefined> => {
+      await before?.catch(() => undefined); // its own caller hears of it
+      return await this.#moveAlong(id);
+    })();
+    this.#forwarding.set(id, moved);
+    try {
+      const next = await moved;
+      return next === undefined ? undefined : await this.#deliver(next);
+    } finally {
+      if (this.#forwarding.get(id) === moved) this.#forwarding.delete(id);
+    }
+  }
+
+  /** The run that has the messages now; undefined when none was moved. */
+  async #moveAlong(id: string): Promise<string | undefined> {
+    const { storage, emit } = this.#shared;
     const header = await headerOf(storage, id);
-    if (header === undefined) return undefined;
+    const messages = await allMessages(storage, id);
+    if (header === undefined || messages.length === 0) return undefined;
     const next = linkId(nextLink(linkOf(header)));
     const writes = movedTo(next, messages);
     const waiting = (await allMessages(storage, next)).length;
@@ -657,8 +678,8 @@ class LocalEngine implements Engine {
       });
       return undefined;
     }
-    await new Promise<void>((resolve) => batcher.add(writes, resolve));
-    return await this.#deliver(next);
+    await this.#committed(writes);
+    return next;
   }
 
   /** Ends a run whose code cannot be run here: it is unknown, or it no longer fits the journal. */
@@ -835,7 +856,8 @@ class LocalEngine implements Engine {
       result: (options = {}) => this.#result(id, options.signal),
       row: () => this.#row(id),
       cancel: (reason) => this.cancel(id, reason),
-      signal: (name, payload, options) => this.signal(id, name, payload, options),
+      signal: (event: string | TypedEvent<unknown>, payload?: unknown, options?: SignalOptions) =>
+        this.#signal(id, event, payload, options),
       progress: () => this.progress(id),
     };
   }
@@ -935,28 +957,42 @@ class LocalEngine implements Engine {
     throw new Error(answeredText(id, name));
   }
 
-  async signal(id: string, name: string, payload: Json = null, options: SignalOptions = {}): Promise<void> {
+  async signal(
+    id: string,
+    event: string | TypedEvent<unknown>,
+    payload?: unknown,
+    options?: SignalOptions,
+  ): Promise<void> {
+    await this.#signal(id, event, payload, options);
+  }
+
+  async #signal(
+    id: string,
+    event: string | TypedEvent<unknown>,
+    payload: unknown = null,
+    options: SignalOptions = {},
+  ): Promise<void> {
+    const { name } = typeof event === "object" && event !== null ? event : { name: event };
     if (typeof name !== "string" || name === "") {
       throw new TypeError(`Cannot send an event to run "${id}": its name must be text and not empty`);
     }
     const { storage, host } = this.#shared;
     const row = await this.#newest(id);
-    if (row.state === "closed") {
-      throw new Error(`Cannot send event "${name}" to run "${row.id}": it has ended (${row.status})`);
-    }
     const nonce = options.id ?? this.#newId();
     const { first, n } = linkOf(await headerOf(storage, row.id) ?? row);
     const messageId = `event:${first}:${nonce}`;
-    if (options.id !== undefined && await this.#hasTaken(messageId, first, n)) return;
+    const hasEnded = row.state === "closed";
+    if (options.id !== undefined && await this.#hasTaken(messageId, first, hasEnded ? n : n - 1)) return;
+    if (hasEnded) throw new Error(`Cannot send event "${name}" to run "${row.id}": it has ended (${row.status})`);
     const message = eventMessage(row.id, name, payload, messageId, host.now());
     const fate = await this.#send(message);
     if (fate.fate === "refused") throw new ValidationError(refusedText(row.id, message, fate.key, fate.reason), []);
   }
 
-  /** True when an earlier run of a chain has taken the message: under its id it could be left for the next one again. */
-  async #hasTaken(messageId: string, first: string, n: number): Promise<boolean> {
+  /** True when a run of a chain, up to the given one, has taken the message: under its id it could be left for the next one again. */
+  async #hasTaken(messageId: string, first: string, last: number): Promise<boolean> {
     const { storage } = this.#shared;
-    for (let earlier = n - 1; earlier >= Math.max(0, n - LINKS_LOOKED_AT); earlier--) {
+    for (let earlier = last; earlier >= Math.max(0, last - LINKS_LOOKED_AT + 1); earlier--) {
       const id = linkId({ first, n: earlier });
       if (await storage.run(id) === undefined) return false;
       const { records } = await readJournal(storage, id);

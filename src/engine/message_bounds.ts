@@ -54,8 +54,7 @@ export function createMessageBounds(storage: Storage): MessageBounds {
   }
 
   return {
-    async check(message): Promise<void> {
-      const { id, run, kind, payload } = message;
+    async check({ id, run, kind, payload }): Promise<void> {
       const { maxRecordBytes, maxMessages } = storage.limits;
       if (payload.length * 3 > maxRecordBytes) {
         const bytes = new TextEncoder().encode(payload).length;
@@ -70,24 +69,24 @@ export function createMessageBounds(storage: Storage): MessageBounds {
       const known = atMost.get(run);
       // One after the other for each run, so that none is missed by two counts at once.
       const next = (async (): Promise<number> => {
-        const before = await known?.catch(() => undefined);
-        if (before !== undefined && before < maxMessages) return before + 1;
-        const { count, isKnown } = await counted(run, id);
-        if (count < maxMessages) return count + 1;
-        if (isKnown) return count;
+        let count = await known?.catch(() => undefined);
+        let isKnown = false;
+        if (count === undefined || count >= maxMessages) ({ count, isKnown } = await counted(run, id));
+        if (count < maxMessages || isKnown) {
+          const ids = posting.get(run) ?? new Set();
+          posting.set(run, ids);
+          ids.add(id);
+          return isKnown ? count : count + 1;
+        }
         throw new StorageFailedError(
           `Cannot post message "${id}": ${count} messages wait for run "${run}", the limit is ${maxMessages}`,
         );
       })();
       atMost.set(run, next);
-      const ids = posting.get(run) ?? new Set();
-      posting.set(run, ids);
-      ids.add(id);
       try {
         await next;
       } catch (error) {
         if (atMost.get(run) === next) atMost.delete(run);
-        done(message);
         throw error;
       }
     },
