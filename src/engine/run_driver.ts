@@ -979,6 +979,8 @@ export class RunDriver {
       closed(this, ended, bounded);
       if (parent !== undefined) deliver(parent.run);
       children.deliver();
+      // What came meanwhile is for nobody.
+      if (this.#lazyMessages !== undefined) deliver(this.id);
     }, writes);
   }
 

@@ -28,6 +28,7 @@ import "./client_wire.ts";
 import "./compat_configuration.ts";
 import "./compat_services.ts";
 import "./engine_cancel.ts";
+import "./engine_children.ts";
 import "./engine_events.ts";
 import "./engine_executor.ts";
 import "./engine_replay.ts";
