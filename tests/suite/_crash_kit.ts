@@ -12,7 +12,7 @@ import {
   type RunRow,
 } from "@windkit/windmill-client/engine";
 import { createMemoryStorage, type MemoryStorage } from "@windkit/windmill-client/storage/memory";
-import { type Bench, withEngine } from "./_engine_kit.ts";
+import { type Bench, type BenchOptions, withEngine } from "./_engine_kit.ts";
 import { createVirtualHost } from "./_virtual_host.ts";
 import { assert, assertEquals } from "./assert.ts";
 
@@ -22,7 +22,7 @@ export interface Play {
   readonly workflows: EngineOptions["workflows"];
   readonly args?: Json;
   readonly deadlineMs?: number;
-  readonly options?: Partial<EngineOptions>;
+  readonly options?: Partial<BenchOptions>;
   /** Works beside the runs, in each life from its beginning: it must not mind what an earlier life has done. */
   readonly during?: (bench: Bench, id: string) => unknown;
 }
@@ -46,7 +46,7 @@ async function live(
   storage: MemoryStorage,
   start: number,
   dieAfter: number,
-  options: Partial<EngineOptions>,
+  options: Partial<BenchOptions>,
 ): Promise<{ readonly end: PlayEnd | undefined; readonly disk: MemoryStorage; readonly commits: number; readonly now: number }> {
   const host = createVirtualHost(start);
   let commits = 0;
@@ -105,7 +105,7 @@ async function live(
 export async function everyCrash(
   make: () => Play,
   check?: (end: PlayEnd) => void,
-  ways: readonly Partial<EngineOptions>[] = [{}, { replay: "always" }, { maxParkedInMemory: 0 }],
+  ways: readonly Partial<BenchOptions>[] = [{}, { replay: "always" }, { maxParkedInMemory: 0 }],
 ): Promise<PlayEnd> {
   let first: PlayEnd | undefined;
   for (const way of ways) {

@@ -35,6 +35,7 @@ import "./engine_executor.ts";
 import "./engine_fork.ts";
 import "./engine_replay.ts";
 import "./engine_runs.ts";
+import "./engine_undo.ts";
 import "./errors.ts";
 import "./official_defects.ts";
 import "./official_defects_data.ts";
