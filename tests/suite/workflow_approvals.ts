@@ -228,7 +228,7 @@ test("approvals: a recorded answer that does not fit a changed schema is a Valid
       during: async ({ engine, host }, run) => {
         await host.drive(engine.approve(run.id, "sign_off", { value: { amount: 50, note: secret } }));
         await host.settle();
-        most = 10; // a replay is of another version of the code
+        if (replay === "always") most = 10; // a replay is of another version of the code
         await host.drive(engine.approve(run.id, "other"));
       },
     }, replay);
