@@ -147,18 +147,19 @@ for (
     [
       "that does not describe itself",
       { form: budget({ described: false }) },
-      'this schema of "test" has no JSON schema of its own',
+      'there is no JSON schema of this schema of "test" (it has no "~standard.jsonSchema"',
     ],
     [
       "of something that is no object",
       { form: { schema: budget(), jsonSchema: { type: "string" } } },
-      'found type "string"',
+      "found string",
     ],
     ["of a variant that is no object", {
       form: { schema: budget(), jsonSchema: { anyOf: [{ type: "object" }, { type: "null" }] } },
     }, "its schema must be one of an object"],
-    ["of nothing known", { form: { schema: budget(), jsonSchema: {} } }, "found none of 'properties'"],
-    ["of text", { form: { schema: budget(), jsonSchema: "{}" as unknown as object } }, "found string"],
+    ["of nothing known", { form: { schema: budget(), jsonSchema: {} } }, "found no 'properties'"],
+    ["of text", { form: { schema: budget(), jsonSchema: "{}" as unknown as object } }, "found no 'properties'"],
+    ["of null", { form: { schema: budget(), jsonSchema: null as unknown as object } }, "found no 'properties'"],
   ] as const
 ) {
   test(`approvals: a schema ${what} is a TypeError at the call`, async () => {
