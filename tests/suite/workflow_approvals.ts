@@ -304,6 +304,22 @@ test("errors: one that leaves the body is known by who waits for the run", async
   }
 });
 
+test("errors: a workflow that failed because of one is known by what it left behind", async () => {
+  const { error } = await answered(async () => {
+    await step("reserve", () => {
+      throw new OutOfStock({ item: "lamp", left: 3 }, "Not enough lamps");
+    });
+  });
+  assert(error instanceof RunFailedError && error.errorName === "TaskError", String(error));
+  // What whoever started it records of it.
+  assertEquals(known(new TaskError(error.message, "child", { error: error.detail })), [
+    "lamp",
+    3,
+    "Not enough lamps",
+    false,
+  ]);
+});
+
 test("errors: one that is not to be repeated is not", async () => {
   for (const [Class, times] of [[OutOfStock, 3], [Declined, 1]] as const) {
     let calls = 0;
@@ -333,11 +349,16 @@ test("errors: others are not taken for one of a class", () => {
       record("TaskError", { result: "none" }),
       new Error("OutOfStock"),
       Object.assign(new Error("x"), { name: "OutOfStock" }),
+      new Proxy({}, {
+        get() {
+          throw new Error("No");
+        },
+      }),
       null,
       undefined,
       "OutOfStock",
     ]
-  ) assert(!(other instanceof OutOfStock), `taken for one: ${String(other)}`);
+  ) assert(!(other instanceof OutOfStock), `one of those that are none was taken for one`);
   assertEquals([record("OutOfStock").cause, record("OutOfStock").data], [undefined, undefined]);
   // A workflow that failed because another did, because a task did.
   const inner = { error: { name: "OutOfStock", message: "m", extra: { data } } };
