@@ -91,7 +91,9 @@ export function createProgress(run: string, colors: Paint, startedAt: number): P
         case "log": {
           const { level, message, data } = event;
           const mark = level === "error" ? colors.bad("│") : level === "warn" ? colors.wait("│") : colors.faint("│");
-          return `${mark} ${oneLine(message)}${data === undefined ? "" : ` ${colors.faint(clip(JSON.stringify(data), 200))}`}`;
+          return `${mark} ${oneLine(message)}${
+            data === undefined ? "" : ` ${colors.faint(clip(JSON.stringify(data), 200))}`
+          }`;
         }
         case "answer_refused":
           return `${colors.wait("!")} ${oneLine(event.key)}: an answer does not fit, and is waited for again: ${
@@ -147,7 +149,9 @@ export function createProgress(run: string, colors: Paint, startedAt: number): P
             colors.wait(`waits for event ${oneLine(call.what ?? call.key)}${until}`)
           }`;
         }
-        if (call.kind === "child") return `${colors.busy("»")} ${name} ${colors.faint(`run ${oneLine(call.what ?? "")}`)}`;
+        if (call.kind === "child") {
+          return `${colors.busy("»")} ${name} ${colors.faint(`run ${oneLine(call.what ?? "")}`)}`;
+        }
         const spinner = colors.busy(SPINNER[frame % SPINNER.length] ?? "");
         return `${spinner} ${name} ${colors.faint(duration(now - call.since).padStart(9))}`;
       });
