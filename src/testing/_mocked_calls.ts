@@ -1,0 +1,127 @@
+/**
+ * What a test gives instead of steps, tasks, scripts and flows, and which of it was used.
+ *
+ * @module
+ */
+import { decode, encode } from "../base/canonical.ts";
+import type { Work } from "../engine/ports.ts";
+import { failureOf } from "../workflow/failure.ts";
+import type { Json, Outcome } from "../workflow/journal.ts";
+import { guess, listed } from "./_words.ts";
+
+/**
+ * What a call gives: a value, or a function that is called with the call's arguments (those of the task; none for a step) and
+ * gives or throws it.
+ */
+// deno-lint-ignore no-explicit-any -- parameters of user functions are contravariant: `unknown[]` would refuse them all
+export type MockedCall = ((...args: any[]) => unknown) | Json | undefined;
+
+/** Calls by key (`"charge_2"`), by name (`"charge"`), or by path of a script or flow (`"f/shop/charge"`). */
+export type Mocks = Readonly<Record<string, MockedCall>>;
+
+/** Errors by key, name or path: one for every attempt, or one each for some attempts, by their number from 1. */
+export type Failures = Readonly<Record<string, Error | Readonly<Record<number, Error>>>>;
+
+/** A call that was made. */
+export interface MadeCall {
+  /** Key of the attempt in the journal. */
+  readonly key: string;
+  /** Name of the step or task. */
+  readonly name: string;
+  /** `step` or `task`. */
+  readonly kind: string;
+  /** Number of the attempt, from 1. */
+  readonly attempt: number;
+  /** Arguments in order. */
+  readonly args: readonly Json[];
+}
+
+/** Answers calls, and remembers them. */
+export interface MockedCalls {
+  /** Names of all calls that were made. */
+  readonly names: ReadonlySet<string>;
+  /** Runs a call, or what stands for it. Never rejects. */
+  start(work: Work): Promise<Outcome>;
+  /** Mocks and failures that no call used, as sentences. */
+  unused(): readonly string[];
+}
+
+type Made = Extract<Work["call"], { readonly kind: "task" | "step" }>;
+
+/** Mocks and failures of one test. `mocks` may still change until a call is made. */
+export function createMockedCalls(mocks: Mocks, failures: Failures): MockedCalls {
+  const used = new Set<string>();
+  const names = new Set<string>();
+
+  function find(work: Work, table: Readonly<Record<string, unknown>>): string | undefined {
+    const call = work.call as Made; // an executor is asked about tasks and steps only
+    const { key } = work;
+    if (Object.hasOwn(table, key)) return key;
+    if (Object.hasOwn(table, call.base)) return call.base;
+    if (Object.hasOwn(table, call.name)) return call.name;
+    const path = call.kind === "task" ? call.script : undefined;
+    return path !== undefined && Object.hasOwn(table, path) ? path : undefined;
+  }
+
+  function injected(work: Work): Error | undefined {
+    const name = find(work, failures);
+    const found = name === undefined ? undefined : failures[name];
+    if (name === undefined || found === undefined) return undefined;
+    const error = found instanceof Error ? found : found[work.info.attempt];
+    if (error !== undefined) used.add(`failure ${name}${found instanceof Error ? "" : ` ${work.info.attempt}`}`);
+    return error;
+  }
+
+  async function start(work: Work): Promise<Outcome> {
+    const { key, invoke } = work;
+    const call = work.call as Made;
+    names.add(call.name);
+    const error = injected(work);
+    if (error !== undefined) return { ok: false, failure: failureOf(error, key) };
+    const name = find(work, mocks);
+    if (name === undefined) {
+      if (invoke !== undefined) return await invoke();
+      const path = call.kind === "task" ? call.script ?? call.name : call.name;
+      const what = call.kind === "task" && call.via === "flow" ? "taskFlow" : "taskScript";
+      const refused = new Error(
+        `Cannot run ${what}("${path}") in a test: give it a mock, as in mocks: { ${JSON.stringify(path)}: value }`,
+      );
+      return { ok: false, failure: { ...failureOf(refused, key), retryable: false } };
+    }
+    used.add(`mock ${name}`);
+    const mock = mocks[name];
+    try {
+      return { ok: true, value: encode(typeof mock === "function" ? await mock(...argumentsOf(work)) : mock) };
+    } catch (thrown) {
+      return { ok: false, failure: failureOf(thrown, key) };
+    }
+  }
+
+  function unused(): readonly string[] {
+    const called = `the run called ${names.size === 0 ? "nothing" : listed([...names])}`;
+    const sentences: string[] = [];
+    for (const name of Object.keys(mocks)) {
+      if (used.has(`mock ${name}`)) continue;
+      sentences.push(`The mock of "${name}" was not used: ${called}${guess(name, [...names])}`);
+    }
+    for (const [name, errors] of Object.entries(failures)) {
+      const attempts = errors instanceof Error ? [""] : Object.keys(errors).map((n) => ` ${n}`);
+      for (const attempt of attempts) {
+        if (used.has(`failure ${name}${attempt}`)) continue;
+        const which = attempt === "" ? "" : ` of attempt${attempt}`;
+        sentences.push(`The failure${which} of "${name}" was not used: ${called}${guess(name, [...names])}`);
+      }
+    }
+    return sentences;
+  }
+
+  return { names, start, unused };
+}
+
+/** The arguments of a call in order; one object for scripts and flows. */
+export function argumentsOf(work: Pick<Work, "call">): readonly Json[] {
+  const { call } = work;
+  if (call.kind !== "task") return [];
+  const args = decode(call.args) as Json;
+  return Array.isArray(args) ? args : [args];
+}
