@@ -20,7 +20,7 @@ import { currentRun } from "../platform/run_context.ts";
 import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
 import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
 import { type RetryOptions, retryPolicy } from "../workflow/retry.ts";
-import type { BodySession, TaskSpec } from "../workflow/session.ts";
+import type { BodySession, Scope, TaskSpec } from "../workflow/body_session.ts";
 import { workerContext } from "./worker_globals.ts";
 
 export type { Jsonified, JsonifiedFields, JsonValue } from "../base/canonical.ts";
@@ -114,6 +114,7 @@ export interface ParallelOptions {
 interface Current {
   readonly session: BodySession;
   readonly info?: TaskInfo;
+  readonly scope?: Scope;
 }
 
 /**
@@ -277,7 +278,7 @@ export function step<R>(name: string, fn: () => R): Promise<Jsonified<Awaited<R>
     return Promise.reject(new TypeError(`Cannot run step "${name}": expected a function, found ${typeof fn}`));
   }
   const current = here(`step("${name}")`);
-  const result = current instanceof Promise ? current : current?.step(name || "step", fn) ?? plainly(fn);
+  const result = current instanceof Promise ? current : current?.step({ name: name || "step", fn }) ?? plainly(fn);
   return result as Promise<Jsonified<Awaited<R>>>;
 }
 
@@ -302,7 +303,7 @@ export function sleep(seconds: number): Promise<void> {
   }
   const current = here("sleep");
   const ms = Math.round(seconds * 1000);
-  return current instanceof Promise ? current : current?.sleep(ms) ?? wait(ms);
+  return current instanceof Promise ? current : current?.sleep({ ms }) ?? wait(ms);
 }
 
 /**
@@ -413,10 +414,15 @@ export function taskInfo(): TaskInfo {
 /** The session to call, nothing outside a run, or a rejection inside the body of a task or step. */
 function here(what: string): BodySession | undefined | Promise<never> {
   const current = currentRun() as Current | undefined;
-  if (current?.info === undefined) return current?.session;
+  if (current === undefined) return undefined;
+  const { session, info, scope } = current;
+  if (info === undefined) {
+    session.scope = scope;
+    return session;
+  }
   return Promise.reject(
     new HostUnsupportedError(
-      `Cannot call ${what} inside the body of "${current.info.key}": a task or step is recorded as one outcome; ` +
+      `Cannot call ${what} inside the body of "${info.key}": a task or step is recorded as one outcome; ` +
         `call it from the workflow's body, or call a plain function here`,
     ),
   );

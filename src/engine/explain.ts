@@ -36,6 +36,22 @@ export function mismatchError(runId: string, failure: Failure): ReplayMismatchEr
   return new ReplayMismatchError(lines.join("\n"), key, recorded ?? undefined, asked ?? undefined);
 }
 
+/** What to say of a call that has changed since it was recorded, where that is taken. */
+export function changeNotice(
+  what: "changed-arguments" | "changed-code",
+  key: string,
+  recorded: Fingerprint,
+  asked: Fingerprint,
+): string {
+  if (what === "changed-arguments") {
+    return `The arguments of "${key}" have changed since it was recorded; what was recorded stands. ` +
+      `Recorded: ${describe(recorded, key)}; asked for: ${describe(asked, key)}`;
+  }
+  return `The function of "${key}" has changed since it was recorded${
+    asked.site === undefined ? "" : ` (${asked.site})`
+  }; what was recorded stands`;
+}
+
 function describe(fp: Fingerprint, key: string): string {
   const name = fp.name === key ? `"${key}"` : `"${key}" (${fp.name})`;
   const args = fp.args !== undefined

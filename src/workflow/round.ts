@@ -12,18 +12,7 @@
 import { encode } from "../base/canonical.ts";
 import { CANONICAL_CODEC } from "./flags.ts";
 import { failureOf } from "./failure.ts";
-import type {
-  Call,
-  Command,
-  Encoded,
-  Failure,
-  JournalRecord,
-  Json,
-  Key,
-  Outcome,
-  RunHeader,
-  TaskInfo,
-} from "./journal.ts";
+import type { Call, Command, Encoded, Failure, Json, Key, Outcome, RunHeader, TaskInfo } from "./journal.ts";
 import { type BodySession, createSession } from "./session.ts";
 
 /** What a round starts from: the fields of wac-protocol 2.2 that the process reads. */
@@ -140,14 +129,14 @@ class Round {
       hop: ports.hop,
       enter: (session, info, fn) => ports.enter(session as BodySession, info, fn),
       wake: () => this.#wake(),
-      unordered: true,
     });
   }
 
   begin(args: Json, checkpoint: Checkpoint, reject: (error: unknown) => void): void {
     try {
       const { completed_steps: completed = {}, _executing_key: only } = checkpoint;
-      this.#session.begin(headerOf(this.#ports, args), historyOf(completed), only ?? undefined);
+      const rest = new Map(Object.entries(completed).map(([key, value]) => [key, outcomeOf(value, key)]));
+      this.#session.begin(headerOf(this.#ports, args), [], only == null ? { rest } : { only, rest });
       this.#arm();
     } catch (error) {
       reject(error);
@@ -171,7 +160,7 @@ class Round {
       if (command.c !== "call") continue;
       const { kind } = command.call;
       if (this.#child) void this.#execute(command);
-      else if (kind === "step") void this.#step(command);
+      else if (kind === "step" || kind === "undo") void this.#step(command);
       else if (kind === "task") this.#tasks.push(command);
       else if (kind === "approval") this.#approvals.push(command);
       else if (kind === "sleep") this.#sleeps.push(command);
@@ -218,7 +207,7 @@ class Round {
     this.#ports.hop(() =>
       this.#ports.hop(() => {
         this.#armed = false;
-        if (epoch !== this.#epoch) return this.#arm();
+        if (epoch !== this.#epoch || this.#session.busy) return this.#arm();
         this.#quiet();
       })
     );
@@ -292,14 +281,6 @@ function headerOf(ports: RoundPorts, args: Json): RunHeader {
     args: encoded,
     createdAt: now(),
   };
-}
-
-/** A checkpoint has no order: the session hands each outcome over at its call. */
-function* historyOf(completed: Readonly<Record<Key, unknown>>): Iterable<JournalRecord> {
-  let seq = 0;
-  for (const [key, value] of Object.entries(completed)) {
-    yield { t: "settled", seq: seq++, at: 0, key, after: 0, startedAt: 0, outcome: outcomeOf(value, key) };
-  }
 }
 
 /** A value of `completed_steps`: any truthy `__wmill_error` is a failure, as the official clients read it (wac-protocol 5.3). */
