@@ -19,12 +19,15 @@ export function milliseconds(value: Duration, where: string): number {
   );
 }
 
-/** Milliseconds as a person reads them. */
+/** Milliseconds as a person reads them: `1d 2h`. */
 export function durationText(ms: number): string {
-  if (ms === 0) return "at once";
-  for (const unit of ["d", "h", "m", "s"]) {
+  let rest = ms;
+  const parts: string[] = [];
+  for (const unit of ["d", "h", "m", "s", "ms"]) {
     const size = UNIT_MS[unit] ?? 1;
-    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
+    const units = unit === "ms" ? Math.round(rest) : Math.floor(rest / size);
+    if (units > 0) parts.push(`${units}${unit}`);
+    rest -= units * size;
   }
-  return `${ms}ms`;
+  return parts.length === 0 ? "0ms" : parts.join(" ");
 }

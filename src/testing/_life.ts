@@ -20,9 +20,12 @@ interface Timer {
   readonly wake: () => void;
 }
 
-/** What code of a run finds about the process that it runs in. */
-export interface CurrentLife extends CurrentRun {
-  readonly life: Life;
+const lives = /* @__PURE__ */ new WeakMap<object, Life>();
+
+/** The process that the running code belongs to. */
+export function lifeOf(current: CurrentRun | undefined): Life | undefined {
+  if (current === undefined) return undefined;
+  return lives.get(current.session ?? current.info ?? current);
 }
 
 /** One process. */
@@ -34,8 +37,6 @@ export class Life {
   busy = 0;
   /** Attempts that have begun and whose outcome was not handed over, with the time at which they run out. */
   readonly attempts = new Map<string, number>();
-  /** Sleeps and waits that are under way. */
-  readonly waits = new Set<string>();
   readonly host: Host;
   readonly ambient: Ambient;
   readonly #timers = new Set<Timer>();
@@ -60,7 +61,12 @@ export class Life {
         get concurrent(): boolean {
           return context.concurrent;
         },
-        run: (current, fn) => context.run({ ...current, life: this } as CurrentLife, fn),
+        run: (current, fn) => {
+          const { session, info } = current as Partial<CurrentRun>;
+          // What stands for the body of a step has no session, but it knows what a step may know of itself.
+          if (info === undefined || session === undefined) lives.set(session ?? info ?? current, this);
+          return context.run(current, fn);
+        },
         current: () => context.current(),
         clear: () => context.clear(),
       },

@@ -4,7 +4,7 @@
  * @module
  */
 import { decode, encode } from "../base/canonical.ts";
-import type { Work } from "../engine/ports.ts";
+import type { CurrentRun, Host, Work } from "../engine/ports.ts";
 import { failureOf } from "../workflow/failure.ts";
 import type { Json, Outcome } from "../workflow/journal.ts";
 import { guess, listed } from "./_words.ts";
@@ -16,7 +16,10 @@ import { guess, listed } from "./_words.ts";
 // deno-lint-ignore no-explicit-any -- parameters of user functions are contravariant: `unknown[]` would refuse them all
 export type MockedCall = ((...args: any[]) => unknown) | Json | undefined;
 
-/** Calls by key (`"charge_2"`), by name (`"charge"`), or by path of a script or flow (`"f/shop/charge"`). */
+/**
+ * Calls by key (`"charge_2"`), by name (`"charge"`), or by path of a script or flow (`"f/shop/charge"`). What takes the effect of
+ * `charge` back is `"charge#undo"`.
+ */
 export type Mocks = Readonly<Record<string, MockedCall>>;
 
 /** Errors by key, name or path: one for every attempt, or one each for some attempts, by their number from 1. */
@@ -41,12 +44,16 @@ export interface MockedCalls {
   /** Names of all calls that were made. */
   readonly names: ReadonlySet<string>;
   /** Runs a call, or what stands for it. Never rejects. */
-  start(work: Work): Promise<Outcome>;
+  start(work: Work, host: Pick<Host, "context">): Promise<Outcome>;
   /** Mocks and failures that no call used, as sentences. */
   unused(): readonly string[];
 }
 
-type Made = Extract<Work["call"], { readonly kind: "task" | "step" }>;
+type Made = Extract<Work["call"], { readonly kind: "task" | "step" | "undo" }>;
+
+function nameOf(call: Made): string {
+  return call.kind === "undo" ? call.base : call.name;
+}
 
 /** Mocks and failures of one test. `mocks` may still change until a call is made. */
 export function createMockedCalls(mocks: Mocks, failures: Failures): MockedCalls {
@@ -54,11 +61,12 @@ export function createMockedCalls(mocks: Mocks, failures: Failures): MockedCalls
   const names = new Set<string>();
 
   function find(work: Work, table: Readonly<Record<string, unknown>>): string | undefined {
-    const call = work.call as Made; // an executor is asked about tasks and steps only
+    const call = work.call as Made; // an executor is asked about what runs
     const { key } = work;
     if (Object.hasOwn(table, key)) return key;
     if (Object.hasOwn(table, call.base)) return call.base;
-    if (Object.hasOwn(table, call.name)) return call.name;
+    const name = nameOf(call);
+    if (Object.hasOwn(table, name)) return name;
     const path = call.kind === "task" ? call.script : undefined;
     return path !== undefined && Object.hasOwn(table, path) ? path : undefined;
   }
@@ -72,16 +80,16 @@ export function createMockedCalls(mocks: Mocks, failures: Failures): MockedCalls
     return error;
   }
 
-  async function start(work: Work): Promise<Outcome> {
-    const { key, invoke } = work;
+  async function start(work: Work, { context }: Pick<Host, "context">): Promise<Outcome> {
+    const { key, invoke, info } = work;
     const call = work.call as Made;
-    names.add(call.name);
+    names.add(nameOf(call));
     const error = injected(work);
     if (error !== undefined) return { ok: false, failure: failureOf(error, key) };
     const name = find(work, mocks);
     if (name === undefined) {
       if (invoke !== undefined) return await invoke();
-      const path = call.kind === "task" ? call.script ?? call.name : call.name;
+      const path = call.kind === "task" ? call.script ?? call.name : nameOf(call);
       const what = call.kind === "task" && call.via === "flow" ? "taskFlow" : "taskScript";
       const refused = new Error(
         `Cannot run ${what}("${path}") in a test: give it a mock, as in mocks: { ${JSON.stringify(path)}: value }`,
@@ -91,7 +99,9 @@ export function createMockedCalls(mocks: Mocks, failures: Failures): MockedCalls
     used.add(`mock ${name}`);
     const mock = mocks[name];
     try {
-      return { ok: true, value: encode(typeof mock === "function" ? await mock(...argumentsOf(work)) : mock) };
+      if (typeof mock !== "function") return { ok: true, value: encode(mock) };
+      const current = { info } as unknown as CurrentRun; // no session: what stands for a body may ask for its info alone
+      return { ok: true, value: encode(await context.run(current, () => mock(...argumentsOf(work)) as unknown)) };
     } catch (thrown) {
       return { ok: false, failure: failureOf(thrown, key) };
     }

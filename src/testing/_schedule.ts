@@ -13,7 +13,7 @@ export type Deviation =
   /** Where several things may happen, this one does. */
   | { readonly t: "pick"; readonly choice: number; readonly label: string };
 
-/** What may happen next: `done:KEY`, `go:KEY`, `answer:KIND:NAME:NO`, `cancel`, `time`. */
+/** What may happen next: `done:KEY`, `go:KEY`, `answer:KIND:NAME:NO`, `cancel`, `time`, `time:MS`. */
 export type Label = string;
 
 /** A schedule as text: `crash>3+3600000 5:done:charge`. */
@@ -71,7 +71,9 @@ export function deviationText(d: Deviation, commits: readonly string[]): string 
     case "cancel":
       return "somebody cancels the run";
     case "time":
-      return "time passes before what is ready is handed over";
+      return `${
+        name === "" ? "time passes" : `${durationText(Number(name))} pass`
+      } before what is ready is handed over`;
     default:
       return d.label;
   }

@@ -14,10 +14,10 @@ import type { JournalRecord, Json, RunStatus } from "../workflow/journal.ts";
 import { decodeRecord } from "../workflow/record_text.ts";
 import type { Answer, AnswerScript } from "./_answers.ts";
 import { durationText } from "./_duration.ts";
-import { type CurrentLife, Life, type Ready } from "./_life.ts";
+import { Life, lifeOf, type Ready } from "./_life.ts";
 import type { MockedCalls } from "./_mocked_calls.ts";
 import type { Deviation } from "./_schedule.ts";
-import { createSeeded, type Seeded } from "./_seeded.ts";
+import { createSeeded } from "./_seeded.ts";
 
 /** What is the same in all schedules. */
 export interface WorldPlan {
@@ -86,12 +86,16 @@ export const EXPLORED = "explored";
 
 /** Choices after which a run that has not ended is said to go in circles. */
 const MOST_CHOICES = 100_000;
+/** How long something may take that a schedule makes slow, in milliseconds. */
+const LONG_MS = [60_001, 86_400_001] as const;
 /** Turns without anything to do after which the real clock is looked at. */
 const QUIET_TURNS = 3;
 
 interface Waited {
+  /** `kind:name` of what answers it; undefined for a sleep. */
+  readonly name: string | undefined;
   readonly since: number;
-  readonly expiresAt: number;
+  readonly dueAt: number;
 }
 
 /** One schedule. */
@@ -177,7 +181,7 @@ export class World {
         start: (work) => new Promise((resolve) => this.#attempt(life, work, calls, resolve)),
       },
       onEvent: (event) => {
-        if (isCurrent()) this.#onEvent(life, event);
+        if (isCurrent()) this.#onEvent(event);
       },
     }).then(async (engine) => {
       life.engine = engine;
@@ -198,6 +202,7 @@ export class World {
     void before.close();
     for (const [answer, state] of this.#answers) if (state === "sending") this.#answers.set(answer, "new");
     if (!this.#plan.local.context.concurrent) this.#plan.local.context.clear();
+    this.#quiet = 0;
     this.#life = this.#live();
   }
 
@@ -237,7 +242,12 @@ export class World {
     for (const write of writes) {
       if (write.w === "create") this.#created = true;
       if (write.w !== "append") continue;
-      for (const { seq, check } of write.records) this.#checks[seq] = check;
+      for (const { seq, check, text } of write.records) {
+        this.#checks[seq] = check;
+        if (!text.startsWith('["c"')) continue;
+        const record = decodeRecord(text, seq);
+        if (record.t === "called") this.#onCalled(record);
+      }
       if (write.row?.state !== undefined) {
         this.#parked = write.row.state === "parked";
         this.#closed ||= write.row.state === "closed";
@@ -263,8 +273,7 @@ export class World {
     life.attempts.set(key, timeoutS === undefined ? Infinity : this.#now + timeoutS * 1000);
     life.busy++;
     this.#note(`start ${key}`);
-    const current = { info: work.info, life } as unknown as CurrentLife; // no session: a mock may only ask for its info
-    void this.#plan.local.context.run(current, () => calls.start(work)).then((outcome) => {
+    void calls.start(work, life.host).then((outcome) => {
       life.busy--;
       this.#note(`${outcome.ok ? "done " : "failed "} ${key}`);
       life.ready.push({
@@ -279,8 +288,9 @@ export class World {
 
   /** Stops the running body of a step until the schedule lets it go on. */
   pause(name: string): Promise<void> {
-    const current = this.#plan.local.context.current() as CurrentLife | undefined;
-    const { info, life } = current ?? {};
+    const current = this.#plan.local.context.current();
+    const { info } = current ?? {};
+    const life = lifeOf(current);
     if (info === undefined || life === undefined) {
       return Promise.reject(new Error("Cannot pause: only the body of a step or task, or what stands for it, can"));
     }
@@ -298,15 +308,9 @@ export class World {
 
   // --- What the engine tells ---
 
-  #onEvent(life: Life, event: EngineEvent): void {
+  #onEvent(event: EngineEvent): void {
     switch (event.event) {
-      case "approval_waiting":
-        return this.#onWait(life, "approval", event.key, event.key, event.expiresAt);
-      case "sleep_started":
-        life.waits.add(event.key);
-        return;
       case "call_settled":
-        life.waits.delete(event.key);
         this.#waited.delete(event.key);
         return;
       case "run_resumed":
@@ -323,38 +327,52 @@ export class World {
     }
   }
 
-  #onWait(life: Life, kind: Answer["kind"], key: string, name: string, expiresAt: number): void {
-    life.waits.add(key);
-    if (!this.#waited.has(key)) this.#waited.set(key, { since: this.#now, expiresAt });
+  /** A call that waits is recorded when it is made: only then can it be answered. */
+  #onCalled(record: Extract<JournalRecord, { readonly t: "called" }>): void {
+    const { key, call, dueAt = Infinity } = record;
+    if (call.kind === "sleep") return void this.#waited.set(key, { name: undefined, since: this.#now, dueAt });
+    if (call.kind !== "approval" && call.kind !== "event") return;
+    const [kind, name] = call.kind === "approval" ? ["approval", key] as const : ["event", call.name] as const;
+    this.#waited.set(key, { name: `${kind}:${name}`, since: this.#now, dueAt });
     const { answers, expire } = this.#plan.script;
     if (expire.has(`${kind}:${name}`) || answers.some((a) => a.kind === kind && a.name === name)) return;
-    const option = kind === "approval" ? `approvals: { ${JSON.stringify(name)}: { approved: true } }` : "";
+    const option = kind === "approval"
+      ? `approvals: { ${JSON.stringify(name)}: { approved: true } }`
+      : `events: { ${JSON.stringify(name)}: { payload: null } }`;
     this.#fail(
       "unanswered",
-      `The run waits for the ${kind} "${name}", and nothing answers: give ${option}, or "timeout" to let the time pass`,
+      `The run waits for the ${kind} "${name}", and nothing comes: give ${option}, or "timeout" to let the time pass`,
     );
   }
 
   // --- Choices ---
 
-  /** Until when time may pass without an answer or an outcome coming too late to count. */
-  #bound(): number {
+  /** The wait that an answer is for. */
+  #waitFor(answer: Answer): Waited | undefined {
+    const name = `${answer.kind}:${answer.name}`;
+    for (const waited of this.#waited.values()) if (waited.name === name) return waited;
+    return undefined;
+  }
+
+  /** Until when time may pass without an answer coming too late to count. */
+  #answersBound(): number {
     let bound = Infinity;
     for (const [answer, state] of this.#answers) {
-      const waited = state === "sent" ? undefined : this.#waited.get(answer.name);
-      if (waited !== undefined) bound = Math.min(bound, waited.expiresAt);
+      const waited = state === "sent" ? undefined : this.#waitFor(answer);
+      if (waited !== undefined) bound = Math.min(bound, waited.dueAt);
     }
+    return bound;
+  }
+
+  /** The same for outcomes that are ready. */
+  #bound(): number {
+    let bound = this.#answersBound();
     for (const at of this.#life.attempts.values()) bound = Math.min(bound, at);
     return bound;
   }
 
   #mayDelay(): number {
-    let bound = Infinity;
-    for (const [answer, state] of this.#answers) {
-      const waited = state === "sent" ? undefined : this.#waited.get(answer.name);
-      if (waited !== undefined) bound = Math.min(bound, waited.expiresAt);
-    }
-    return Math.max(0, bound - this.#now - 1);
+    return Math.max(0, this.#answersBound() - this.#now - 1);
   }
 
   /** Called when nothing happens of itself any more. */
@@ -382,7 +400,7 @@ export class World {
           label: `answer:${answer.kind}:${answer.name}:${answer.no}`,
           go: () => this.#answer(life, answer),
         };
-        const waited = this.#waited.get(answer.name);
+        const waited = this.#waitFor(answer);
         const due = waited === undefined ? Infinity : waited.since + answer.afterMs;
         if (due <= this.#now) options.push(option);
         else others.push(option);
@@ -392,15 +410,26 @@ export class World {
     }
     const plain = options.length;
     // A process that neither runs nor waits for anything is at something of the body's own, which takes real time.
-    const isIdle = plain === 0 && life.busy === 0 && life.waits.size === 0 && !this.#parked;
+    const isIdle = plain === 0 && life.busy === 0 && this.#waited.size === 0 && !this.#parked;
     if (isIdle && !this.#isOverdue()) return false;
-    if (target < Infinity && (plain === 0 || target < this.#bound())) {
+    const bound = plain === 0 ? Infinity : this.#bound();
+    if (target < Infinity && (plain === 0 || target < bound)) {
       const at = target;
       options.push({ label: "time", go: () => this.#passTime(life, at) });
     }
     if (options.length === 0) return this.#hang();
     options.push(...others);
-    this.#quiet = 0;
+    if (plain > 0) {
+      // What is ready may have taken its time.
+      for (const ms of LONG_MS) {
+        if (this.#now + ms < bound) {
+          options.push({
+            label: `time:${ms}`,
+            go: () => this.#passTime(life, this.#now + ms),
+          });
+        }
+      }
+    }
     let picked = 0;
     if (options.length > 1) {
       const choice = ++this.#choices;
@@ -466,11 +495,12 @@ export class World {
   // --- The end ---
 
   #hang(): boolean {
-    const { waits, busy, attempts } = this.#life;
+    const { busy, attempts } = this.#life;
+    const waits = this.#waited;
     const at = busy > 0
       ? `the bodies of ${[...attempts.keys()].map((key) => `"${key}"`).join(", ")} have not ended`
       : waits.size > 0
-      ? `it waits for ${[...waits].map((key) => `"${key}"`).join(", ")}, and nothing will come`
+      ? `it waits for ${[...waits.keys()].map((key) => `"${key}"`).join(", ")}, and nothing will come`
       : "its body waits for something that is no call: a promise that nobody settles";
     this.#fail(
       "hang",
@@ -534,7 +564,7 @@ export class World {
   }
 
   #fail(kind: Violation["kind"], message: string, cause?: unknown): void {
-    this.#note(`! ${message}`);
+    this.#note(`! ${message.split("\n", 1)[0]}`);
     this.violation ??= { kind, message, ...(cause === undefined ? undefined : { cause }) };
   }
 

@@ -12,10 +12,9 @@ import { useAmbient } from "./_ambient.ts";
 import { readAnswers, type ScriptedApproval, type ScriptedEvent } from "./_answers.ts";
 import { decideBy, decideBySeed, singleCrash } from "./_decide.ts";
 import { ExploreError } from "./_explore_error.ts";
-import type { CurrentLife } from "./_life.ts";
+import { lifeOf } from "./_life.ts";
 import { createMockedCalls, type Failures, type Mocks } from "./_mocked_calls.ts";
 import { type Deviation, deviationText, formatSchedule, parseSchedule } from "./_schedule.ts";
-import { createSeeded } from "./_seeded.ts";
 import { type Decider, EXPLORED, type Violation, World, type WorldEnd, type WorldPlan } from "./_world.ts";
 
 /** What a world's factory is given. */
@@ -93,8 +92,8 @@ export interface Explored {
 }
 
 /** A workflow, or a function that makes one for a world. */
-// deno-lint-ignore no-explicit-any -- parameters of user functions are contravariant: `unknown[]` would refuse them all
 export type Explorable<W> =
+  // deno-lint-ignore no-explicit-any -- parameters of user functions are contravariant: `unknown[]` would refuse them all
   | ((...args: any[]) => unknown) & { readonly _is_workflow: true }
   | ((world: W) => WorkflowFunction);
 
@@ -196,7 +195,7 @@ class Exploration<W> {
 
   async run(): Promise<Explored> {
     const { context } = this.#plan.local;
-    using _ = useAmbient(() => (context.current() as CurrentLife | undefined)?.life?.ambient);
+    using _ = useAmbient(() => lifeOf(context.current())?.ambient);
     const { runs = RUNS, schedule } = this.#options;
     count("runs", runs, 0);
     const plain = await this.#one([]);
@@ -281,13 +280,14 @@ class Exploration<W> {
 
   #world(job: Job): World {
     const { world: make, mocks = {}, failures = {}, invariant, always, workflows = {} } = this.#options;
-    let world: World | undefined;
+    const begun: { world?: World } = {};
     const explorer: Explorer = {
-      pause: (name = "") => world?.pause(name) ?? Promise.reject(new Error("Cannot pause: the run has not begun")),
+      pause: (name = "") =>
+        begun.world?.pause(name) ?? Promise.reject(new Error("Cannot pause: the run has not begun")),
     };
     const state = make?.(explorer) as W; // undefined is a W where no factory is given
     const calls = createMockedCalls(typeof mocks === "function" ? mocks(state) : mocks, failures);
-    world = new World(
+    const world = new World(
       this.#plan,
       {
         workflows: () => ({ ...workflows, [EXPLORED]: this.#made(state) }),
@@ -298,6 +298,7 @@ class Exploration<W> {
       job.decider,
       job.tracing,
     );
+    begun.world = world;
     return world;
   }
 

@@ -10,6 +10,7 @@ export { ExploreError, type ExploreFailure } from "./_explore_error.ts";
 export type { ScriptedApproval, ScriptedEvent } from "./_answers.ts";
 export type { Duration } from "./_duration.ts";
 export type { Failures, MadeCall, MockedCall, Mocks } from "./_mocked_calls.ts";
+export { type TestRun, testWorkflow, type TestWorkflowOptions } from "./test_workflow.ts";
 export { createVirtualHost, type VirtualHost } from "./virtual_host.ts";
 export { mockWindmill } from "./mock_windmill.ts";
 export type { MockInstallation, MockOptions, MockWindmill } from "./mock_windmill.ts";
