@@ -54,6 +54,8 @@ export interface Scope {
   readonly parent: Scope | undefined;
   /** Keys of the calls made in it, scopes within left out. */
   readonly keys: Key[];
+  /** Only tasks and steps may be called in it. */
+  readonly tasksOnly: boolean;
   /** Why it was stopped. */
   stopped: Error | undefined;
 }
@@ -149,17 +151,20 @@ export interface BodySession extends Session {
   patched(id: string): boolean;
   random(): number;
   uuid(): string;
-  /** A line for the log, unless this is a replay of what was logged. */
-  log(level: LogLevel, message: string, data: Json | undefined): void;
+  /** A line for the log, unless this is a replay of what was logged; of a task or step, which is not replayed, always. */
+  log(level: LogLevel, message: string, data: Json | undefined, inner: boolean): void;
   /** Ends this run and begins another one of the same workflow. Never settles, unless the arguments cannot be recorded. */
   continueAsNew(args: Encoded): Promise<never>;
   /** Aborted when the run is cancelled. */
   cancelSignal(): AbortSignal;
-  /** A scope in the running one. */
-  openScope(parent: Scope | undefined): Scope;
+  /** A scope in another one. */
+  openScope(parent: Scope | undefined, tasksOnly?: boolean): Scope;
   /** Gives up what is pending in a scope: its calls reject with `error`, and further ones are refused. */
   stopScope(scope: Scope, why: "race" | "timeout", error: Error): void;
-  /** Takes back what was done in a scope, newest first. Rejects with the failure of an undo, after which no other runs. */
+  /**
+   * Ends a scope that failed: nothing else is begun in it, what runs is waited for, and what was done is taken back, newest first.
+   * Rejects with the failure of an undo, after which no other runs.
+   */
   compensate(scope: Scope): Promise<void>;
   /** When calls ended, by key, on a host that does not see the order of outcomes. */
   endedAt(keys: readonly Key[]): Promise<ReadonlyMap<Key, number>>;

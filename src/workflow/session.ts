@@ -47,7 +47,6 @@ import type {
   RetryPolicy,
   RunHeader,
   RunStatus,
-  Session,
   TaskInfo,
 } from "./journal.ts";
 import { createKeys } from "./keys.ts";
@@ -154,6 +153,8 @@ class RunSession implements BodySession {
   #header: RunHeader | undefined;
   #random: SeededRandom | undefined;
   #undos: Undo[] = [];
+  /** Sagas that have failed, and wait for what still runs in them. */
+  #ending: { readonly scope: Scope; readonly unwind: () => void }[] = [];
   /** The undo that failed: no other runs until the run is opened again. */
   #undoFailed: Failure | undefined;
   #compensating = false;
@@ -388,7 +389,7 @@ class RunSession implements BodySession {
 
   sleep(time: { readonly ms: number } | { readonly until: number }, name = "sleep"): Promise<void> {
     const promise = new CallPromise<void>();
-    if (this.#refuse(promise)) return promise;
+    if (this.#refuseWait("sleep", promise)) return promise;
     this.#ask({
       key: this.#draw(name),
       call: { kind: "sleep", ...time },
@@ -402,6 +403,7 @@ class RunSession implements BodySession {
   approval(spec: ApprovalSpec): Promise<unknown> {
     const promise = new CallPromise<unknown>();
     const { key: chosen, timeoutMs, form, options, check } = spec;
+    if (this.#refuseWait("waitForApproval", promise)) return promise;
     const described = this.#encode(() => ({ timeoutMs, form, options }), promise);
     if (described === undefined) return promise;
     if (chosen !== undefined && !this.#keys.claim(chosen)) {
@@ -429,7 +431,7 @@ class RunSession implements BodySession {
 
   event(spec: EventSpec): Promise<EventOutcome> {
     const promise = new CallPromise<EventOutcome>();
-    if (this.#refuse(promise)) return promise;
+    if (this.#refuseWait("waitForEvent", promise)) return promise;
     const { name, timeoutMs, check } = spec;
     this.#ask({
       key: this.#draw(name),
@@ -518,8 +520,8 @@ class RunSession implements BodySession {
     return this.#random ??= createSeededRandom(this.#header?.seed ?? "");
   }
 
-  log(level: LogLevel, message: string, data: Json | undefined): void {
-    if (this.#closed || !this.#live) return;
+  log(level: LogLevel, message: string, data: Json | undefined, inner: boolean): void {
+    if (this.#closed || !(inner || this.#live)) return;
     this.#commands.push({ c: "log", level, message, ...(data === undefined ? undefined : { data }) });
     this.#ports.wake();
   }
@@ -539,15 +541,19 @@ class RunSession implements BodySession {
 
   // --- Scopes, undo, the end by other means ---
 
-  openScope(parent: Scope | undefined): Scope {
-    return { parent, keys: [], stopped: undefined };
+  openScope(parent: Scope | undefined, tasksOnly = parent?.tasksOnly ?? false): Scope {
+    return { parent, keys: [], tasksOnly, stopped: undefined };
   }
 
   stopScope(scope: Scope, why: "race" | "timeout", error: Error): void {
     if (scope.stopped !== undefined || this.#closed) return;
     scope.stopped = error;
+    this.#giveUp(scope, why, error, () => true);
+  }
+
+  #giveUp(scope: Scope, why: "race" | "timeout", error: Error, which: (p: Pending) => boolean): void {
     for (const p of [...this.#pending.values()]) {
-      if (!isWithin(p.scope, scope)) continue;
+      if (p.undoing || !isWithin(p.scope, scope) || !which(p)) continue;
       this.#pending.delete(p.key);
       // Its record may be there, or a record of its outcome, which came too late to count: both are passed over.
       if (this.#replaying) this.#given.set(p.key, why);
@@ -572,9 +578,25 @@ class RunSession implements BodySession {
   }
 
   compensate(scope: Scope): Promise<void> {
-    return new Promise((resolve, reject) =>
-      this.#unwind(scope, (failure) => failure === undefined ? resolve() : reject(errorOf(failure)))
-    );
+    const error = new CancelledError("What it belongs to has failed");
+    scope.stopped ??= error;
+    this.#giveUp(scope, "race", error, (p) => !acts(p.call));
+    return new Promise((resolve, reject) => {
+      const unwind = (): void =>
+        this.#unwind(scope, (failure) => failure === undefined ? resolve() : reject(errorOf(failure)));
+      this.#ending.push({ scope, unwind });
+      this.#unwindEnding();
+    });
+  }
+
+  /** Begins the undos of sagas that have nothing running any more. */
+  #unwindEnding(): void {
+    for (const ending of this.#ending) {
+      const { scope, unwind } = ending;
+      if ([...this.#pending.values()].some((p) => !p.undoing && isWithin(p.scope, scope))) continue;
+      this.#ending = this.#ending.filter((e) => e !== ending);
+      unwind();
+    }
   }
 
   #undoable(of: Key, scope: Scope | undefined, { fn, retry = UNDO_RETRY }: UndoSpec, args: () => unknown[]): void {
@@ -635,6 +657,19 @@ class RunSession implements BodySession {
     const error = this.#stopped?.error ?? stoppedBy(this.scope);
     if (error === undefined) return this.#continuing !== undefined;
     promise.fail(error);
+    return true;
+  }
+
+  /** A wait, which some branches cannot have on some hosts. */
+  #refuseWait(what: string, promise: Fallible): boolean {
+    if (this.#refuse(promise)) return true;
+    if (this.scope?.tasksOnly !== true) return false;
+    promise.fail(
+      new HostUnsupportedError(
+        `Cannot call ${what} in a branch of race() on ${this.hostName}: the body wakes there only when all jobs have ended. ` +
+          `Call tasks and steps only, and give a task a 'timeout' of its own`,
+      ),
+    );
     return true;
   }
 
@@ -928,6 +963,7 @@ class RunSession implements BodySession {
     this.#turn++;
     this.#cause = key;
     p.settle(outcome);
+    if (this.#ending.length > 0) this.#unwindEnding();
   }
 
   #cancelAll(reason: string, deadline: boolean): void {
@@ -962,7 +998,7 @@ class RunSession implements BodySession {
     const failed = !ended.ok || this.#stopped !== undefined;
     for (const { call, undoing } of this.#pending.values()) {
       // What acts on the world is waited for, so that its outcome is recorded; after a failure nothing is begun any more.
-      if (call.kind === "task" || call.kind === "step" || call.kind === "undo") return;
+      if (acts(call)) return;
       if (call.kind === "child" && !failed) return;
       if (call.kind === "sleep" && call.backoffOf !== undefined && (!failed || undoing)) return;
     }
@@ -1007,7 +1043,7 @@ class RunSession implements BodySession {
 
   /** The run goes on as another one. */
   #continue(nextArgs: Encoded): void {
-    for (const { call } of this.#pending.values()) if (call.kind === "task" || call.kind === "step") return;
+    for (const { call } of this.#pending.values()) if (acts(call)) return;
     this.#abandonAll();
     this.#closed = true;
     this.#commands.push({ c: "close", status: "continued", nextArgs });
@@ -1062,6 +1098,11 @@ function bodyFailure(error: unknown): Failure {
 /** What tells one version of a function from the next. */
 function codeOf(fn: (...args: never[]) => unknown): string {
   return hash64(Function.prototype.toString.call(fn));
+}
+
+/** Whether a call acts on the world: what has begun is waited for, so that its outcome is recorded. */
+function acts({ kind }: Call): boolean {
+  return kind === "task" || kind === "step" || kind === "undo";
 }
 
 /** Why a scope, or one around it, was stopped. */
