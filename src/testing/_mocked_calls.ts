@@ -55,8 +55,8 @@ function nameOf(call: Made): string {
   return call.kind === "undo" ? call.base : call.name;
 }
 
-/** Mocks and failures of one test. `mocks` may still change until a call is made. */
-export function createMockedCalls(mocks: Mocks, failures: Failures): MockedCalls {
+/** Mocks and failures of one test. `mocks` may still change until a call is made; what has none runs if `runs`. */
+export function createMockedCalls(mocks: Mocks, failures: Failures, runs = true): MockedCalls {
   const used = new Set<string>();
   const names = new Set<string>();
 
@@ -88,11 +88,13 @@ export function createMockedCalls(mocks: Mocks, failures: Failures): MockedCalls
     if (error !== undefined) return { ok: false, failure: failureOf(error, key) };
     const name = find(work, mocks);
     if (name === undefined) {
-      if (invoke !== undefined) return await invoke();
-      const path = call.kind === "task" ? call.script ?? call.name : nameOf(call);
-      const what = call.kind === "task" && call.via === "flow" ? "taskFlow" : "taskScript";
+      if (invoke !== undefined && runs) return await invoke();
+      const path = call.kind === "task" && invoke === undefined ? call.script ?? call.name : key;
+      const what = invoke === undefined
+        ? `${call.kind === "task" && call.via === "flow" ? "taskFlow" : "taskScript"}("${path}")`
+        : `${call.kind} "${path}"`;
       const refused = new Error(
-        `Cannot run ${what}("${path}") in a test: give it a mock, as in mocks: { ${JSON.stringify(path)}: value }`,
+        `Cannot run ${what} in this test: it has no mock. Give one, as in mocks: { ${JSON.stringify(path)}: value }`,
       );
       return { ok: false, failure: { ...failureOf(refused, key), retryable: false } };
     }

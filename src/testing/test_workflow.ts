@@ -21,6 +21,7 @@ import {
   type MockedCall,
   type Mocks,
 } from "./_mocked_calls.ts";
+import { createSeeded } from "./_seeded.ts";
 import { guess, listed } from "./_words.ts";
 import { createVirtualHost, type VirtualHost } from "./virtual_host.ts";
 
@@ -40,6 +41,10 @@ export interface TestWorkflowOptions {
   readonly workflows?: Readonly<Record<string, WorkflowFunction>>;
   /** Name of the workflow. @default "main" */
   readonly name?: string;
+  /** Whether a step, task, script or flow without a mock runs, or fails and says so. @default "run" */
+  readonly unmocked?: "run" | "fail";
+  /** What `random()` and `uuid()` of the body are drawn from: a number, or the seed of a recorded run. @default 1 */
+  readonly seed?: number | string;
   /** When the run begins: a date, or milliseconds since 1970. @default 1700000000000 */
   readonly start?: Date | number;
   /** `always` replays the run from its journal before every outcome, and so finds what is not deterministic. @default "when-needed" */
@@ -82,6 +87,7 @@ export interface TestRun<R = Json> extends AsyncDisposable {
   readonly events: readonly EngineEvent[];
 }
 
+const START = 1_700_000_000_000;
 /** Id of the run. */
 const RUN = "test";
 /** More timers than any test needs: what rings more often goes in circles. */
@@ -155,12 +161,13 @@ class WorkflowTest implements TestRun<unknown> {
   #ended = false;
 
   constructor(workflow: WorkflowFunction, options: TestWorkflowOptions) {
-    const { mocks = {}, failures = {}, approvals, events, start = 1_700_000_000_000 } = options;
+    const { mocks = {}, failures = {}, approvals, events, start = START, unmocked = "run", seed = 1 } = options;
     this.#workflow = workflow;
     this.#options = options;
-    this.#host = createVirtualHost(Number(start));
+    const host = createVirtualHost(Number(start));
+    this.#host = withSeed(host, seed);
     this.#mocks = { ...mocks };
-    this.#mocked = createMockedCalls(this.#mocks, failures);
+    this.#mocked = createMockedCalls(this.#mocks, failures, unmocked === "run");
     this.#script = readAnswers(approvals, events);
   }
 
@@ -379,7 +386,7 @@ class WorkflowTest implements TestRun<unknown> {
   }
 
   #elapsed(): number {
-    return this.now - Number(this.#options.start ?? 1_700_000_000_000);
+    return this.now - Number(this.#options.start ?? START);
   }
 
   async records(): Promise<readonly JournalRecord[]> {
@@ -396,4 +403,20 @@ class WorkflowTest implements TestRun<unknown> {
     const begun = await this.#begun.catch(() => undefined); // told already to whoever began it
     await begun?.engine.close();
   }
+}
+
+/** A host whose randomness a seed decides. The 16 bytes of a run's own seed may be given whole. */
+function withSeed(host: VirtualHost, seed: number | string): VirtualHost {
+  if (typeof seed === "string" && !/^[0-9a-f]{32}$/.test(seed)) {
+    throw new TypeError(
+      `Cannot test a workflow: 'seed' must be a number or 32 hex digits, found ${JSON.stringify(seed)}`,
+    );
+  }
+  const seeded = createSeeded(typeof seed === "number" ? seed : 1);
+  const whole = typeof seed === "string"
+    ? Uint8Array.from(seed.match(/../g) ?? [], (pair) => parseInt(pair, 16))
+    : undefined;
+  return Object.defineProperties(host, {
+    random: { value: (count: number): Uint8Array => whole?.length === count ? whole : seeded.bytes(count) },
+  });
 }
