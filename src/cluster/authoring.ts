@@ -50,7 +50,7 @@ export type {
 } from "../base/windmill_types.ts";
 export type { SchemaAnswer, SchemaOutput, StandardSchema } from "../base/standard_schema.ts";
 export type { Workflow } from "../workflow/definition.ts";
-export type { Json, TaskInfo } from "../workflow/journal.ts";
+export type { Json, LogLevel, TaskInfo } from "../workflow/journal.ts";
 export type { RetryOptions } from "../workflow/retry.ts";
 export { race, type RaceBranches, type RaceWinner, type TimeoutOptions, withTimeout } from "./race.ts";
 export { saga } from "./saga.ts";
@@ -64,7 +64,7 @@ export {
   sleepUntil,
   waitForEvent,
 } from "./waits.ts";
-export { cancelSignal, type Log, log, now, patched, progress, random, uuid } from "./values.ts";
+export { cancelSignal, log, now, patched, progress, random, uuid } from "./values.ts";
 
 /** Options of a task, in the official client's names and units (seconds). */
 export interface TaskOptions {
