@@ -17,6 +17,7 @@ const NAMES = [
   "fanout",
   "replay",
   "parked",
+  "explore",
   "import",
   "call",
   "s3",

@@ -56,7 +56,7 @@ export function decideBySeed(seed: number, no: number): Decider {
 }
 
 /** One process dies, at the given commit: the `no`-th of the schedules that try every commit of a run. */
-export function singleCrash(no: number): Deviation {
+export function singleCrash(no: number): Extract<Deviation, { readonly t: "crash" }> {
   const commit = (no >> 1) + 1;
   return { t: "crash", when: no % 2 === 0 ? "before" : "after", commit, delayMs: DELAYS[no % DELAYS.length] ?? 0 };
 }

@@ -100,7 +100,7 @@ export type Explorable<W> =
 /** Random schedules that are run at first, and more when nothing broke. */
 const RUNS = 500;
 /** Tries of the search for the shortest schedule. */
-const MOST_TRIES = 400;
+const MOST_TRIES = 1000;
 
 /**
  * Runs a workflow by many schedules, on the real engine: first plainly, then with a process that dies before and after each
@@ -180,7 +180,8 @@ class Exploration<W> {
     this.#options = options;
     this.#seed = seed ?? new DataView(local.random(4).buffer).getUint32(0);
     this.#confluent = confluent;
-    this.#width = local.context.concurrent ? count("width", width, 1) : 1;
+    count("width", width, 1);
+    this.#width = local.context.concurrent ? width : 1;
     this.#plan = {
       local,
       seed: this.#seed,
@@ -378,20 +379,41 @@ class Exploration<W> {
       // What did not come to pass (a commit that is not reached any more) falls away by itself.
       return this.#violation(tried)?.kind === violation.kind ? tried.deviations : undefined;
     };
+    /** Without a deviation, what comes later has other numbers: the ones near by are tried too. */
+    const failsWithout = async (from: number, size: number): Promise<readonly Deviation[] | undefined> => {
+      const head = deviations.slice(0, from);
+      const tail = deviations.slice(from + size);
+      for (const [commits, choices] of tail.length === 0 ? SHIFTS.slice(0, 1) : SHIFTS) {
+        if (tries >= MOST_TRIES) return undefined;
+        const rest = [...head, ...tail.map((d) => shifted(d, commits, choices))];
+        const left = await fails(rest);
+        if (left !== undefined && left.length <= rest.length) return left;
+      }
+      return undefined;
+    };
     for (let size = deviations.length; size >= 1 && tries < MOST_TRIES;) {
       let removed = false;
       for (let from = 0; from < deviations.length && tries < MOST_TRIES;) {
-        const rest = [...deviations.slice(0, from), ...deviations.slice(from + size)];
-        const left = await fails(rest);
+        const left = await failsWithout(from, size);
         if (left === undefined) {
           from += size;
         } else {
-          deviations = left.length <= rest.length ? left : rest;
+          deviations = left;
           removed = true;
         }
       }
       if (size > 1) size = Math.ceil(size / 2);
       else if (!removed) break;
+    }
+    // Taking away finds what is short near by. Two processes that die are the shortest of all, and quickly tried.
+    const most = 2 * (this.#reference?.commits ?? 0) + 4;
+    search: for (let i = 0; deviations.length > 2 && i < most; i++) {
+      for (let j = i + 1; j < most && tries < MOST_TRIES; j++) {
+        const left = await fails([{ ...singleCrash(i), delayMs: 0 }, { ...singleCrash(j), delayMs: 0 }]);
+        if (left === undefined) continue;
+        deviations = left;
+        break search;
+      }
     }
     // A delay that is not needed says nothing.
     for (const [i, d] of deviations.entries()) {
@@ -401,6 +423,13 @@ class Exploration<W> {
     }
     return { deviations, tries, last: await this.#one(deviations, true) };
   }
+}
+
+/** By how much the numbers of commits and choices change when something that came before them does not happen. */
+const SHIFTS = [[0, 0], [-1, 0], [0, -1], [-1, -1], [1, 0], [0, 1], [-2, 0], [-2, -1], [-2, -2]] as const;
+
+function shifted(d: Deviation, commits: number, choices: number): Deviation {
+  return d.t === "crash" ? { ...d, commit: d.commit + commits } : { ...d, choice: d.choice + choices };
 }
 
 function differing(what: string, expected: string, found: string): string {

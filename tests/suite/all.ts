@@ -37,6 +37,7 @@ import "./official_defects_data.ts";
 import "./preprocessors.ts";
 import "./public_api.ts";
 import "./storage_conformance.ts";
+import "./testing_explore.ts";
 import "./testing_kit.ts";
 import "./testing_kit_files.ts";
 import "./testing_kit_jobs.ts";
