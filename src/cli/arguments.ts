@@ -79,6 +79,22 @@ export interface DoctorCommand extends Common {
   readonly command: "doctor";
 }
 
+/** `windkit capture`. */
+export interface CaptureCommand {
+  readonly command: "capture";
+  /** Data folder. */
+  readonly data: string;
+  readonly run: string;
+  /** The workflow's file. */
+  readonly file?: string;
+  /** Where the test is written; absent: to stdout. */
+  readonly out?: string;
+  /** Replaces a file that is there. */
+  readonly force: boolean;
+  /** Names of further fields whose values are secret. */
+  readonly redact: readonly string[];
+}
+
 /** What the command line asks for. */
 export type Command =
   | { readonly command: "help"; readonly topic: HelpTopic }
@@ -90,7 +106,8 @@ export type Command =
   | RemoveCommand
   | ApproveCommand
   | CancelCommand
-  | DoctorCommand;
+  | DoctorCommand
+  | CaptureCommand;
 
 /** Options by command, apart from `--help`. */
 const OPTIONS = {
@@ -109,6 +126,7 @@ const OPTIONS = {
   approve: { reject: "boolean", value: "string", approver: "string", data: "string", json: "boolean" },
   cancel: { reason: "string", data: "string", json: "boolean" },
   doctor: { data: "string", json: "boolean" },
+  capture: { file: "string", out: "string", force: "boolean", redact: "string", data: "string" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, "string" | "boolean">>>>;
 
 type Verb = keyof typeof OPTIONS;
@@ -144,11 +162,11 @@ export function parseCommand(argv: readonly string[]): Command {
       "See windkit runs --help",
     );
   }
-  if (first === "run" || first === "approve" || first === "cancel" || first === "doctor") {
+  if (first === "run" || first === "approve" || first === "cancel" || first === "doctor" || first === "capture") {
     return parseVerb(first, first, rest);
   }
   throw new UsageError(
-    `Unknown command "${first}"${guess(first, ["run", "runs", "approve", "cancel", "doctor", "help"])}`,
+    `Unknown command "${first}"${guess(first, ["run", "runs", "approve", "cancel", "capture", "doctor", "help"])}`,
     "See windkit --help",
   );
 }
@@ -246,6 +264,21 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     case "doctor":
       take(shown, words, []);
       return { command: "doctor", ...common };
+    case "capture": {
+      const [run] = take(shown, words, ["RUN"]);
+      const file = values.get("file");
+      const out = values.get("out");
+      const redact = values.get("redact") ?? "";
+      return {
+        command: "capture",
+        data: common.data,
+        run: run ?? "",
+        ...(file === undefined ? {} : { file }),
+        ...(out === undefined ? {} : { out }),
+        force: flags.has("force"),
+        redact: redact.split(",").map((name) => name.trim()).filter((name) => name !== ""),
+      };
+    }
   }
 }
 

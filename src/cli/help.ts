@@ -15,6 +15,7 @@ export const HELP_TOPICS = [
   "runs remove",
   "approve",
   "cancel",
+  "capture",
   "doctor",
   "exit-codes",
 ] as const;
@@ -50,6 +51,7 @@ Commands:
   runs                List runs; also: runs show RUN, runs prune, runs remove RUN
   approve RUN [KEY]   Answer an approval that a run waits for
   cancel RUN          Ask a run to end
+  capture RUN         Make a test of a run
   doctor              Examine the data folder
   help [COMMAND]      Show help; also: COMMAND --help, help exit-codes
 
@@ -136,6 +138,23 @@ Options:
   --reason TEXT       Recorded with the run
 ${DATA}
 ${JSON_LINES}`,
+
+  capture: `Make a test of a run that has ended: its steps give what they gave then, and it must end
+as it did. The test is for node:test, in Deno, Node and Bun. It was run before it is written.
+
+Usage: windkit capture RUN [options] > run_test.ts
+
+Options:
+  --out FILE          Write it there (default: stdout, to be kept in this folder)
+  --force             Replace FILE when it is there
+  --file FILE         The workflow's file (default: found by its name)
+  --redact NAMES      Further fields that are secret, as in pin,iban. Values are replaced under
+                      names with token, password, secret, authorization, api_key, cookie and
+                      the like in them, and where they look like keys
+${DATA}
+
+Example:
+  windkit capture weather-2014 --out f/weather/yearly_report_test.ts`,
 
   doctor: `Examine a data folder: version, owner, damage, sizes, and every record's check value.
 Changes nothing. Exit code 4 when something is wrong.

@@ -17,6 +17,25 @@ import { guess, listed } from "./_words.ts";
 export type MockedCall = ((...args: any[]) => unknown) | Json | undefined;
 
 /**
+ * A mock of what does not end: until its timeout, or until a race gives it up.
+ *
+ * @example
+ * ```ts
+ * import { never, testWorkflow } from "@windkit/windmill-client/testing";
+ * import { task, workflow } from "@windkit/windmill-client/workflow";
+ *
+ * const ask = task("ask", async () => "an answer", { timeout: 30 });
+ * const main = workflow(async () => await ask().catch((error: Error) => error.message));
+ *
+ * await using run = testWorkflow(main, { mocks: { ask: never } });
+ * if (!(await run.result()).includes("timed out after 30 s")) throw new Error("it ended");
+ * ```
+ */
+export function never(): Promise<never> {
+  return new Promise(() => undefined);
+}
+
+/**
  * Calls by key (`"charge_2"`), by name (`"charge"`), or by path of a script or flow (`"f/shop/charge"`). What takes the effect of
  * `charge` back is `"charge#undo"`.
  */
@@ -43,8 +62,8 @@ export interface MadeCall {
 export interface MockedCalls {
   /** Names of all calls that were made. */
   readonly names: ReadonlySet<string>;
-  /** Runs a call, or what stands for it. Never rejects. */
-  start(work: Work, host: Pick<Host, "context">): Promise<Outcome>;
+  /** Runs a call, or what stands for it. Never rejects. Undefined when it is not to end. */
+  start(work: Work, host: Pick<Host, "context">): Promise<Outcome> | undefined;
   /** Mocks and failures that no call used, as sentences. */
   unused(): readonly string[];
 }
@@ -60,33 +79,41 @@ export function createMockedCalls(mocks: Mocks, failures: Failures, runs = true)
   const used = new Set<string>();
   const names = new Set<string>();
 
-  function find(work: Work, table: Readonly<Record<string, unknown>>): string | undefined {
-    const call = work.call as Made; // an executor is asked about what runs
-    const { key } = work;
-    if (Object.hasOwn(table, key)) return key;
-    if (Object.hasOwn(table, call.base)) return call.base;
-    const name = nameOf(call);
-    if (Object.hasOwn(table, name)) return name;
-    const path = call.kind === "task" ? call.script : undefined;
-    return path !== undefined && Object.hasOwn(table, path) ? path : undefined;
+  /** The names that a call goes by, the most exact first. */
+  function namesOf({ key, call }: Work): readonly string[] {
+    const made = call as Made; // an executor is asked about what runs
+    const path = made.kind === "task" ? made.script : undefined;
+    return [key, made.base, nameOf(made), ...(path === undefined ? [] : [path])];
   }
 
-  function injected(work: Work): Error | undefined {
-    const name = find(work, failures);
-    const found = name === undefined ? undefined : failures[name];
-    if (name === undefined || found === undefined) return undefined;
-    const error = found instanceof Error ? found : found[work.info.attempt];
-    if (error !== undefined) used.add(`failure ${name}${found instanceof Error ? "" : ` ${work.info.attempt}`}`);
-    return error;
+  /** What stands for a call: a failure or a mock of its most exact name that has one. */
+  function find(work: Work): { readonly error: Error } | { readonly mock: string } | undefined {
+    const { attempt } = work.info;
+    for (const name of namesOf(work)) {
+      const failure = Object.hasOwn(failures, name) ? failures[name] : undefined;
+      const error = failure instanceof Error ? failure : failure?.[attempt];
+      if (error !== undefined) {
+        used.add(`failure ${name}${failure instanceof Error ? "" : ` ${attempt}`}`);
+        return { error };
+      }
+      if (!Object.hasOwn(mocks, name)) continue;
+      used.add(`mock ${name}`);
+      return { mock: name };
+    }
+    return undefined;
   }
 
-  async function start(work: Work, { context }: Pick<Host, "context">): Promise<Outcome> {
+  function start(work: Work, host: Pick<Host, "context">): Promise<Outcome> | undefined {
+    names.add(nameOf(work.call as Made));
+    const found = find(work);
+    if (found === undefined) return run(work, undefined, host);
+    if ("error" in found) return Promise.resolve({ ok: false, failure: failureOf(found.error, work.key) });
+    return mocks[found.mock] === never ? undefined : run(work, found.mock, host);
+  }
+
+  async function run(work: Work, name: string | undefined, { context }: Pick<Host, "context">): Promise<Outcome> {
     const { key, invoke, info } = work;
     const call = work.call as Made;
-    names.add(nameOf(call));
-    const error = injected(work);
-    if (error !== undefined) return { ok: false, failure: failureOf(error, key) };
-    const name = find(work, mocks);
     if (name === undefined) {
       if (invoke !== undefined && runs) return await invoke();
       const path = call.kind === "task" && invoke === undefined ? call.script ?? call.name : key;
@@ -98,7 +125,6 @@ export function createMockedCalls(mocks: Mocks, failures: Failures, runs = true)
       );
       return { ok: false, failure: { ...failureOf(refused, key), retryable: false } };
     }
-    used.add(`mock ${name}`);
     const mock = mocks[name];
     try {
       if (typeof mock !== "function") return { ok: true, value: encode(mock) };

@@ -10,9 +10,10 @@ import type { EngineEvent, WorkflowFunction } from "../engine/api.ts";
 import type { Host, Storage, Work, Write } from "../engine/ports.ts";
 import { createMemoryStorage, type MemoryStorage } from "../storage/memory.ts";
 import { journalView } from "../workflow/journal_view.ts";
-import type { JournalRecord, Json, RunStatus } from "../workflow/journal.ts";
+import type { JournalRecord, Json, Outcome, RunStatus } from "../workflow/journal.ts";
 import { decodeRecord } from "../workflow/record_text.ts";
 import type { Answer, AnswerScript } from "./_answers.ts";
+import { answeredBy, calledIn, type CalledRecord } from "./_called.ts";
 import { durationText } from "./_duration.ts";
 import { Life, lifeOf, type Ready } from "./_life.ts";
 import type { MockedCalls } from "./_mocked_calls.ts";
@@ -242,17 +243,13 @@ export class World {
     for (const write of writes) {
       if (write.w === "create") this.#created = true;
       if (write.w !== "append") continue;
-      for (const { seq, check, text } of write.records) {
-        this.#checks[seq] = check;
-        if (!text.startsWith('["c"')) continue;
-        const record = decodeRecord(text, seq);
-        if (record.t === "called") this.#onCalled(record);
-      }
+      for (const { seq, check } of write.records) this.#checks[seq] = check;
       if (write.row?.state !== undefined) {
         this.#parked = write.row.state === "parked";
         this.#closed ||= write.row.state === "closed";
       }
     }
+    for (const record of calledIn(writes)) this.#onCalled(record);
     this.#checked("always", this.#parts.always);
     if (crash !== undefined) {
       this.#dying = crash;
@@ -266,14 +263,16 @@ export class World {
     life: Life,
     work: Work,
     calls: MockedCalls,
-    resolve: (outcome: Awaited<ReturnType<MockedCalls["start"]>>) => void,
+    resolve: (outcome: Outcome) => void,
   ): void {
     const { key, call } = work;
     const timeoutS = call.kind === "task" ? call.options.timeoutS : undefined;
     life.attempts.set(key, timeoutS === undefined ? Infinity : this.#now + timeoutS * 1000);
     life.busy++;
     this.#note(`start ${key}`);
-    void calls.start(work, life.host).then((outcome) => {
+    const ending = calls.start(work, life.host);
+    if (ending === undefined) return void life.busy--;
+    void ending.then((outcome) => {
       life.busy--;
       this.#note(`${outcome.ok ? "done " : "failed "} ${key}`);
       life.ready.push({
@@ -328,11 +327,12 @@ export class World {
   }
 
   /** A call that waits is recorded when it is made: only then can it be answered. */
-  #onCalled(record: Extract<JournalRecord, { readonly t: "called" }>): void {
+  #onCalled(record: CalledRecord): void {
     const { key, call, dueAt = Infinity } = record;
     if (call.kind === "sleep") return void this.#waited.set(key, { name: undefined, since: this.#now, dueAt });
-    if (call.kind !== "approval" && call.kind !== "event") return;
-    const [kind, name] = call.kind === "approval" ? ["approval", key] as const : ["event", call.name] as const;
+    const answered = answeredBy(record);
+    if (answered === undefined) return;
+    const [kind, name] = answered;
     this.#waited.set(key, { name: `${kind}:${name}`, since: this.#now, dueAt });
     const { answers, expire } = this.#plan.script;
     if (expire.has(`${kind}:${name}`) || answers.some((a) => a.kind === kind && a.name === name)) return;

@@ -9,6 +9,7 @@ export type { Explorable, Explored, ExploredEnd, ExploreOptions, Explorer } from
 export { ExploreError, type ExploreFailure } from "./_explore_error.ts";
 export type { ScriptedApproval, ScriptedEvent } from "./_answers.ts";
 export type { Duration } from "./_duration.ts";
+export { never } from "./_mocked_calls.ts";
 export type { Failures, MadeCall, MockedCall, Mocks } from "./_mocked_calls.ts";
 export { type TestRun, testWorkflow, type TestWorkflowOptions } from "./test_workflow.ts";
 export { createVirtualHost, type VirtualHost } from "./virtual_host.ts";

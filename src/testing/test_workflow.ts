@@ -12,6 +12,7 @@ import { createMemoryStorage } from "../storage/memory.ts";
 import { journalView, type ViewedCall } from "../workflow/journal_view.ts";
 import type { JournalRecord, Json, Outcome } from "../workflow/journal.ts";
 import { type Answer, readAnswers, type ScriptedApproval, type ScriptedEvent } from "./_answers.ts";
+import { answeredBy, calledIn, type CalledRecord } from "./_called.ts";
 import { type Duration, durationText, milliseconds } from "./_duration.ts";
 import {
   argumentsOf,
@@ -20,6 +21,7 @@ import {
   type MadeCall,
   type MockedCall,
   type Mocks,
+  never,
 } from "./_mocked_calls.ts";
 import { createSeeded } from "./_seeded.ts";
 import { guess, listed } from "./_words.ts";
@@ -49,6 +51,8 @@ export interface TestWorkflowOptions {
   readonly start?: Date | number;
   /** `always` replays the run from its journal before every outcome, and so finds what is not deterministic. @default "when-needed" */
   readonly replay?: "when-needed" | "always";
+  /** Keys in the order in which their outcomes are handed over, where that decides: as in a recorded run. @default as they come */
+  readonly order?: readonly string[];
   /** Whether `result()` refuses mocks, failures and answers that nothing used. @default true */
   readonly strict?: boolean;
   /** Real time that a body may take before virtual time goes on without it, in milliseconds. @default 1000 */
@@ -156,6 +160,10 @@ class WorkflowTest implements TestRun<unknown> {
   readonly #told: EngineEvent[] = [];
   readonly #sent = new Set<Answer>();
   readonly #unanswered = new Map<string, Unanswered>();
+  readonly #waitedFor = new Set<string>();
+  readonly #settledKeys = new Set<string>();
+  /** Outcomes that wait for their turn, by their place in the order that was asked for. */
+  readonly #held = new Map<number, () => void>();
   #begun: Promise<{ readonly engine: Engine; readonly run: RunHandle }> | undefined;
   #problem: Error | undefined;
   #ended = false;
@@ -200,8 +208,15 @@ class WorkflowTest implements TestRun<unknown> {
 
   async #open(): Promise<{ readonly engine: Engine; readonly run: RunHandle }> {
     const { name = "main", args = {}, workflows = {}, replay = "when-needed" } = this.#options;
+    const storage = createMemoryStorage();
     const engine = await createEngine({
-      storage: createMemoryStorage(),
+      storage: {
+        ...storage,
+        commit: async (writes) => {
+          await storage.commit(writes);
+          for (const record of calledIn(writes)) this.#onCalled(record);
+        },
+      },
       workflows: { ...workflows, [name]: this.#workflow },
       host: this.#host,
       replay,
@@ -221,32 +236,66 @@ class WorkflowTest implements TestRun<unknown> {
     const { key, call, info } = work;
     const name = call.kind === "undo" ? call.base : "name" in call ? call.name : key;
     this.#made.push({ key, name, kind: call.kind, attempt: info.attempt, args: argumentsOf(work) });
-    const outcome = this.#mocked.start(work, this.#host);
-    this.#running.add(outcome);
-    try {
-      return await outcome;
-    } finally {
-      this.#running.delete(outcome);
+    const ending = this.#mocked.start(work, this.#host);
+    if (ending === undefined) return await never();
+    this.#running.add(ending);
+    const outcome = await ending;
+    this.#running.delete(ending);
+    const place = this.#options.order?.indexOf(key) ?? -1;
+    if (place > 0) {
+      await new Promise<void>((resolve) => {
+        this.#held.set(place, resolve);
+        this.#releaseHeld();
+      });
     }
+    return outcome;
+  }
+
+  #releaseHeld(): void {
+    const { order = [] } = this.#options;
+    for (const [place, go] of this.#held) {
+      if (order.slice(0, place).some((key) => !this.#settledKeys.has(key))) continue;
+      this.#held.delete(place);
+      go();
+    }
+  }
+
+  /** What was to come before does not: the first of those that wait goes on. False when none does. */
+  #releaseFirst(): boolean {
+    const place = Math.min(...this.#held.keys());
+    const go = this.#held.get(place);
+    this.#held.delete(place);
+    go?.();
+    return go !== undefined;
   }
 
   #onEvent(event: EngineEvent): void {
     this.#told.push(event);
-    if (event.event === "approval_waiting") this.#onWait("approval", event.key, event.key, event.expiresAt);
-    if (event.event === "call_settled") this.#unanswered.delete(event.key);
+    if (event.event === "call_settled") this.#onSettled(event.key);
     if (event.event === "run_closed" && event.run === RUN) this.#ended = true;
     if (event.event === "run_stopped" || event.event === "failed") this.#problem ??= event.error;
     this.#options.onEvent?.(event);
   }
 
-  #onWait(kind: Answer["kind"], key: string, name: string, until: number): void {
+  #onSettled(key: string): void {
+    this.#unanswered.delete(key);
+    this.#settledKeys.add(key);
+    this.#releaseHeld();
+  }
+
+  /** What waits is recorded when it is asked for: only then can it be answered. */
+  #onCalled(record: CalledRecord): void {
+    const answered = answeredBy(record);
+    if (answered === undefined) return;
+    const [kind, name] = answered;
+    this.#waitedFor.add(`${kind}:${name}`);
     const { answers, expire } = this.#script;
-    if (this.#unanswered.has(key) || expire.has(`${kind}:${name}`)) return;
-    const answer = answers.find((a) => a.kind === kind && a.name === name && !this.#sent.has(a));
+    if (expire.has(`${kind}:${name}`)) return;
+    const scripted = answers.filter((a) => a.kind === kind && a.name === name);
+    const answer = scripted.find((a) => !this.#sent.has(a));
     if (answer === undefined) {
-      if (!answers.some((a) => a.kind === kind && a.name === name)) {
-        this.#unanswered.set(key, { name: `${kind} "${name}"`, until });
-      }
+      if (scripted.length > 0) return;
+      this.#unanswered.set(record.key, { name: `${kind} "${name}"`, until: record.dueAt ?? Infinity });
       return;
     }
     this.#sent.add(answer);
@@ -278,7 +327,11 @@ class WorkflowTest implements TestRun<unknown> {
       if (this.#ended) break;
       if (this.#running.size > 0 && await this.#outlasts()) continue;
       const { next } = host;
-      if (until !== undefined && (next === undefined || next > until)) break;
+      if (until !== undefined && (next === undefined || next > until)) {
+        if (this.#releaseFirst()) continue;
+        break;
+      }
+      if (next === undefined && this.#releaseFirst()) continue;
       if (next === undefined) throw this.#stuck();
       if (until === undefined) this.#refuseSilence(next);
       if (rung > MOST_TIMERS) throw new Error(`The run goes in circles: ${rung} timers rang without an end`);
@@ -313,16 +366,12 @@ class WorkflowTest implements TestRun<unknown> {
 
   #stuck(): Error {
     const waits = [...this.#unanswered.values()].map(({ name }) => name);
-    const running = this.#made.filter(({ key }) => !this.#settled(key)).map(({ key }) => key);
+    const running = this.#made.filter(({ key }) => !this.#settledKeys.has(key)).map(({ key }) => key);
     if (running.length > 0) return new Error(`The run does not end: the body of ${listed(running)} has not ended`);
     if (waits.length > 0) {
       return new Error(`The run does not end: it waits for ${waits.join(", ")}, and nothing answers`);
     }
     return new Error("The run does not end: its body waits for something that is no call, which nothing settles");
-  }
-
-  #settled(key: string): boolean {
-    return this.#told.some((event) => event.event === "call_settled" && event.key === key);
   }
 
   async settle(): Promise<void> {
@@ -365,18 +414,19 @@ class WorkflowTest implements TestRun<unknown> {
   }
 
   #refuseUnused(): void {
-    const waited = this.#told.flatMap((event) => event.event === "approval_waiting" ? [event.key] : []);
     const unused = [...this.#mocked.unused()];
     const { answers, expire } = this.#script;
     const scripted = [
-      ...answers.filter((answer) => !this.#sent.has(answer)).map(({ kind, name }) => [kind, name] as const),
-      ...[...expire].map((id) => id.split(/:(.*)/s) as [string, string]).filter(([, name]) => !waited.includes(name)),
+      ...answers.filter((answer) => !this.#sent.has(answer)).map(({ kind, name }) => `${kind}:${name}`),
+      ...[...expire].filter((id) => !this.#waitedFor.has(id)),
     ];
-    for (const [kind, name] of scripted) {
-      const others = kind === "approval"
-        ? `: it waited for ${waited.length === 0 ? "none" : listed(waited)}${guess(name, waited)}`
-        : "";
-      unused.push(`The ${kind} "${name}" was never waited for${others}`);
+    for (const id of new Set(scripted)) {
+      const [kind = "", name = ""] = id.split(/:(.*)/s);
+      const others = [...this.#waitedFor].filter((one) => one.startsWith(`${kind}:`)).map((one) =>
+        one.slice(kind.length + 1)
+      );
+      const waited = `it waited for ${others.length === 0 ? "none" : listed(others)}${guess(name, others)}`;
+      unused.push(`The ${kind} "${name}" was never waited for${others.includes(name) ? " so often" : ""}: ${waited}`);
     }
     if (unused.length === 0) return;
     throw new Error(
