@@ -5,6 +5,7 @@
  * @module
  */
 import { decode, encode, type Jsonified } from "../base/canonical.ts";
+import { HostUnsupportedError } from "../base/errors.ts";
 import type {
   CallArgs,
   FlowArgs,
@@ -21,6 +22,7 @@ import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
 import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
 import { type RetryOptions, retryPolicy } from "../workflow/retry.ts";
 import type { StepSpec, TaskSpec, UndoSpec } from "../workflow/body_session.ts";
+import { clusterHost } from "./cluster_host.ts";
 import { type Current, here, nameProblem, outside, plainly } from "./_here.ts";
 import { workerContext } from "./worker_globals.ts";
 
@@ -173,9 +175,8 @@ export function workflow<F extends TaskFunction>(fn: F): Workflow<F> {
   const run = function (this: unknown, ...args: unknown[]): unknown {
     // Under the worker's wrapper, a call from outside is a round.
     const context = currentRun() === undefined ? workerContext() : undefined;
-    return context === undefined
-      ? fn.apply(this, args)
-      : import("./worker_round.ts").then(({ runWorkerRound }) => runWorkerRound(context, fn, args));
+    if (context === undefined) return fn.apply(this, args);
+    return clusterHost()?.then(({ runWorkerRound }) => runWorkerRound(context, fn, args)) ?? noHost("workflow");
   };
   return Object.assign(run, { _is_workflow: true, [WORKFLOW_BODY]: fn }) as unknown as Workflow<F>;
 }
@@ -520,9 +521,17 @@ export function taskInfo(): TaskInfo {
 
 /** A task without a run: in a job of a Windmill worker it is a job of its own (wac-protocol 12), elsewhere a call. */
 function alone(spec: TaskSpec, call: () => unknown, args: readonly unknown[]): Promise<unknown> {
-  return permittedEnv("WM_JOB_ID") && !permittedEnv("WM_FLOW_JOB_ID")
-    ? import("./v1_task.ts").then(({ runV1Task }) => runV1Task(spec, args))
-    : plainly(call);
+  if (!permittedEnv("WM_JOB_ID") || permittedEnv("WM_FLOW_JOB_ID")) return plainly(call);
+  return clusterHost()?.then(({ runV1Task }) => runV1Task(spec, args)) ?? noHost(`task ${spec.name}`);
+}
+
+function noHost(what: string): Promise<never> {
+  return Promise.reject(
+    new HostUnsupportedError(
+      `Cannot run ${what} in a job of a cluster: this build of the package has no host for it. ` +
+        `Bundlers must resolve the package with the condition "bun" or "node"`,
+    ),
+  );
 }
 
 function wireOptions(options: TaskOptions = {}): Pick<TaskSpec, "options" | "retry" | "unawaited"> {

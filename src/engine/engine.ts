@@ -168,6 +168,7 @@ class LocalEngine implements Engine {
       by: bounds.pid === undefined ? bounds.name : `${bounds.name}/${bounds.pid}`,
       cancelGraceMs,
       alwaysReplay: replay === "always",
+      changes: options.changes,
       running: new Set<Attempt>(),
       emit,
       site: createCallSites(),
