@@ -25,7 +25,7 @@ import { knownRun, withVisit } from "./data_folder.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
 import { oneLine, paint } from "./format.ts";
 import { loadWorkflow } from "./load_workflow.ts";
-import { createRedactor } from "./redact.ts";
+import { createRedactor, type Redactor } from "./redact.ts";
 import type { Io } from "./terminal.ts";
 import { checkFile, findScript, placeOf } from "./workspace.ts";
 
@@ -52,7 +52,7 @@ export async function capture(command: CaptureCommand, io: Io): Promise<number> 
   const run = redactedRun(readCapture(command.run, records), redactor);
   const file = workflowFile(command, io, run.header.workflow);
   const { workflow } = await loadWorkflow(placeOf(file, io.cwd), file);
-  const { expected, notice } = await tried(run, workflow, records);
+  const { expected, notice } = await tried(run, workflow, records, redactor);
   const folder = command.out === undefined ? io.cwd : dirname(resolve(io.cwd, command.out));
   const names = [...redactor.names].map((name) => name === "" ? "(a value that looks like one)" : name).sort();
   const text = captureText(run, expected, { file: importPath(folder, resolve(io.cwd, file)), redacted: names });
@@ -112,6 +112,7 @@ async function tried(
   run: CapturedRun,
   workflow: WorkflowFunction,
   records: readonly JournalRecord[],
+  redactor: Redactor,
 ): Promise<{ readonly expected: Expected; readonly notice?: string }> {
   const recorded = settledCalls(records);
   let ordered = false;
@@ -138,7 +139,7 @@ async function tried(
     ? JSON.stringify(before) === JSON.stringify(after)
     : typeof after === "string" && after.includes(String(before));
   return {
-    expected: { outcome, ordered, calls: found.view.map(callText) },
+    expected: { outcome, ordered, calls: found.view.map((call) => redactor.text(callText(call))) },
     ...(isEqual ? {} : {
       notice: "The test expects another result than the run recorded: values were replaced in it, or it depends on " +
         `how long something took\n  recorded: ${JSON.stringify(before)}\n  test:     ${JSON.stringify(after)}`,

@@ -38,6 +38,8 @@ export interface CapturedRun {
   readonly events: ReadonlyMap<string, readonly CapturedAnswer[]>;
   /** Keys of settled calls, in the order of their outcomes. */
   readonly order: readonly Key[];
+  /** Arguments of the calls, where they were short enough to be kept. */
+  readonly given: readonly Json[];
   readonly outcome: { readonly value: Json } | { readonly error: CapturedFailure };
 }
 
@@ -69,6 +71,7 @@ export function readCapture(id: string, records: readonly JournalRecord[]): Capt
   const approvals = new Map<string, CapturedAnswer>();
   const events = new Map<string, CapturedAnswer[]>();
   const order: Key[] = [];
+  const given: Json[] = [];
   for (const record of records) {
     if (record.t === "called") called.set(record.key, record);
     if (record.t === "abandoned" && !calls.has(record.key)) {
@@ -80,6 +83,7 @@ export function readCapture(id: string, records: readonly JournalRecord[]): Capt
     order.push(record.key);
     const ahead = called.get(record.key);
     const fp = record.fp ?? ahead?.fp;
+    if (fp?.args !== undefined) given.push(JSON.parse(fp.args) as Json);
     const waited = ahead === undefined ? 0 : Math.max(0, record.at - ahead.at);
     switch (fp?.kind) {
       case "approval":
@@ -106,6 +110,7 @@ export function readCapture(id: string, records: readonly JournalRecord[]): Capt
     approvals,
     events,
     order,
+    given,
     outcome: outcome.ok ? { value: decode(outcome.value) as Json } : { error: failureOf(outcome.failure) },
   };
 }
@@ -138,6 +143,7 @@ function eventOf({ outcome, inbox }: Settled, afterMs: number): CapturedAnswer {
 export function redactedRun(run: CapturedRun, redactor: Redactor): CapturedRun {
   const learnFailure = ({ extra }: CapturedFailure): void => extra === undefined ? undefined : redactor.learn(extra);
   redactor.learn(run.args);
+  for (const args of run.given) redactor.learn(args);
   for (const call of run.calls) {
     if ("gives" in call) redactor.learn(call.gives, call.key);
     if ("fails" in call) learnFailure(call.fails);
