@@ -43,7 +43,10 @@ export const BIN_PATH = "src/cli/main.js";
  * Packages that a subpath uses when they are installed, with the range that it was tested with. A source that imports any
  * other package fails the build: the package has no mandatory dependency.
  */
-export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {};
+export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {
+  // Reads workflow files for \`windkit check\`.
+  "@babel/parser": "^7.26.0 || ^8.0.0",
+};
 
 /** Subpaths that have the cluster's host where a worker can run, and where that is. */
 const HOSTED: Readonly<Record<string, string>> = { ".": "./hosted", "./workflow": "./hosted/workflow" };

@@ -95,6 +95,20 @@ export interface CaptureCommand {
   readonly redact: readonly string[];
 }
 
+/** `windkit check`. */
+export interface CheckCommand {
+  readonly command: "check";
+  readonly files: readonly string[];
+  /** One JSON object instead of text. */
+  readonly json: boolean;
+  /** Warnings fail, too. */
+  readonly strict: boolean;
+  /** Data folder whose runs are replayed. */
+  readonly against?: string;
+  /** How many finished runs are replayed, the newest first. */
+  readonly finished: number;
+}
+
 /** What the command line asks for. */
 export type Command =
   | { readonly command: "help"; readonly topic: HelpTopic }
@@ -107,7 +121,8 @@ export type Command =
   | ApproveCommand
   | CancelCommand
   | DoctorCommand
-  | CaptureCommand;
+  | CaptureCommand
+  | CheckCommand;
 
 /** Options by command, apart from `--help`. */
 const OPTIONS = {
@@ -127,6 +142,7 @@ const OPTIONS = {
   cancel: { reason: "string", data: "string", json: "boolean" },
   doctor: { data: "string", json: "boolean" },
   capture: { file: "string", out: "string", force: "boolean", redact: "string", data: "string" },
+  check: { against: "string", finished: "string", strict: "boolean", json: "boolean" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, "string" | "boolean">>>>;
 
 type Verb = keyof typeof OPTIONS;
@@ -134,6 +150,9 @@ type Verb = keyof typeof OPTIONS;
 const STATUSES: readonly RunStatus[] = ["completed", "failed", "cancelled", "continued"];
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** Finished runs that `check --against` looks at. */
+const DEFAULT_FINISHED = 20;
 
 /** Where runs are kept unless `--data` says otherwise. */
 export const DEFAULT_DATA = ".windkit";
@@ -162,11 +181,16 @@ export function parseCommand(argv: readonly string[]): Command {
       "See windkit runs --help",
     );
   }
-  if (first === "run" || first === "approve" || first === "cancel" || first === "doctor" || first === "capture") {
+  if (
+    first === "run" || first === "approve" || first === "cancel" || first === "doctor" || first === "check" ||
+    first === "capture"
+  ) {
     return parseVerb(first, first, rest);
   }
   throw new UsageError(
-    `Unknown command "${first}"${guess(first, ["run", "runs", "approve", "cancel", "capture", "doctor", "help"])}`,
+    `Unknown command "${first}"${
+      guess(first, ["run", "runs", "approve", "cancel", "capture", "check", "doctor", "help"])
+    }`,
     "See windkit --help",
   );
 }
@@ -279,7 +303,28 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
         redact: redact.split(",").map((name) => name.trim()).filter((name) => name !== ""),
       };
     }
+    case "check":
+      return parseCheck(shown, read);
   }
+}
+
+function parseCheck(shown: string, { values, flags, words }: Given): CheckCommand {
+  if (words.length === 0) take(shown, words, ["FILE"]);
+  if (words.includes("")) throw new UsageError("FILE is empty");
+  const against = values.get("against");
+  const finished = values.get("finished");
+  if (against === "") throw new UsageError(`Option "--against" needs the name of a folder: it is empty`);
+  if (finished !== undefined && against === undefined) {
+    throw new UsageError(`Option "--finished" goes with "--against"`, `See windkit ${shown} --help`);
+  }
+  return {
+    command: "check",
+    files: words,
+    json: flags.has("json"),
+    strict: flags.has("strict"),
+    ...(against === undefined ? {} : { against }),
+    finished: finished === undefined ? DEFAULT_FINISHED : wholeNumber("--finished", finished, 0),
+  };
 }
 
 function readOptions(verb: Verb, shown: string, argv: readonly string[]): Given | "help" {
@@ -382,10 +427,11 @@ function oneOf<T extends string>(option: string, value: string, allowed: readonl
   );
 }
 
-function wholeNumber(option: string, text: string): number {
+function wholeNumber(option: string, text: string, least: 0 | 1 = 1): number {
   const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value > 0) return value;
-  throw new UsageError(`Option "${option}" must be a whole number above 0: got "${text}"`);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+  const range = least === 0 ? "of 0 or more" : "above 0";
+  throw new UsageError(`Option "${option}" must be a whole number ${range}: got "${text}"`);
 }
 
 function parseAge(option: string, text: string): number {

@@ -8,6 +8,7 @@ import { SDK_VERSION } from "../base/version.ts";
 import { approve, cancel } from "./answer_commands.ts";
 import { type Command, parseCommand } from "./arguments.ts";
 import { capture } from "./capture_command.ts";
+import { check } from "./check_command.ts";
 import { doctor } from "./doctor_command.ts";
 import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { paint } from "./format.ts";
@@ -93,6 +94,8 @@ async function perform(command: Command, io: Io, interruptions: Interruptions | 
       return await doctor(command, io);
     case "capture":
       return await capture(command, io);
+    case "check":
+      return await check(command, io);
   }
 }
 

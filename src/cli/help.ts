@@ -16,6 +16,7 @@ export const HELP_TOPICS = [
   "approve",
   "cancel",
   "capture",
+  "check",
   "doctor",
   "exit-codes",
 ] as const;
@@ -52,6 +53,7 @@ Commands:
   approve RUN [KEY]   Answer an approval that a run waits for
   cancel RUN          Ask a run to end
   capture RUN         Make a test of a run
+  check FILE...       Find what a cluster, or a replay, would make of a workflow file
   doctor              Examine the data folder
   help [COMMAND]      Show help; also: COMMAND --help, help exit-codes
 
@@ -155,6 +157,26 @@ ${DATA}
 
 Example:
   windkit capture weather-2014 --out f/weather/yearly_report_test.ts`,
+  check: `Read workflow files and tell, by line: whether the Windmill worker recognises them and which
+names it gives their tasks; and what in a body is another thing when it runs again: clocks, random
+numbers, I/O, timers, races. Nothing is run. Needs the package @babel/parser.
+
+Usage: windkit check FILE... [options]
+
+Options:
+  --against DIR       Also load the files, and replay the runs of the data folder DIR against
+                      them: every unfinished one, and the newest finished ones. No step or task
+                      runs, and the folder is only read
+  --finished N        How many finished runs (default: 20)
+  --strict            Warnings count, too
+  --json              One JSON object for programs
+
+A comment "// windkit-ignore: reason" allows the line after it.
+Exit codes: 0 nothing wrong, 1 errors or runs that would break, 2 usage.
+Rules: docs/check.md
+
+Example:
+  windkit check f/weather/yearly_report.ts --against .windkit`,
 
   doctor: `Examine a data folder: version, owner, damage, sizes, and every record's check value.
 Changes nothing. Exit code 4 when something is wrong.
@@ -167,7 +189,8 @@ ${JSON_LINES}`,
 
   "exit-codes": `Exit codes:
   0    Done; for run: the run completed
-  1    The run failed, or its deadline passed; for runs remove: the answer was no
+  1    The run failed, or its deadline passed; for runs remove: the answer was no;
+       for check: something was found
   2    Usage: the command line, the file, its arguments or the run id; or the runtime is too old
   3    The run was cancelled
   4    Storage: the data folder is locked, full, read-only, damaged, or of a newer version
