@@ -42,6 +42,7 @@ import "./testing_kit.ts";
 import "./testing_kit_files.ts";
 import "./testing_kit_jobs.ts";
 import "./testing_kit_store.ts";
+import "./testing_replay.ts";
 import "./testing_workflow.ts";
 import "./wire_misc.ts";
 import "./wire_s3.ts";
