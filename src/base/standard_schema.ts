@@ -67,7 +67,8 @@ export async function checkSchema<Output>(
   if (answer.issues === undefined) return answer.value;
   const places = answer.issues.map(({ path = [] }) => {
     let found: unknown = value;
-    const names = path.map((part) => {
+    // Not `path.map`: ArkType's path is an array of a class that makes "0" of an empty one.
+    const names = Array.from(path, (part) => {
       const name = typeof part === "object" ? part.key : part;
       found = (found as { readonly [name: PropertyKey]: unknown } | null | undefined)?.[name];
       return String(name);

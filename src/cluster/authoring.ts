@@ -19,7 +19,7 @@ import { wait } from "../platform/clock.ts";
 import { permittedEnv } from "../platform/env.ts";
 import { currentRun } from "../platform/run_context.ts";
 import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
-import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
+import type { TaskInfo, TaskWire } from "../workflow/journal.ts";
 import { type RetryOptions, retryPolicy } from "../workflow/retry.ts";
 import type { StepSpec, TaskSpec, UndoSpec } from "../workflow/body_session.ts";
 import { clusterHost } from "./cluster_host.ts";
@@ -50,7 +50,30 @@ export type {
   WindmillTypes,
   WindmillVariables,
 } from "../base/windmill_types.ts";
+export {
+  type ApprovalGranted,
+  type ApprovalInstead,
+  type ApprovalOptions,
+  type ApprovalRejected,
+  type ApprovalResult,
+  type ApprovalSchema,
+  type ApprovalTimedOut,
+  type CheckedApprovalOptions,
+  waitForApproval,
+} from "./approval.ts";
+export {
+  type DefinedError,
+  type DefinedErrorClass,
+  defineError,
+  type DefineErrorOptions,
+  type ErrorData,
+  type Known,
+  type KnownFailure,
+  knownFailure,
+  type SchemaInput,
+} from "./define_error.ts";
 export type { SchemaAnswer, SchemaOutput, StandardSchema } from "../base/standard_schema.ts";
+export type { ValidationIssue } from "../base/errors.ts";
 export type { Workflow } from "../workflow/definition.ts";
 export type { Json, LogLevel, TaskInfo } from "../workflow/journal.ts";
 export type { RetryOptions } from "../workflow/retry.ts";
@@ -113,32 +136,6 @@ export type TaskRetry = RetryOptions;
 /** A function that a task is made of. */
 // deno-lint-ignore no-explicit-any -- parameters of user functions are contravariant: `unknown[]` would refuse them all
 export type TaskFunction = (...args: any[]) => unknown;
-
-/** What `waitForApproval` takes. */
-export interface ApprovalOptions {
-  /** How long to wait, in seconds. @default 1800 */
-  readonly timeout?: number;
-  /** JSON schema of the answer's form. */
-  readonly form?: Json;
-  /** Key of the approval, for links made ahead. @default "approval", then "approval_2", ... */
-  readonly key?: string;
-  /** False: who started the run may not approve it (Windmill Enterprise). @default true */
-  readonly selfApproval?: boolean;
-  /** Look of the page. @default "detailed" */
-  readonly skin?: "detailed" | "minimal";
-  /** Text of the page, or a rich object such as `{ markdown }`. */
-  readonly description?: Json;
-}
-
-/** What `waitForApproval` gives. A timeout is `{ value: null, approver: null, approved: false }`, not an error. */
-export interface ApprovalResult {
-  /** What the approver entered. */
-  readonly value: Json;
-  /** Who answered; null when nobody did. */
-  readonly approver: string | null;
-  /** True when it was granted. */
-  readonly approved: boolean;
-}
 
 /** What `parallel` takes beside items and function. */
 export interface ParallelOptions {
@@ -380,55 +377,6 @@ export function sleep(seconds: number): Promise<void> {
   const current = here("sleep");
   const ms = Math.round(seconds * 1000);
   return current instanceof Promise ? current : current?.sleep({ ms }) ?? wait(ms);
-}
-
-/**
- * Waits until somebody approves or rejects. A rejection and a timeout are results, not errors.
- *
- * @example
- * ```ts
- * import { waitForApproval, workflow } from "@windkit/windmill-client/workflow";
- *
- * export const main = workflow(async () => {
- *   const { approved, approver } = await waitForApproval({ timeout: 3600 });
- *   return approved ? `approved by ${approver}` : "not approved";
- * });
- * ```
- */
-export function waitForApproval(options: ApprovalOptions = {}): Promise<ApprovalResult> {
-  const { timeout = 1800, form, key, selfApproval, skin, description } = options;
-  if (!Number.isInteger(timeout) || timeout < 0 || timeout > 4294967295) {
-    return Promise.reject(
-      new RangeError(
-        `Cannot wait for an approval: 'timeout' must be a whole number of seconds, 0 to 4294967295, found ${
-          String(timeout)
-        }`,
-      ),
-    );
-  }
-  if (
-    key !== undefined &&
-    (key.trim() === "" || key === "." || key === ".." || /[/\\\0]/.test(key) || !key.isWellFormed())
-  ) {
-    return Promise.reject(
-      new TypeError(
-        `Cannot wait for an approval: 'key' must not be blank, "." or "..", nor contain "/", "\\", U+0000 or a lone surrogate, ` +
-          `found ${JSON.stringify(key)}`,
-      ),
-    );
-  }
-  const current = here("waitForApproval");
-  if (current instanceof Promise) return current;
-  const shown = { selfApproval, skin, description };
-  const used = Object.values(shown).some((v) => v !== undefined);
-  return (current?.approval({
-    key,
-    timeoutMs: timeout * 1000,
-    form,
-    options: used
-      ? decode(encode(Object.fromEntries(Object.entries(shown).filter(([, v]) => v !== undefined)))) as Json
-      : undefined,
-  }) ?? outside("waitForApproval")) as Promise<ApprovalResult>;
 }
 
 /**

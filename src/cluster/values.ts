@@ -158,6 +158,9 @@ export function log(message: string, data?: unknown, level: LogLevel = "info"): 
   current.session.log(level, String(message), shown, current.info !== undefined);
 }
 
+/** One signal for each session that was asked for it. */
+const signals = /* @__PURE__ */ new WeakMap<BodySession, AbortSignal>();
+
 /**
  * Aborted when the run is cancelled or its deadline passes: for work of the body's own. Calls that are pending then reject with
  * `CancelledError` anyway, tasks and steps have `taskInfo().signal`. The body has the engine's `cancelGraceMs` to end.
@@ -177,7 +180,14 @@ export function log(message: string, data?: unknown, level: LogLevel = "info"): 
 export function cancelSignal(): AbortSignal {
   const session = body();
   if (session === undefined) return new AbortController().signal;
-  if (session.can.has("cancel")) return session.cancelSignal();
+  if (session.can.has("cancel")) {
+    const known = signals.get(session);
+    if (known !== undefined) return known;
+    const controller = new AbortController();
+    signals.set(session, controller.signal);
+    session.onCancel((reason) => controller.abort(reason));
+    return controller.signal;
+  }
   throw new HostUnsupportedError(
     `Cannot call cancelSignal() on ${session.hostName}: a cancelled job's process is ended there. Put what must be undone ` +
       `into the undo of a step, or cancel runs of an engine`,

@@ -3,6 +3,8 @@ import * as client from "@windkit/windmill-client/client";
 import * as compat from "@windkit/windmill-client/compat";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
+import * as hosted from "@windkit/windmill-client/hosted";
+import * as hostedWorkflow from "@windkit/windmill-client/hosted/workflow";
 import * as root from "@windkit/windmill-client";
 import * as memory from "@windkit/windmill-client/storage/memory";
 import * as sqlite from "@windkit/windmill-client/storage/sqlite";
@@ -666,6 +668,8 @@ const modules: Readonly<Record<string, object>> = {
   "./storage/sqlite": sqlite,
   "./testing": testing,
   "./errors": errors,
+  "./hosted": hosted,
+  "./hosted/workflow": hostedWorkflow,
 };
 
 for (const [subpath, module] of Object.entries(modules)) {
@@ -687,6 +691,17 @@ test("public API: the default export has every name of the root, as the name its
   assertEquals(Object.keys(all).toSorted(), Object.keys(names).toSorted());
   for (const [name, value] of Object.entries(names)) {
     assert((all as Record<string, unknown>)[name] === value, `"${name}" of the default export is another`);
+  }
+});
+
+test("public API: what Node and Bun get has every name of the plain entry", () => {
+  assertEquals(Object.keys(hosted).toSorted(), Object.keys(root).toSorted());
+  assertEquals(Object.keys(hostedWorkflow).toSorted(), Object.keys(workflow).toSorted());
+  const { default: all, ...names } = hosted;
+  for (const [name, value] of Object.entries(names)) {
+    assert((all as Record<string, unknown>)[name] === value, `"${name}" of the default export is another`);
+    const plain = (root as Record<string, unknown>)[name];
+    assert(value === plain || name === "task" || name === "workflow", `"${name}" is another than in the plain entry`);
   }
 });
 
@@ -723,6 +738,7 @@ test("public API: the default export of ./compat has what the official client's 
 test("public API: one name means one thing on every subpath", () => {
   const seen = new Map<string, { readonly subpath: string; readonly value: unknown }>();
   for (const [subpath, module] of Object.entries(modules)) {
+    if (subpath.startsWith("./hosted")) continue; // stands for the plain entry, and has a case of its own
     for (const [name, value] of Object.entries(module)) {
       if (name === "default") continue; // that of ./compat has more members than the root's
       const first = seen.get(name);
