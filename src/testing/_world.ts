@@ -97,6 +97,8 @@ interface Waited {
   readonly name: string | undefined;
   readonly since: number;
   readonly dueAt: number;
+  /** It bounds other calls. */
+  readonly isTimeout: boolean;
 }
 
 /** One schedule. */
@@ -328,12 +330,16 @@ export class World {
 
   /** A call that waits is recorded when it is made: only then can it be answered. */
   #onCalled(record: CalledRecord): void {
-    const { key, call, dueAt = Infinity } = record;
-    if (call.kind === "sleep") return void this.#waited.set(key, { name: undefined, since: this.#now, dueAt });
+    const { key, call, fp, dueAt = Infinity } = record;
+    if (call.kind === "sleep") {
+      // The timer of a `withTimeout` is none that the body sleeps by: what it bounds must not be made late.
+      const isTimeout = fp.name === "timeout";
+      return void this.#waited.set(key, { name: undefined, since: this.#now, dueAt, isTimeout });
+    }
     const answered = answeredBy(record);
     if (answered === undefined) return;
     const [kind, name] = answered;
-    this.#waited.set(key, { name: `${kind}:${name}`, since: this.#now, dueAt });
+    this.#waited.set(key, { name: `${kind}:${name}`, since: this.#now, dueAt, isTimeout: false });
     const { answers, expire } = this.#plan.script;
     if (expire.has(`${kind}:${name}`) || answers.some((a) => a.kind === kind && a.name === name)) return;
     const option = kind === "approval"
@@ -361,6 +367,7 @@ export class World {
       const waited = state === "sent" ? undefined : this.#waitFor(answer);
       if (waited !== undefined) bound = Math.min(bound, waited.dueAt);
     }
+    for (const { isTimeout, dueAt } of this.#waited.values()) if (isTimeout) bound = Math.min(bound, dueAt);
     return bound;
   }
 

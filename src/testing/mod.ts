@@ -12,7 +12,7 @@ export type { Duration } from "./_duration.ts";
 export { never } from "./_mocked_calls.ts";
 export type { Failures, MadeCall, MockedCall, Mocks } from "./_mocked_calls.ts";
 export { type RecordedJournal, replay, type Replayed, type ReplayOptions } from "./replay.ts";
-export { type TestRun, testWorkflow, type TestWorkflowOptions } from "./test_workflow.ts";
+export { type LogLine, type TestRun, testWorkflow, type TestWorkflowOptions } from "./test_workflow.ts";
 export { createVirtualHost, type VirtualHost } from "./virtual_host.ts";
 export { mockWindmill } from "./mock_windmill.ts";
 export type { MockInstallation, MockOptions, MockWindmill } from "./mock_windmill.ts";

@@ -10,7 +10,7 @@ import { createEngine } from "../engine/engine.ts";
 import type { Work } from "../engine/ports.ts";
 import { createMemoryStorage } from "../storage/memory.ts";
 import { journalView, type ViewedCall } from "../workflow/journal_view.ts";
-import type { JournalRecord, Json, Outcome } from "../workflow/journal.ts";
+import type { JournalRecord, Json, LogLevel, Outcome } from "../workflow/journal.ts";
 import { type Answer, readAnswers, type ScriptedApproval, type ScriptedEvent } from "./_answers.ts";
 import { answeredBy, calledIn, type CalledRecord } from "./_called.ts";
 import { type Duration, durationText, milliseconds } from "./_duration.ts";
@@ -61,6 +61,16 @@ export interface TestWorkflowOptions {
   readonly onEvent?: (event: EngineEvent) => void;
 }
 
+/** A line that the body wrote with `log()`. */
+export interface LogLine {
+  /** `debug`, `info`, `warn` or `error`. */
+  readonly level: LogLevel;
+  /** The line. */
+  readonly message: string;
+  /** What was logged with it. */
+  readonly data?: Json;
+}
+
 /** A run of a workflow in a test. It begins with the first call of a method that needs it. */
 export interface TestRun<R = Json> extends AsyncDisposable {
   /** Mocks a step, task, script or flow, by key, name or path: before the run makes the call. */
@@ -83,6 +93,8 @@ export interface TestRun<R = Json> extends AsyncDisposable {
   records(): Promise<readonly JournalRecord[]>;
   /** Calls of steps and tasks that were made, of one name or key or all, in the order of their start. */
   calls(name?: string): readonly MadeCall[];
+  /** Lines that the body wrote with `log()`. */
+  readonly log: readonly LogLine[];
   /** Virtual time, in milliseconds since 1970. */
   readonly now: number;
   /** True once the run has ended. */
@@ -185,6 +197,14 @@ class WorkflowTest implements TestRun<unknown> {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  get log(): readonly LogLine[] {
+    return this.#told.flatMap((event) => {
+      if (event.event !== "log") return [];
+      const { level, message, data } = event;
+      return [{ level, message, ...(data === undefined ? {} : { data }) }];
+    });
   }
 
   get events(): readonly EngineEvent[] {

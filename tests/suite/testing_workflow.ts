@@ -1,9 +1,11 @@
 /** The test kit: one workflow run with mocks, failures, scripted answers and virtual time. */
 import { createEngine } from "@windkit/windmill-client/engine";
 import { createMemoryStorage } from "@windkit/windmill-client/storage/memory";
-import { createVirtualHost, testWorkflow } from "@windkit/windmill-client/testing";
+import { createVirtualHost, never, testWorkflow } from "@windkit/windmill-client/testing";
 import {
+  log,
   parallel,
+  race,
   random,
   sleep,
   step,
@@ -13,16 +15,18 @@ import {
   taskScript,
   uuid,
   waitForApproval,
+  withTimeout,
   workflow,
 } from "@windkit/windmill-client/workflow";
 import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts";
+import { noAsyncLocalStorage } from "./env.ts";
 import { test } from "./harness.ts";
 
-function never(): never {
+function refuse(): never {
   throw new Error("The real one ran");
 }
 
-const charge = task("charge", (amount: number) => never() as { id: string } | typeof amount, {
+const charge = task("charge", (amount: number) => refuse() as { id: string } | typeof amount, {
   retry: { attempts: 2, delay: 30 },
 });
 const order = workflow(async (amount: number) => {
@@ -30,7 +34,7 @@ const order = workflow(async (amount: number) => {
   if (!approved) return "rejected";
   await sleep(3600);
   const paid = await charge(amount);
-  const sent = await step("ship", () => never());
+  const sent = await step("ship", () => refuse());
   return [paid, sent];
 });
 
@@ -58,7 +62,7 @@ test("testWorkflow(): values and functions stand for steps and tasks, by name; w
 
 test("testWorkflow(): mockStep() by key tells calls of one name apart, and a key comes before a name", async () => {
   const main = workflow(async () =>
-    await parallel(["a", "b", "c"], (item) => step("load", () => never() as typeof item))
+    await parallel(["a", "b", "c"], (item) => step("load", () => refuse() as typeof item))
   );
   await using run = testWorkflow(main).mockStep("load", "other").mockStep("load_2", () => "second");
   assertEquals(await run.result(), ["other", "second", "other"]);
@@ -211,7 +215,7 @@ test("testWorkflow(): replay 'always' finds a body that is not deterministic, an
 });
 
 test("testWorkflow(): random() and uuid() of the body are the seed's; a mock knows taskInfo()", async () => {
-  const main = workflow(async () => [random(), uuid(), await step("key", () => never())]);
+  const main = workflow(async () => [random(), uuid(), await step("key", () => refuse())]);
   const once = async (seed?: number | string): Promise<unknown> => {
     await using run = testWorkflow(main, {
       mocks: { key: () => taskInfo().idempotencyKey },
@@ -224,6 +228,20 @@ test("testWorkflow(): random() and uuid() of the body are the seed's; a mock kno
   assert(JSON.stringify(await once(1)) !== JSON.stringify(await once(2)));
   await assertRejects(() => once("short"), undefined, "'seed' must be a number or 32 hex digits");
 });
+
+test("testWorkflow(): never is a mock that a timeout or a race gives up; log() and order are seen", async () => {
+  const main = workflow(async () => {
+    log("begun", { n: 1 });
+    const late = await withTimeout(30, () => step("slow", () => 1), { onTimeout: "late" });
+    const first = await race({ a: () => step("a", () => 1), b: () => step("b", () => 2) });
+    log("raced", undefined, "warn");
+    return [late, first];
+  });
+  await using run = testWorkflow(main, { mocks: { slow: never }, order: ["timeout", "b", "a"] });
+  assertEquals(await run.result(), ["late", { winner: "b", value: 2 }]);
+  assertEquals(run.now - 1_700_000_000_000, 30_000);
+  assertEquals(run.log, [{ level: "info", message: "begun", data: { n: 1 } }, { level: "warn", message: "raced" }]);
+}, noAsyncLocalStorage);
 
 test("createVirtualHost(): an engine on it does what needs time when time is let pass", async () => {
   const host = createVirtualHost(1000);
