@@ -69,7 +69,7 @@ export async function checkSchema<Output>(
     let found: unknown = value;
     // Not `path.map`: ArkType's path is an array of a class that makes "0" of an empty one.
     const names = Array.from(path, (part) => {
-      const name = typeof part === "object" ? part.key : part;
+      const name = (part as { readonly key?: PropertyKey }).key ?? part as PropertyKey;
       found = (found as { readonly [name: PropertyKey]: unknown } | null | undefined)?.[name];
       return String(name);
     });

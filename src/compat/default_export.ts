@@ -114,7 +114,9 @@ import {
   childWorkflow,
   CompensationError,
   continueAsNew,
+  defineError,
   defineEvent,
+  knownFailure,
   log,
   NonRetryableError,
   now,
@@ -209,7 +211,9 @@ export type DefaultExport =
     | "childWorkflow"
     | "CompensationError"
     | "continueAsNew"
+    | "defineError"
     | "defineEvent"
+    | "knownFailure"
     | "log"
     | "NonRetryableError"
     | "now"
@@ -270,6 +274,7 @@ export const wmill: DefaultExport = {
   datatable,
   DeadlineError,
   decodePayload,
+  defineError,
   defineEvent,
   definePreprocessor,
   deleteS3File,
@@ -312,6 +317,7 @@ export const wmill: DefaultExport = {
   inferSqlType,
   initGlobalClient,
   JobFailedError,
+  knownFailure,
   listResources,
   loadS3File,
   loadS3FileReader,

@@ -606,7 +606,7 @@ export const ELSEWHERE: readonly string[] = [
   ..."ValidationError WindmillApiError hasCode CompensationError NonRetryableError RetryAfterError".split(" "),
   "WaitTimeoutError",
   // Workflows.
-  ..."cancelSignal childWorkflow continueAsNew defineEvent log now patched progress race random saga sleepUntil uuid waitForEvent withTimeout"
+  ..."cancelSignal childWorkflow continueAsNew defineEvent defineError knownFailure log now patched progress race random saga sleepUntil uuid waitForEvent withTimeout"
     .split(" "),
   ..."parallel sleep step task taskFlow taskInfo taskScript waitForApproval workflow".split(" "),
   // Clients: what they make is in the tables.
