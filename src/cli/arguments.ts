@@ -57,6 +57,24 @@ export interface RemoveCommand extends Common {
   readonly yes: boolean;
 }
 
+/** `windkit runs export`. */
+export interface ExportCommand extends Common {
+  readonly command: "export";
+  readonly run: string;
+  /** The messages that wait for the run too. */
+  readonly messages: boolean;
+}
+
+/** `windkit runs import`. */
+export interface ImportCommand extends Common {
+  readonly command: "import";
+  readonly file: string;
+  /** Another id for the run. */
+  readonly as?: string;
+  /** The digest that the file must have. */
+  readonly digest?: string;
+}
+
 /** `windkit approve`. */
 export interface ApproveCommand extends Common {
   readonly command: "approve";
@@ -118,6 +136,8 @@ export type Command =
   | ShowCommand
   | PruneCommand
   | RemoveCommand
+  | ExportCommand
+  | ImportCommand
   | ApproveCommand
   | CancelCommand
   | DoctorCommand
@@ -138,6 +158,8 @@ const OPTIONS = {
   show: { data: "string", json: "boolean" },
   prune: { "older-than": "string", data: "string", json: "boolean" },
   remove: { yes: "boolean", data: "string", json: "boolean" },
+  export: { messages: "boolean", data: "string", json: "boolean" },
+  import: { as: "string", digest: "string", data: "string", json: "boolean" },
   approve: { reject: "boolean", value: "string", approver: "string", data: "string", json: "boolean" },
   cancel: { reason: "string", data: "string", json: "boolean" },
   doctor: { data: "string", json: "boolean" },
@@ -146,6 +168,9 @@ const OPTIONS = {
 } as const satisfies Readonly<Record<string, Readonly<Record<string, "string" | "boolean">>>>;
 
 type Verb = keyof typeof OPTIONS;
+
+/** What may follow `windkit runs`. */
+const RUNS_VERBS = ["list", "show", "prune", "remove", "export", "import"] as const satisfies readonly Verb[];
 
 const STATUSES: readonly RunStatus[] = ["completed", "failed", "cancelled", "continued"];
 
@@ -172,12 +197,11 @@ export function parseCommand(argv: readonly string[]): Command {
   if (first.startsWith("-")) throw new UsageError(`Unknown option "${first}"`, "See windkit --help");
   if (first === "runs") {
     const sub = rest[0];
-    if (sub === "list" || sub === "show" || sub === "prune" || sub === "remove") {
-      return parseVerb(sub, `runs ${sub}`, rest.slice(1));
-    }
+    const verb = RUNS_VERBS.find((known) => known === sub);
+    if (verb !== undefined) return parseVerb(verb, `runs ${verb}`, rest.slice(1));
     if (sub === undefined || sub.startsWith("-")) return parseVerb("list", "runs", rest);
     throw new UsageError(
-      `Unknown command "runs ${sub}"${guess(sub, ["list", "show", "prune", "remove"])}`,
+      `Unknown command "runs ${sub}"${guess(sub, RUNS_VERBS)}`,
       "See windkit runs --help",
     );
   }
@@ -224,7 +248,7 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     case "run": {
       const [file] = take(shown, words, ["FILE"]);
       const runId = values.get("run-id");
-      if (runId !== undefined) checkRunId(runId);
+      if (runId !== undefined) checkRunId("--run-id", runId);
       const args = values.get("args");
       return {
         command: "run",
@@ -265,6 +289,26 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     case "remove": {
       const [run] = take(shown, words, ["RUN"]);
       return { command: "remove", ...common, run: run ?? "", yes: flags.has("yes") };
+    }
+    case "export": {
+      const [run] = take(shown, words, ["RUN"]);
+      return { command: "export", ...common, run: run ?? "", messages: flags.has("messages") };
+    }
+    case "import": {
+      const [file] = take(shown, words, ["FILE"]);
+      const as = values.get("as");
+      const digest = values.get("digest");
+      if (as !== undefined) checkRunId("--as", as);
+      if (digest !== undefined && !/^[0-9a-f]{64}$/i.test(digest)) {
+        throw new UsageError(`Option "--digest" must be the 64 hex digits that runs export prints: got "${digest}"`);
+      }
+      return {
+        command: "import",
+        ...common,
+        file: file ?? "",
+        ...(as === undefined ? {} : { as }),
+        ...(digest === undefined ? {} : { digest }),
+      };
     }
     case "approve": {
       const [run, key] = take(shown, words, ["RUN"], ["KEY"]);
@@ -411,11 +455,11 @@ function workflowArguments(text: string): Json {
   );
 }
 
-function checkRunId(id: string): void {
-  if (id === "") throw new UsageError(`Option "--run-id" is empty`);
-  if (id.length > 200) throw new UsageError(`Option "--run-id" is longer than 200 characters: it has ${id.length}`);
+function checkRunId(option: string, id: string): void {
+  if (id === "") throw new UsageError(`Option "${option}" is empty`);
+  if (id.length > 200) throw new UsageError(`Option "${option}" is longer than 200 characters: it has ${id.length}`);
   if (id.startsWith("-") || /[\p{Cc}\s]/u.test(id)) {
-    throw new UsageError(`Option "--run-id" must have no spaces and not begin with "-": got ${JSON.stringify(id)}`);
+    throw new UsageError(`Option "${option}" must have no spaces and not begin with "-": got ${JSON.stringify(id)}`);
   }
 }
 

@@ -10,6 +10,7 @@ import { type Command, parseCommand } from "./arguments.ts";
 import { capture } from "./capture_command.ts";
 import { check } from "./check_command.ts";
 import { doctor } from "./doctor_command.ts";
+import { exportRunFile, importRunFile } from "./file_commands.ts";
 import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { paint } from "./format.ts";
 import { helpText } from "./help.ts";
@@ -86,6 +87,10 @@ async function perform(command: Command, io: Io, interruptions: Interruptions | 
       return await pruneRuns(command, io);
     case "remove":
       return await removeRun(command, io);
+    case "export":
+      return await exportRunFile(command, io);
+    case "import":
+      return await importRunFile(command, io);
     case "approve":
       return await approve(command, io);
     case "cancel":

@@ -13,6 +13,8 @@ export const HELP_TOPICS = [
   "runs show",
   "runs prune",
   "runs remove",
+  "runs export",
+  "runs import",
   "approve",
   "cancel",
   "capture",
@@ -40,7 +42,9 @@ ${DATA}
 
 Also: windkit runs show RUN      the journal of one run
       windkit runs prune         remove old runs
-      windkit runs remove RUN    remove one run`;
+      windkit runs remove RUN    remove one run
+      windkit runs export RUN    write one run as a file
+      windkit runs import FILE   take a run from a file`;
 
 const TEXTS: Readonly<Record<HelpTopic, string>> = {
   windkit: `Windkit runs Windmill workflows on this machine, and goes on where they stopped.
@@ -49,7 +53,7 @@ Usage: windkit COMMAND [options]
 
 Commands:
   run FILE            Run the workflow in FILE, or go on with a run that stopped
-  runs                List runs; also: runs show RUN, runs prune, runs remove RUN
+  runs                List runs; also: runs show, prune, remove, export, import
   approve RUN [KEY]   Answer an approval that a run waits for
   cancel RUN          Ask a run to end
   capture RUN         Make a test of a run
@@ -116,6 +120,37 @@ Options:
   --yes               Do not ask; needed without a terminal, and with --json
 ${DATA}
 ${JSON_LINES}`,
+
+  "runs export": `Write one run as the text of a file: its journal, with a SHA-256 for each record.
+Works while another process drives the run: what is recorded by then is written.
+
+Usage: windkit runs export RUN [options] > FILE
+
+Options:
+  --messages          Also what was left for the run and it has not taken yet
+${DATA}
+  --json              Errors as a JSON line; the file is JSON lines in any case
+
+The file goes to stdout, its digest to stderr: note it to find edits by whoever writes
+all digests anew. The form is documented in docs/journal.md.
+
+Example:
+  windkit runs export weather-2014 > weather-2014.jsonl`,
+
+  "runs import": `Take a run from a file that windkit runs export wrote. All digests are verified first; then
+all of it is stored, or nothing. Needs the data folder to itself, and makes it when there is none.
+
+Usage: windkit runs import FILE [options]
+
+Options:
+  --as ID             Store it under this id, as a copy
+  --digest HEX        Refuse another file than the one with this digest
+${DATA}
+${JSON_LINES}
+
+A run that has ended can be read, another goes on with windkit run. The same run again changes
+nothing. Exit codes: 2 no such file, or the id is another run's; 4 the file is damaged, or of
+a newer version.`,
 
   approve: `Answer an approval that a run waits for, also while another process drives the run.
 An answer that comes early is kept until the run asks for that key.

@@ -60,6 +60,9 @@ const LONGEST_NAME = 1024;
 /** What is wrong with the name of a call; undefined when nothing is. */
 export function nameProblem(name: unknown): string | undefined {
   if (typeof name !== "string") return `text, found ${typeof name}`;
+  if (name.includes("\0") || !name.isWellFormed()) {
+    return `text without U+0000 and lone surrogates, found ${JSON.stringify(name.slice(0, 80))}`;
+  }
   return name.length <= LONGEST_NAME
     ? undefined
     : `text of at most ${LONGEST_NAME} characters, found one of ${name.length}`;

@@ -20,6 +20,7 @@ import { permittedEnv } from "../platform/env.ts";
 import { currentRun } from "../platform/run_context.ts";
 import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
 import type { TaskInfo, TaskWire } from "../workflow/journal.ts";
+import { givenArguments } from "../workflow/parameters.ts";
 import { type RetryOptions, retryPolicy } from "../workflow/retry.ts";
 import type { StepSpec, TaskSpec, UndoSpec } from "../workflow/body_session.ts";
 import { clusterHost } from "./cluster_host.ts";
@@ -234,7 +235,7 @@ export function task(
     const current = here(`task ${spec.name}`);
     return current instanceof Promise
       ? current
-      : current?.task(spec, args) ?? alone(spec, () => fn(...decode(encode(args)) as unknown[]), args);
+      : current?.task(spec, args) ?? alone(spec, () => fn(...decode(encode(givenArguments(args))) as unknown[]), args);
   };
 }
 

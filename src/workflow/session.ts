@@ -50,7 +50,7 @@ import type {
   TaskInfo,
 } from "./journal.ts";
 import { createKeys } from "./keys.ts";
-import { parameterNames } from "./parameters.ts";
+import { givenArguments, parameterNames } from "./parameters.ts";
 import { backoffSeconds } from "./retry.ts";
 import { createSeededRandom, type SeededRandom } from "./seeded_random.ts";
 
@@ -307,7 +307,7 @@ class RunSession implements BodySession {
   task(spec: TaskSpec, args: readonly unknown[]): Promise<unknown> {
     const promise = new CallPromise<unknown>();
     const { name, via, script, options, retry, fn, unawaited, undo } = spec;
-    const encoded = this.#encode(() => via === "inline" ? args : argumentObject(args), promise);
+    const encoded = this.#encode(() => via === "inline" ? givenArguments(args) : argumentObject(args), promise);
     if (encoded === undefined) return promise;
     const base = this.#draw(name);
     const fp = this.#fingerprint("task", name, encoded === "[]" ? "" : encoded, fn);
@@ -339,11 +339,11 @@ class RunSession implements BodySession {
       done: (outcome) => {
         if (!outcome.ok) return this.#reject(promise, outcome.failure, unawaited);
         if (undo !== undefined) {
-          const given = (): unknown[] => {
+          const passed = (): unknown[] => {
             const all: unknown = decode(encoded);
             return Array.isArray(all) ? all : [all];
           };
-          this.#undoable(base, scope, undo, () => [decode(outcome.value), ...given()]);
+          this.#undoable(base, scope, undo, () => [decode(outcome.value), ...passed()]);
         }
         promise.settle(decode(outcome.value));
       },

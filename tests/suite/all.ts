@@ -32,6 +32,7 @@ import "./engine_executor.ts";
 import "./engine_replay.ts";
 import "./engine_runs.ts";
 import "./errors.ts";
+import "./journal_file.ts";
 import "./official_defects.ts";
 import "./official_defects_data.ts";
 import "./preprocessors.ts";

@@ -601,9 +601,14 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
   "./engine": [
     "createEngine",
     "createLocalHost",
+    "exportLines",
+    "exportRecords",
+    "exportRun",
+    "importRun",
     "journalView",
     "pendingApprovals",
     "readJournal",
+    "storeRun",
     "verifyChain",
   ],
   "./storage/memory": [
