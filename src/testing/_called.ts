@@ -24,6 +24,20 @@ export function calledIn(writes: readonly Write[]): readonly CalledRecord[] {
   return found;
 }
 
+/** Keys of the calls that a commit ends; undefined when it ends all of them. */
+export function endedIn(writes: readonly Write[]): readonly string[] | undefined {
+  const found: string[] = [];
+  for (const write of writes) {
+    if (write.w !== "append") continue;
+    for (const { text, seq } of write.records) {
+      const record = decodeRecord(text, seq);
+      if (record.t === "settled" || record.t === "abandoned") found.push(record.key);
+      if (record.t === "cancelling") return undefined;
+    }
+  }
+  return found;
+}
+
 /** What answers a call, as `approval:KEY` or `event:NAME`; undefined for what nobody answers. */
 export function answeredBy({ key, call }: CalledRecord): readonly ["approval" | "event", string] | undefined {
   if (call.kind === "approval") return ["approval", key];

@@ -37,6 +37,10 @@ export class Life {
   busy = 0;
   /** Attempts that have begun and whose outcome was not handed over, with the time at which they run out. */
   readonly attempts = new Map<string, number>();
+  /** Sleeps and waits that this process knows of. */
+  readonly waits = new Set<string>();
+  /** The run is in this process's memory, or was. */
+  loaded = false;
   readonly host: Host;
   readonly ambient: Ambient;
   readonly #timers = new Set<Timer>();

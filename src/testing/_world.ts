@@ -13,7 +13,7 @@ import { journalView } from "../workflow/journal_view.ts";
 import type { JournalRecord, Json, Outcome, RunStatus } from "../workflow/journal.ts";
 import { decodeRecord } from "../workflow/record_text.ts";
 import type { Answer, AnswerScript } from "./_answers.ts";
-import { answeredBy, calledIn, type CalledRecord } from "./_called.ts";
+import { answeredBy, calledIn, type CalledRecord, endedIn } from "./_called.ts";
 import { durationText } from "./_duration.ts";
 import { Life, lifeOf, type Ready } from "./_life.ts";
 import type { MockedCalls } from "./_mocked_calls.ts";
@@ -184,7 +184,7 @@ export class World {
         start: (work) => new Promise((resolve) => this.#attempt(life, work, calls, resolve)),
       },
       onEvent: (event) => {
-        if (isCurrent()) this.#onEvent(event);
+        if (isCurrent()) this.#onEvent(life, event);
       },
     }).then(async (engine) => {
       life.engine = engine;
@@ -251,6 +251,11 @@ export class World {
         this.#closed ||= write.row.state === "closed";
       }
     }
+    if (this.#waited.size > 0) {
+      const ended = endedIn(writes);
+      if (ended === undefined) this.#waited.clear();
+      else for (const key of ended) this.#waited.delete(key);
+    }
     for (const record of calledIn(writes)) this.#onCalled(record);
     this.#checked("always", this.#parts.always);
     if (crash !== undefined) {
@@ -309,12 +314,20 @@ export class World {
 
   // --- What the engine tells ---
 
-  #onEvent(event: EngineEvent): void {
+  #onEvent(life: Life, event: EngineEvent): void {
     switch (event.event) {
+      case "sleep_started":
+      case "approval_waiting":
+        life.waits.add(event.key);
+        return;
       case "call_settled":
-        this.#waited.delete(event.key);
+        life.waits.delete(event.key);
+        return;
+      case "run_started":
+        life.loaded = true;
         return;
       case "run_resumed":
+        life.loaded = true;
         return this.#note(`replay of ${event.records} records`);
       case "run_stopped":
         return this.#fail("replay", `The workflow does not fit its own journal: ${event.error.message}`, event.error);
@@ -417,7 +430,8 @@ export class World {
     }
     const plain = options.length;
     // A process that neither runs nor waits for anything is at something of the body's own, which takes real time.
-    const isIdle = plain === 0 && life.busy === 0 && this.#waited.size === 0 && !this.#parked;
+    const isParked = this.#parked && !life.loaded;
+    const isIdle = plain === 0 && life.busy === 0 && life.waits.size === 0 && !isParked;
     if (isIdle && !this.#isOverdue()) return false;
     const bound = plain === 0 ? Infinity : this.#bound();
     if (target < Infinity && (plain === 0 || target < bound)) {
