@@ -13,7 +13,7 @@ import { journalView } from "../workflow/journal_view.ts";
 import type { JournalRecord, Json, Outcome, RunStatus } from "../workflow/journal.ts";
 import { decodeRecord } from "../workflow/record_text.ts";
 import type { Answer, AnswerScript } from "./_answers.ts";
-import { answeredBy, calledIn, type CalledRecord, endedIn } from "./_called.ts";
+import { answeredBy, type Called, calledIn, endedIn } from "./_called.ts";
 import { durationText } from "./_duration.ts";
 import { Life, lifeOf, type Ready } from "./_life.ts";
 import type { MockedCalls } from "./_mocked_calls.ts";
@@ -93,6 +93,7 @@ const LONG_MS = [60_001, 86_400_001] as const;
 const QUIET_TURNS = 3;
 
 interface Waited {
+  readonly run: string;
   /** `kind:name` of what answers it; undefined for a sleep. */
   readonly name: string | undefined;
   readonly since: number;
@@ -127,8 +128,10 @@ export class World {
   #cancelled = false;
   #dying: Extract<Deviation, { readonly t: "crash" }> | undefined;
   #crashes = 0;
-  /** Check values of what is committed: each covers its record and all before it. */
-  readonly #checks: string[] = [];
+  /** Check values of what is committed, by run: each covers its record and all before it. */
+  readonly #checks = new Map<string, string[]>();
+  /** The run, and those that went on for it. */
+  readonly #chain: string[] = [EXPLORED];
   /** The end that a replay of the whole run must come to again. */
   #expectedEnd: string | undefined;
   #quiet = 0;
@@ -215,7 +218,7 @@ export class World {
 
   async #commit(storage: MemoryStorage, life: Life, writes: readonly Write[]): Promise<void> {
     if (life !== this.#life || this.#dying !== undefined) return await never();
-    const closing = closingOf(writes);
+    const closing = closingOf(writes, this.#chain.at(-1));
     if (closing !== undefined && this.#plan.checkReplay) {
       if (this.#expectedEnd === undefined) {
         this.#expectedEnd = closing;
@@ -242,26 +245,42 @@ export class World {
     }
     await storage.commit(writes);
     if (this.#tracing) this.#note(`commit ${commit}: ${this.commitTexts.at(-1)}`);
-    for (const write of writes) {
-      if (write.w === "create") this.#created = true;
-      if (write.w !== "append") continue;
-      for (const { seq, check } of write.records) this.#checks[seq] = check;
-      if (write.row?.state !== undefined) {
-        this.#parked = write.row.state === "parked";
-        this.#closed ||= write.row.state === "closed";
-      }
-    }
-    if (this.#waited.size > 0) {
-      const ended = endedIn(writes);
-      if (ended === undefined) this.#waited.clear();
-      else for (const key of ended) this.#waited.delete(key);
-    }
-    for (const record of calledIn(writes)) this.#onCalled(record);
+    this.#learn(writes);
     this.#checked("always", this.#parts.always);
     if (crash !== undefined) {
       this.#dying = crash;
       return await never();
     }
+  }
+
+  /** What a commit says of the run. */
+  #learn(writes: readonly Write[]): void {
+    for (const write of writes) {
+      if (write.w === "create") {
+        const { id } = write.row;
+        this.#checks.set(id, write.records.map(({ check }) => check));
+        if (id === EXPLORED) this.#created = true;
+        else if (id.startsWith(`${EXPLORED}~`)) this.#chain.push(id);
+      }
+      if (write.w !== "append") continue;
+      const checks = this.#checks.get(write.run);
+      for (const { seq, check } of write.records) if (checks !== undefined) checks[seq] = check;
+      if (write.row?.state === undefined || !this.#chain.includes(write.run)) continue;
+      this.#parked = write.row.state === "parked";
+    }
+    // A run that goes on as another one ends in the commit that begins that one.
+    const last = this.#chain.at(-1);
+    this.#closed ||= writes.some((write) =>
+      write.w === "append" && write.run === last && write.row?.state === "closed"
+    );
+    if (this.#waited.size > 0) {
+      for (const { run, key } of endedIn(writes)) {
+        for (const [id, waited] of this.#waited) {
+          if (waited.run === run && (key === undefined || id === waitId(run, key))) this.#waited.delete(id);
+        }
+      }
+    }
+    for (const called of calledIn(writes)) this.#onCalled(called);
   }
 
   // --- Attempts ---
@@ -274,18 +293,19 @@ export class World {
   ): void {
     const { key, call } = work;
     const timeoutS = call.kind === "task" ? call.options.timeoutS : undefined;
-    life.attempts.set(key, timeoutS === undefined ? Infinity : this.#now + timeoutS * 1000);
+    const id = waitId(work.run, key);
+    life.attempts.set(id, timeoutS === undefined ? Infinity : this.#now + timeoutS * 1000);
     life.busy++;
-    this.#note(`start ${key}`);
+    this.#note(`start ${id}`);
     const ending = calls.start(work, life.host);
     if (ending === undefined) return void life.busy--;
     void ending.then((outcome) => {
       life.busy--;
-      this.#note(`${outcome.ok ? "done " : "failed "} ${key}`);
+      this.#note(`${outcome.ok ? "done " : "failed "} ${id}`);
       life.ready.push({
-        label: `done:${key}`,
+        label: `done:${id}`,
         go: () => {
-          life.attempts.delete(key);
+          life.attempts.delete(id);
           resolve(outcome);
         },
       });
@@ -342,17 +362,19 @@ export class World {
   }
 
   /** A call that waits is recorded when it is made: only then can it be answered. */
-  #onCalled(record: CalledRecord): void {
+  #onCalled(called: Called): void {
+    const { run, record } = called;
     const { key, call, fp, dueAt = Infinity } = record;
+    const id = waitId(run, key);
     if (call.kind === "sleep") {
       // The timer of a `withTimeout` is none that the body sleeps by: what it bounds must not be made late.
       const isTimeout = fp.name === "timeout";
-      return void this.#waited.set(key, { name: undefined, since: this.#now, dueAt, isTimeout });
+      return void this.#waited.set(id, { run, name: undefined, since: this.#now, dueAt, isTimeout });
     }
-    const answered = answeredBy(record);
+    const answered = answeredBy(called);
     if (answered === undefined) return;
     const [kind, name] = answered;
-    this.#waited.set(key, { name: `${kind}:${name}`, since: this.#now, dueAt, isTimeout: false });
+    this.#waited.set(id, { run, name: `${kind}:${name}`, since: this.#now, dueAt, isTimeout: false });
     const { answers, expire } = this.#plan.script;
     if (expire.has(`${kind}:${name}`) || answers.some((a) => a.kind === kind && a.name === name)) return;
     const option = kind === "approval"
@@ -478,11 +500,12 @@ export class World {
     if (engine === undefined) return;
     this.#answers.set(answer, "sending");
     const { kind, name, no, value, approved, approver } = answer;
+    const run = this.#waitFor(answer)?.run ?? this.#chain.at(-1) ?? EXPLORED;
     const sent = kind === "approval"
-      ? engine.approve(EXPLORED, name, { approved, value, ...(approver === undefined ? undefined : { approver }) })
+      ? engine.approve(run, name, { approved, value, ...(approver === undefined ? undefined : { approver }) })
       : engine.post({
-        id: `event:${EXPLORED}:${name}:${no}`,
-        run: EXPLORED,
+        id: `event:${run}:${name}:${no}`,
+        run,
         kind: "event",
         name,
         payload: encode(value),
@@ -546,17 +569,22 @@ export class World {
   }
 
   async #readEnd(): Promise<WorldEnd> {
-    const { records } = await readJournal(this.#storage, EXPLORED);
-    for await (const page of this.#storage.journal(EXPLORED)) {
-      for (const { seq, check } of page) {
-        if ((this.#checks[seq] ?? check) !== check) this.#fail("changed", `Record ${seq} was changed after its commit`);
+    const records: JournalRecord[] = [];
+    for (const run of this.#chain) {
+      const checks = this.#checks.get(run) ?? [];
+      for await (const page of this.#storage.journal(run)) {
+        for (const { seq, check } of page) {
+          if ((checks[seq] ?? check) !== check) this.#fail("changed", `Record ${seq} was changed after its commit`);
+        }
       }
-    }
-    const settled = new Set<string>();
-    for (const record of records) {
-      if (record.t !== "settled") continue;
-      if (settled.has(record.key)) this.#fail("twice", `The outcome of "${record.key}" is recorded twice`);
-      settled.add(record.key);
+      const read = await readJournal(this.#storage, run);
+      const settled = new Set<string>();
+      for (const record of read.records) {
+        records.push(record);
+        if (record.t !== "settled") continue;
+        if (settled.has(record.key)) this.#fail("twice", `The outcome of "${record.key}" is recorded twice`);
+        settled.add(record.key);
+      }
     }
     const last = records.at(-1);
     const closed = last?.t === "closed" ? last : undefined;
@@ -599,14 +627,20 @@ function never(): Promise<never> {
   return new Promise(() => undefined);
 }
 
+function waitId(run: string, key: string): string {
+  return run === EXPLORED ? key : `${run}/${key}`;
+}
+
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
 /** How the run ends in these writes, as text. */
-function closingOf(writes: readonly Write[]): string | undefined {
+function closingOf(writes: readonly Write[], run: string | undefined): string | undefined {
+  // One that goes on as another one has not ended.
+  if (writes.some((write) => write.w === "create")) return undefined;
   for (const write of writes) {
-    if (write.w !== "append" || write.row?.state !== "closed") continue;
+    if (write.w !== "append" || write.run !== run || write.row?.state !== "closed") continue;
     const last = write.records.at(-1);
     const record = last === undefined ? undefined : decodeRecord(last.text, last.seq);
     return outcomeText(record?.t === "closed" ? record : undefined);

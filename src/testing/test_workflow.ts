@@ -12,7 +12,7 @@ import { createMemoryStorage } from "../storage/memory.ts";
 import { journalView, type ViewedCall } from "../workflow/journal_view.ts";
 import type { JournalRecord, Json, LogLevel, Outcome } from "../workflow/journal.ts";
 import { type Answer, readAnswers, type ScriptedApproval, type ScriptedEvent } from "./_answers.ts";
-import { answeredBy, calledIn, type CalledRecord } from "./_called.ts";
+import { answeredBy, type Called, calledIn } from "./_called.ts";
 import { type Duration, durationText, milliseconds } from "./_duration.ts";
 import {
   argumentsOf,
@@ -87,7 +87,7 @@ export interface TestRun<R = Json> extends AsyncDisposable {
   signal(name: string, payload?: Json): Promise<void>;
   /** Asks the run to end. */
   cancel(reason?: string): Promise<void>;
-  /** Settled calls, sorted by key: the same on every host, so good for a snapshot. */
+  /** Settled calls, sorted by key: the same on every host, so good for a snapshot. Of a run that went on as another one, the last. */
   journal(): Promise<readonly ViewedCall[]>;
   /** The journal as it is recorded. */
   records(): Promise<readonly JournalRecord[]>;
@@ -179,6 +179,9 @@ class WorkflowTest implements TestRun<unknown> {
   #begun: Promise<{ readonly engine: Engine; readonly run: RunHandle }> | undefined;
   #problem: Error | undefined;
   #ended = false;
+  /** Id of the run, or of the one that goes on for it. */
+  #current = RUN;
+  #continued = 0;
 
   constructor(workflow: WorkflowFunction, options: TestWorkflowOptions) {
     const { mocks = {}, failures = {}, approvals, events, start = START, unmocked = "run", seed = 1 } = options;
@@ -234,7 +237,7 @@ class WorkflowTest implements TestRun<unknown> {
         ...storage,
         commit: async (writes) => {
           await storage.commit(writes);
-          for (const record of calledIn(writes)) this.#onCalled(record);
+          for (const called of calledIn(writes)) this.#onCalled(called);
         },
       },
       workflows: { ...workflows, [name]: this.#workflow },
@@ -292,7 +295,11 @@ class WorkflowTest implements TestRun<unknown> {
   #onEvent(event: EngineEvent): void {
     this.#told.push(event);
     if (event.event === "call_settled") this.#onSettled(event.key);
-    if (event.event === "run_closed" && event.run === RUN) this.#ended = true;
+    if (event.event === "run_closed" && event.run === this.#current) {
+      // A run that goes on as another one has not ended.
+      if (event.status === "continued") this.#current = `${RUN}~${++this.#continued}`;
+      else this.#ended = true;
+    }
     if (event.event === "run_stopped" || event.event === "failed") this.#problem ??= event.error;
     this.#options.onEvent?.(event);
   }
@@ -304,8 +311,9 @@ class WorkflowTest implements TestRun<unknown> {
   }
 
   /** What waits is recorded when it is asked for: only then can it be answered. */
-  #onCalled(record: CalledRecord): void {
-    const answered = answeredBy(record);
+  #onCalled(called: Called): void {
+    const { run, record } = called;
+    const answered = answeredBy(called);
     if (answered === undefined) return;
     const [kind, name] = answered;
     this.#waitedFor.add(`${kind}:${name}`);
@@ -320,19 +328,19 @@ class WorkflowTest implements TestRun<unknown> {
     }
     this.#sent.add(answer);
     this.#host.timer(this.#host.now() + answer.afterMs, () => {
-      this.#answer(answer).catch((error) => this.#problem ??= error as Error);
+      this.#answer(run, answer).catch((error) => this.#problem ??= error as Error);
     });
   }
 
-  async #answer(answer: Answer): Promise<void> {
+  async #answer(run: string, answer: Answer): Promise<void> {
     const { engine } = await this.#begin();
     const { kind, name, no, value, approved, approver } = answer;
-    if (kind === "event") return await this.#post(engine, name, no, value);
-    await engine.approve(RUN, name, { approved, value, ...(approver === undefined ? undefined : { approver }) });
+    if (kind === "event") return await this.#post(engine, run, name, no, value);
+    await engine.approve(run, name, { approved, value, ...(approver === undefined ? undefined : { approver }) });
   }
 
-  async #post(engine: Engine, name: string, no: number | string, payload: Json): Promise<void> {
-    await engine.post({ id: `event:${RUN}:${name}:${no}`, run: RUN, kind: "event", name, payload: encode(payload) });
+  async #post(engine: Engine, run: string, name: string, no: number | string, payload: Json): Promise<void> {
+    await engine.post({ id: `event:${run}:${name}:${no}`, run, kind: "event", name, payload: encode(payload) });
   }
 
   // --- Time ---
@@ -407,19 +415,19 @@ class WorkflowTest implements TestRun<unknown> {
   async approve(key?: string, answer: ApprovalAnswer = {}): Promise<void> {
     const { engine } = await this.#begin();
     await this.#host.settle();
-    await this.#host.drive(engine.approve(RUN, key, answer));
+    await this.#host.drive(engine.approve(this.#current, key, answer));
     await this.settle();
   }
 
   async signal(name: string, payload: Json = null): Promise<void> {
     const { engine } = await this.#begin();
-    await this.#host.drive(this.#post(engine, name, `signal ${this.#told.length}`, payload));
+    await this.#host.drive(this.#post(engine, this.#current, name, `signal ${this.#told.length}`, payload));
     await this.settle();
   }
 
   async cancel(reason?: string): Promise<void> {
     const { engine } = await this.#begin();
-    await this.#host.drive(engine.cancel(RUN, reason));
+    await this.#host.drive(engine.cancel(this.#current, reason));
     await this.settle();
   }
 
@@ -461,7 +469,7 @@ class WorkflowTest implements TestRun<unknown> {
 
   async records(): Promise<readonly JournalRecord[]> {
     const { engine } = await this.#begin();
-    return await engine.journal(RUN);
+    return await engine.journal(this.#current);
   }
 
   async journal(): Promise<readonly ViewedCall[]> {

@@ -30,6 +30,30 @@ function approvals(program: Program, path = "p"): Readonly<Record<string, Script
   }
 }
 
+/**
+ * The same without what makes a journal depend on the order of outcomes: sleeps have no names of their own, so all of them take the
+ * same time, and which of them is the first says nothing; and no I/O of the body's own, which takes real time.
+ */
+function confluent(program: Program): Program {
+  switch (program.op) {
+    case "sleep":
+      return { ...program, seconds: 60 };
+    case "io":
+      return { op: "compute", turns: program.hops };
+    case "try":
+      return { ...program, body: confluent(program.body), handler: confluent(program.handler) };
+    case "sequence":
+    case "branches":
+    case "settled":
+    case "parallel":
+    case "race":
+    case "any":
+      return { ...program, items: program.items.map(confluent) };
+    default:
+      return program;
+  }
+}
+
 interface State {
   readonly world: World;
   swapped: string | undefined;
@@ -57,7 +81,7 @@ async function exploreProgram(program: Program, seed: number, racing: boolean): 
   const main = ({ world }: State) => workflow(() => interpret(program, world, () => undefined));
   const { outcome } = await explore(main, {
     seed,
-    runs: 25,
+    runs: 20,
     confluent: !racing,
     approvals: approvals(program),
     world: ({ pause }) => state(false, pause),
@@ -68,7 +92,7 @@ async function exploreProgram(program: Program, seed: number, racing: boolean): 
 
 Deno.test("explore(): generated programs without races give what the reference computes, in every schedule", async () => {
   await fc.assert(
-    fc.asyncProperty(programs(false), fc.nat(), async (program, seed) => {
+    fc.asyncProperty(programs(false).map(confluent), fc.nat(), async (program, seed) => {
       const outcome = await exploreProgram(program, seed, false);
       const expected = reference(program);
       equal(
@@ -76,7 +100,7 @@ Deno.test("explore(): generated programs without races give what the reference c
         "value" in expected ? expected.value : `failed: ${expected.failure}`,
       );
     }),
-    { numRuns: soak ? 1000 : 50 },
+    { numRuns: soak ? 600 : 30 },
   );
 });
 
@@ -85,6 +109,6 @@ Deno.test("explore(): generated programs with races agree with their own replay,
     fc.asyncProperty(programs(true), fc.nat(), async (program, seed) => {
       await exploreProgram(program, seed, true);
     }),
-    { numRuns: soak ? 1000 : 50 },
+    { numRuns: soak ? 600 : 30 },
   );
 });
