@@ -337,7 +337,6 @@ export class World {
   #onEvent(life: Life, event: EngineEvent): void {
     switch (event.event) {
       case "sleep_started":
-      case "approval_waiting":
         life.waits.add(event.key);
         return;
       case "call_settled":
@@ -357,6 +356,8 @@ export class World {
         if (!this.warnings.includes(event.message)) this.warnings.push(event.message);
         return;
       default:
+        // `approval_waiting` and its like.
+        if ("key" in event && event.event.endsWith("_waiting")) life.waits.add(event.key);
         return;
     }
   }

@@ -51,6 +51,11 @@ export interface ExploreOptions<W = undefined> {
    * calls decide: then each schedule must agree with its own replay. @default true
    */
   readonly confluent?: boolean;
+  /**
+   * What of the end must be the same in every schedule, as JSON, instead of the result and the journal: for a workflow that records
+   * `now()`, say, which is another one in each.
+   */
+  readonly compare?: (end: ExploredEnd) => unknown;
   /** Makes what is outside of the run, and outlives its processes: a bank, a mailbox, counters. */
   readonly world?: (explorer: Explorer) => W;
   /** Instead of steps, tasks, scripts and flows: by key, name or path. They act on the world. */
@@ -323,6 +328,12 @@ class Exploration<W> {
     const reference = this.#reference;
     if (!this.#confluent || end === undefined || reference === undefined || end.status === "cancelled") {
       return undefined;
+    }
+    const { compare } = this.#options;
+    if (compare !== undefined) {
+      const [expected, found] = [reference, end].map((one) => JSON.stringify(compare(one)) ?? "undefined");
+      if (expected === found) return undefined;
+      return { kind: "result", message: differing("What is compared", expected ?? "", found ?? "") };
     }
     if (end.outcome !== reference.outcome) {
       return { kind: "result", message: differing("The result", reference.outcome, end.outcome) };

@@ -1,6 +1,15 @@
 /** The test kit: schedules of a run. What holds in all of them, what breaks in one, and how that one is told. */
-import { explore, ExploreError, type Explorer } from "@windkit/windmill-client/testing";
-import { parallel, sleep, step, task, taskInfo, waitForApproval, workflow } from "@windkit/windmill-client/workflow";
+import { explore, type ExploredEnd, ExploreError, type Explorer } from "@windkit/windmill-client/testing";
+import {
+  now,
+  parallel,
+  sleep,
+  step,
+  task,
+  taskInfo,
+  waitForApproval,
+  workflow,
+} from "@windkit/windmill-client/workflow";
 import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts";
 import { noAsyncLocalStorage } from "./env.ts";
 import { test } from "./harness.ts";
@@ -149,6 +158,20 @@ test("explore(): a result that depends on which call ends first is found, and al
   assertEquals([error.kind, error.schedule], ["result", "1:done:b"]);
   assertIncludes(error.message, 'the outcome of "b" comes before others that are ready');
   await explore(first, { seed: 1, confluent: false });
+});
+
+test("explore(): 'compare' says what of the end must be the same", async () => {
+  const main = workflow(async () => {
+    const began = now();
+    await step("a", () => began);
+    return { began, sum: await step("b", () => 3) };
+  });
+  const error = await broken(explore(main, { seed: 1, runs: 50 }));
+  assert(["result", "journal"].includes(error.kind), error.kind);
+  const sum = ({ outcome }: ExploredEnd): unknown => (JSON.parse(outcome) as { readonly sum: number }).sum;
+  await explore(main, { seed: 1, runs: 50, compare: sum });
+  const differs = await broken(explore(main, { seed: 1, runs: 50, compare: ({ outcome }) => outcome }));
+  assertIncludes(differs.message, "What is compared is another one than in the plain schedule");
 });
 
 test("explore(): without confluence, each schedule must still agree with its own replay", async () => {
