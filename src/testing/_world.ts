@@ -11,14 +11,14 @@ import type { Host, Storage, Work, Write } from "../engine/ports.ts";
 import { createMemoryStorage, type MemoryStorage } from "../storage/memory.ts";
 import { journalView } from "../workflow/journal_view.ts";
 import type { JournalRecord, Json, Outcome, RunStatus } from "../workflow/journal.ts";
-import { decodeRecord } from "../workflow/record_text.ts";
 import type { Answer, AnswerScript } from "./_answers.ts";
-import { answeredBy, type Called, calledIn, endedIn } from "./_called.ts";
+import { closingOf, outcomeText, writesText } from "./_commit_text.ts";
 import { durationText } from "./_duration.ts";
 import { Life, lifeOf, type Ready } from "./_life.ts";
 import type { MockedCalls } from "./_mocked_calls.ts";
 import type { Deviation } from "./_schedule.ts";
 import { createSeeded } from "./_seeded.ts";
+import { Waits } from "./_waits.ts";
 
 /** What is the same in all schedules. */
 export interface WorldPlan {
@@ -92,16 +92,6 @@ const LONG_MS = [60_001, 86_400_001] as const;
 /** Turns without anything to do after which the real clock is looked at. */
 const QUIET_TURNS = 3;
 
-interface Waited {
-  readonly run: string;
-  /** `kind:name` of what answers it; undefined for a sleep. */
-  readonly name: string | undefined;
-  readonly since: number;
-  readonly dueAt: number;
-  /** It bounds other calls. */
-  readonly isTimeout: boolean;
-}
-
 /** One schedule. */
 export class World {
   readonly #plan: WorldPlan;
@@ -114,8 +104,7 @@ export class World {
   readonly trace: string[] = [];
   readonly warnings: string[] = [];
   readonly #tracing: boolean;
-  readonly #waited = new Map<string, Waited>();
-  readonly #answers = new Map<Answer, "new" | "sending" | "sent">();
+  readonly #waits: Waits;
   #storage: MemoryStorage = createMemoryStorage();
   #life: Life;
   #lives = 0;
@@ -146,7 +135,7 @@ export class World {
     this.#decider = decider;
     this.#tracing = tracing;
     this.#now = plan.start;
-    for (const answer of plan.script.answers) this.#answers.set(answer, "new");
+    this.#waits = new Waits(plan.script);
     this.#life = this.#live();
   }
 
@@ -206,7 +195,7 @@ export class World {
     const before = this.#storage;
     this.#storage = before.visit();
     void before.close();
-    for (const [answer, state] of this.#answers) if (state === "sending") this.#answers.set(answer, "new");
+    this.#waits.sendAgain();
     if (!this.#plan.local.context.concurrent) this.#plan.local.context.clear();
     this.#quiet = 0;
     this.#life = this.#live();
@@ -273,14 +262,16 @@ export class World {
     this.#closed ||= writes.some((write) =>
       write.w === "append" && write.run === last && write.row?.state === "closed"
     );
-    if (this.#waited.size > 0) {
-      for (const { run, key } of endedIn(writes)) {
-        for (const [id, waited] of this.#waited) {
-          if (waited.run === run && (key === undefined || id === waitId(run, key))) this.#waited.delete(id);
-        }
-      }
-    }
-    for (const called of calledIn(writes)) this.#onCalled(called);
+    const unanswered = this.#waits.learn(writes, this.#now);
+    if (unanswered === undefined) return;
+    const [kind, name] = unanswered;
+    const option = kind === "approval"
+      ? `approvals: { ${JSON.stringify(name)}: { approved: true } }`
+      : `events: { ${JSON.stringify(name)}: { payload: null } }`;
+    this.#fail(
+      "unanswered",
+      `The run waits for the ${kind} "${name}", and nothing comes: give ${option}, or "timeout" to let the time pass`,
+    );
   }
 
   // --- Attempts ---
@@ -362,60 +353,15 @@ export class World {
     }
   }
 
-  /** A call that waits is recorded when it is made: only then can it be answered. */
-  #onCalled(called: Called): void {
-    const { run, record } = called;
-    const { key, call, fp, dueAt = Infinity } = record;
-    const id = waitId(run, key);
-    if (call.kind === "sleep") {
-      // The timer of a `withTimeout` is none that the body sleeps by: what it bounds must not be made late.
-      const isTimeout = fp.name === "timeout";
-      return void this.#waited.set(id, { run, name: undefined, since: this.#now, dueAt, isTimeout });
-    }
-    const answered = answeredBy(called);
-    if (answered === undefined) return;
-    const [kind, name] = answered;
-    this.#waited.set(id, { run, name: `${kind}:${name}`, since: this.#now, dueAt, isTimeout: false });
-    const { answers, expire } = this.#plan.script;
-    if (expire.has(`${kind}:${name}`) || answers.some((a) => a.kind === kind && a.name === name)) return;
-    const option = kind === "approval"
-      ? `approvals: { ${JSON.stringify(name)}: { approved: true } }`
-      : `events: { ${JSON.stringify(name)}: { payload: null } }`;
-    this.#fail(
-      "unanswered",
-      `The run waits for the ${kind} "${name}", and nothing comes: give ${option}, or "timeout" to let the time pass`,
-    );
-  }
-
   // --- Choices ---
 
-  /** The wait that an answer is for. */
-  #waitFor(answer: Answer): Waited | undefined {
-    const name = `${answer.kind}:${answer.name}`;
-    for (const waited of this.#waited.values()) if (waited.name === name) return waited;
-    return undefined;
-  }
-
-  /** Until when time may pass without an answer coming too late to count. */
-  #answersBound(): number {
-    let bound = Infinity;
-    for (const [answer, state] of this.#answers) {
-      const waited = state === "sent" ? undefined : this.#waitFor(answer);
-      if (waited !== undefined) bound = Math.min(bound, waited.dueAt);
-    }
-    for (const { isTimeout, dueAt } of this.#waited.values()) if (isTimeout) bound = Math.min(bound, dueAt);
-    return bound;
-  }
-
-  /** The same for outcomes that are ready. */
+  /** Until when time may pass without something that is ready coming too late. */
   #bound(): number {
-    let bound = this.#answersBound();
-    for (const at of this.#life.attempts.values()) bound = Math.min(bound, at);
-    return bound;
+    return Math.min(this.#waits.bound(), ...this.#life.attempts.values());
   }
 
   #mayDelay(): number {
-    return Math.max(0, this.#answersBound() - this.#now - 1);
+    return Math.max(0, this.#waits.bound() - this.#now - 1);
   }
 
   /** Called when nothing happens of itself any more. */
@@ -437,17 +383,12 @@ export class World {
     let target = life.nextTimer() ?? Infinity;
     const others: Ready[] = [];
     if (this.#created && life.engine !== undefined) {
-      for (const [answer, state] of this.#answers) {
-        if (state !== "new") continue;
-        const option = {
-          label: `answer:${answer.kind}:${answer.name}:${answer.no}`,
-          go: () => this.#answer(life, answer),
-        };
-        const waited = this.#waitFor(answer);
-        const due = waited === undefined ? Infinity : waited.since + answer.afterMs;
-        if (due <= this.#now) options.push(option);
+      for (const { answer, at, run } of this.#waits.toSend()) {
+        const label = `answer:${answer.kind}:${answer.name}:${answer.no}`;
+        const option = { label, go: () => this.#answer(life, answer, run) };
+        if (at <= this.#now) options.push(option);
         else others.push(option);
-        if (due > this.#now) target = Math.min(target, due);
+        if (at > this.#now) target = Math.min(target, at);
       }
       if (this.#plan.cancels && !this.#cancelled) others.push({ label: "cancel", go: () => this.#cancel(life) });
     }
@@ -496,12 +437,12 @@ export class World {
     life.ring(this.#now);
   }
 
-  #answer(life: Life, answer: Answer): void {
+  #answer(life: Life, answer: Answer, waiting: string | undefined): void {
     const { engine } = life;
     if (engine === undefined) return;
-    this.#answers.set(answer, "sending");
+    this.#waits.note(answer, "sending");
     const { kind, name, no, value, approved, approver } = answer;
-    const run = this.#waitFor(answer)?.run ?? this.#chain.at(-1) ?? EXPLORED;
+    const run = waiting ?? this.#chain.at(-1) ?? EXPLORED;
     const sent = kind === "approval"
       ? engine.approve(run, name, { approved, value, ...(approver === undefined ? undefined : { approver }) })
       : engine.post({
@@ -512,11 +453,11 @@ export class World {
         payload: encode(value),
       });
     sent.then(
-      () => life === this.#life && this.#answers.set(answer, "sent"),
+      () => life === this.#life && this.#waits.note(answer, "sent"),
       (error: Error) => {
         if (life !== this.#life) return;
         // Its sender died before it heard that it was taken, and sends it again.
-        if (error.message.includes("answered already")) this.#answers.set(answer, "sent");
+        if (error.message.includes("answered already")) this.#waits.note(answer, "sent");
         else this.#fail("error", `The ${kind} "${name}" could not be answered: ${error.message}`, error);
       },
     );
@@ -541,11 +482,11 @@ export class World {
 
   #hang(): boolean {
     const { busy, attempts } = this.#life;
-    const waits = this.#waited;
+    const { keys } = this.#waits;
     const at = busy > 0
       ? `the bodies of ${[...attempts.keys()].map((key) => `"${key}"`).join(", ")} have not ended`
-      : waits.size > 0
-      ? `it waits for ${[...waits.keys()].map((key) => `"${key}"`).join(", ")}, and nothing will come`
+      : keys.length > 0
+      ? `it waits for ${keys.map((key) => `"${key}"`).join(", ")}, and nothing will come`
       : "its body waits for something that is no call: a promise that nobody settles";
     this.#fail(
       "hang",
@@ -634,61 +575,4 @@ function waitId(run: string, key: string): string {
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** How the run ends in these writes, as text. */
-function closingOf(writes: readonly Write[], run: string | undefined): string | undefined {
-  // One that goes on as another one has not ended.
-  if (writes.some((write) => write.w === "create")) return undefined;
-  for (const write of writes) {
-    if (write.w !== "append" || write.run !== run || write.row?.state !== "closed") continue;
-    const last = write.records.at(-1);
-    const record = last === undefined ? undefined : decodeRecord(last.text, last.seq);
-    return outcomeText(record?.t === "closed" ? record : undefined);
-  }
-  return undefined;
-}
-
-function outcomeText(record: Extract<JournalRecord, { readonly t: "closed" }> | undefined): string {
-  const { outcome } = record ?? {};
-  if (outcome === undefined) return `${record?.status ?? "open"}`;
-  if (outcome.ok) return outcome.value;
-  const { name, message } = outcome.failure.error;
-  return `${record?.status ?? "failed"}: ${name}: ${message}`;
-}
-
-function writesText(writes: readonly Write[]): string {
-  const parts = writes.flatMap((write): readonly string[] => {
-    switch (write.w) {
-      case "create":
-        return ["the run is recorded"];
-      case "append": {
-        const records = write.records.map((stored) => recordText(decodeRecord(stored.text, stored.seq)));
-        const { state } = write.row ?? {};
-        return state === "parked" ? [...records, "the run is put aside"] : records;
-      }
-      case "post":
-        return [`${write.message.kind} "${write.message.name}" arrives`];
-      default:
-        return [];
-    }
-  });
-  return parts.length === 0 ? "the state of the run" : parts.join(", ");
-}
-
-function recordText(record: JournalRecord): string {
-  switch (record.t) {
-    case "settled":
-      return `outcome of "${record.key}"`;
-    case "called":
-      return `"${record.key}" is waited for`;
-    case "closed":
-      return `the end: ${record.status}`;
-    case "marker":
-      return `marker "${record.name}"`;
-    case "abandoned":
-      return `"${record.key}" is given up`;
-    default:
-      return record.t;
-  }
 }
