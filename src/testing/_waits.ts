@@ -90,16 +90,16 @@ export class Waits {
     return bound;
   }
 
-  /** Answers to be sent, in order. Of several events of one name the first is due first. */
+  /** Answers that may be sent now, in order. Events of one name keep theirs: the next one is not on its way before. */
   toSend(): readonly Due[] {
     const seen = new Set<string>();
     const list: Due[] = [];
     for (const [answer, state] of this.#answers) {
-      if (state === "sent") continue;
       const id = `${answer.kind}:${answer.name}`;
-      const waited = seen.has(id) ? undefined : this.#waitFor(answer);
+      if (state === "sent" || seen.has(id)) continue;
       seen.add(id);
       if (state !== "new") continue;
+      const waited = this.#waitFor(answer);
       list.push({ answer, at: waited === undefined ? Infinity : waited.since + answer.afterMs, run: waited?.run });
     }
     return list;

@@ -104,7 +104,7 @@ test("planted: a clock in the body is found", async () => {
     const took = now() - began;
     return await step(took > 30_000 ? "store late" : "store", () => 4);
   });
-  await explore(recorded, { confluent: false });
+  await explore(recorded, { runs: 100, confluent: false });
 }, noAsyncLocalStorage);
 
 // --- A lost update in a saga: what takes an effect back is repeated, and takes back too much ---
@@ -144,7 +144,11 @@ test("planted: an undo in a saga that is not idempotent is found", async () => {
   const error = await find(reserving((state) => void state.left++), { world: stock, invariant: unchanged });
   assertEquals([error.kind, error.schedule], ["invariant", "crash<4"]);
   assertIncludes(error.message, 'dies before commit 4 (outcome of "reserve#undo") is made');
-  await explore(reserving((state) => once(state, () => state.left++)), { world: stock, invariant: unchanged });
+  await explore(reserving((state) => once(state, () => state.left++)), {
+    world: stock,
+    invariant: unchanged,
+    runs: 100,
+  });
 });
 
 test("planted: an update in a saga that another one overwrites is found", async () => {
