@@ -153,7 +153,7 @@ async function attempt(
   order: readonly string[] | undefined,
 ): Promise<Tried> {
   const giveBack = captureConsole(() => undefined);
-  await using test = testWorkflow(workflow, { ...testOptions(run), ...(order === undefined ? {} : { order }) });
+  const test = testWorkflow(workflow, { ...testOptions(run), ...(order === undefined ? {} : { order }) });
   try {
     const outcome = await test.result().then(
       (value) => ({ value: value as Json }),
@@ -165,6 +165,7 @@ async function attempt(
     const settled = (await test.records()).flatMap((record) => record.t === "settled" ? [record.key] : []);
     return { outcome, view: await test.journal(), order: settled };
   } finally {
+    await test.close();
     giveBack();
   }
 }

@@ -69,13 +69,19 @@ export function captureText(run: CapturedRun, expected: Expected, { file, redact
     ``,
     `test(${JSON.stringify(`${header.workflow}, as in run ${header.id}`)}, async () => {`,
     `  const workflow = await loadWorkflow(new URL(${JSON.stringify(file)}, import.meta.url));`,
-    `  await using run = testWorkflow(workflow, {`,
+    `  const run = testWorkflow(workflow, {`,
     ...options.map((option) => `    ${option},`),
     `  });`,
-    ...expectation(expected),
-    `  assert.deepEqual((await run.journal()).map(({ kind, key, args }) => \`\${kind} \${key} \${args}\`.trim()), [`,
-    ...expected.calls.map((call) => `    ${JSON.stringify(call)},`),
-    `  ]);`,
+    // Node 22 has no `await using`.
+    `  try {`,
+    expectation(expected),
+    `    const calls = (await run.journal()).map(({ kind, key, args }) => \`\${kind} \${key} \${args}\`.trim());`,
+    `    assert.deepEqual(calls, [`,
+    ...expected.calls.map((call) => `      ${JSON.stringify(call)},`),
+    `    ]);`,
+    `  } finally {`,
+    `    await run.close();`,
+    `  }`,
     `});`,
   ];
   if (failing.length > 0) {
@@ -89,9 +95,9 @@ export function captureText(run: CapturedRun, expected: Expected, { file, redact
   return `${lines.join("\n")}\n`;
 }
 
-function expectation({ outcome }: Expected): readonly string[] {
-  if ("value" in outcome) return [`  assert.deepEqual(await run.result(), ${literal(outcome.value, 1)});`];
-  return [`  await assert.rejects(run.result(), { message: ${JSON.stringify(outcome.message)} });`];
+function expectation({ outcome }: Expected): string {
+  if ("value" in outcome) return `    assert.deepEqual(await run.result(), ${literal(outcome.value, 2)});`;
+  return `    await assert.rejects(run.result(), { message: ${JSON.stringify(outcome.message)} });`;
 }
 
 function table(name: string, entries: readonly (readonly [string, string])[]): readonly string[] {

@@ -201,7 +201,15 @@ class Exploration<W> {
 
   async run(): Promise<Explored> {
     const { context } = this.#plan.local;
-    using _ = useAmbient(() => lifeOf(context.current())?.ambient);
+    const ambient = useAmbient(() => lifeOf(context.current())?.ambient);
+    try {
+      return await this.#run();
+    } finally {
+      ambient[Symbol.dispose]();
+    }
+  }
+
+  async #run(): Promise<Explored> {
     const { runs = RUNS, schedule } = this.#options;
     count("runs", runs, 0);
     const plain = await this.#one([]);

@@ -95,6 +95,8 @@ export interface TestRun<R = Json> extends AsyncDisposable {
   calls(name?: string): readonly MadeCall[];
   /** Lines that the body wrote with `log()`. */
   readonly log: readonly LogLine[];
+  /** Ends the engine. Also `await using run = testWorkflow(...)`. */
+  close(): Promise<void>;
   /** Virtual time, in milliseconds since 1970. */
   readonly now: number;
   /** True once the run has ended. */
@@ -476,10 +478,14 @@ class WorkflowTest implements TestRun<unknown> {
     return journalView(await this.records());
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     if (this.#begun === undefined) return;
     const begun = await this.#begun.catch(() => undefined); // told already to whoever began it
     await begun?.engine.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 }
 

@@ -48,7 +48,9 @@ function withPackage(space: Workspace): void {
   const inside = Object.fromEntries(Object.entries(exports).map(([path, file]) => [path, file]));
   space.write(`${folder}/package.json`, JSON.stringify({ name, version: "0.0.0", type: "module", exports: inside }));
   // Node runs TypeScript where the file really is, not in node_modules.
-  for (const part of ["src", "mod.ts"]) Deno.symlinkSync(join(root, part), join(space.dir, folder, part));
+  for (const part of ["src", "mod.ts", "mod_hosted.ts"]) {
+    Deno.symlinkSync(join(root, part), join(space.dir, folder, part));
+  }
 }
 
 function denoTest(space: Workspace, file: string): Promise<{ readonly code: number; readonly stdout: string }> {
@@ -91,21 +93,31 @@ Deno.test("capture writes to stdout, and a captured failure passes by failing", 
   equal(green.code, 0, green.stdout);
 });
 
-Deno.test({
-  name: "a captured test passes under Node",
-  ignore: !existsSync(join(root, `tests/tools/${process.platform}-${process.arch}/node_modules/node24/bin/node`)),
-  fn: async () => {
-    await using space = workspace({ "f/shop/order.ts": ORDER });
-    withPackage(space);
-    const args = '{"user": "ada", "amount": 12, "api_key": "key-12345"}';
-    await space.windkit("run", "f/shop/order.ts", "--args", args, "--run-id", "r1", "--no-input");
-    equal((await space.windkit("capture", "r1", "--out", "order_test.ts")).code, 0);
-    const node = join(root, `tests/tools/${process.platform}-${process.arch}/node_modules/node24/bin/node`);
-    const green = await startProcess(node, ["--test", "order_test.ts"], space.dir).ended;
-    equal(green.code, 0, green.stdout + green.stderr);
-    match(green.stdout, /pass 1/);
-  },
-});
+/** The runtimes that the suite is run on, where this machine has them. */
+const tools = join(root, `tests/tools/${process.platform}-${process.arch}/node_modules`);
+
+for (
+  const { name, program, args } of [
+    { name: "Node 24", program: join(tools, "node24/bin/node"), args: ["--test"] },
+    { name: "Node 22", program: join(tools, "node22/bin/node"), args: ["--test"] },
+    { name: "Bun", program: join(tools, "bun/bin/bun"), args: ["test"] },
+  ]
+) {
+  Deno.test({
+    name: `a captured test passes in ${name}`,
+    ignore: !existsSync(program),
+    fn: async () => {
+      await using space = workspace({ "f/shop/order.ts": ORDER });
+      withPackage(space);
+      const given = '{"user": "ada", "amount": 12, "api_key": "key-12345"}';
+      await space.windkit("run", "f/shop/order.ts", "--args", given, "--run-id", "r1", "--no-input");
+      equal((await space.windkit("capture", "r1", "--out", "order_test.ts")).code, 0);
+      const { code, stdout, stderr } = await startProcess(program, [...args, "./order_test.ts"], space.dir).ended;
+      equal(code, 0, stdout + stderr);
+      match(stdout + stderr, /(?:pass 1|1 pass)\b/);
+    },
+  });
+}
 
 Deno.test("capture refuses what it cannot make a test of, and says what to do", async () => {
   const asks = `import { step, waitForApproval, workflow } from "windmill-client";
