@@ -40,7 +40,7 @@ async function postApproval(command: ApproveCommand, io: Io, storage: Storage): 
       }): the run has not taken it yet`,
     );
   }
-  const message = orUsageError(() => approvalMessage(row, records, key, { approved, value, approver }, Date.now()));
+  const message = orUsageError(() => approvalMessage(row, records, key, { approved, value, approver }, crypto.randomUUID(), Date.now()));
   await storage.commit([{ w: "post", message }]);
   const did = approved ? "Approved" : "Rejected";
   const isEarly = !waiting.includes(message.name);

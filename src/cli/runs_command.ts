@@ -178,16 +178,17 @@ function recordCells(record: JournalRecord, now: number, colors: Paint): readonl
     case "undoable":
       return [...start, oneLine(record.key), "can be undone", "", "", ""];
     case "refused":
-      return [...start, oneLine(record.key), colors.bad("refused"), "", "", oneLine(record.reason)];
+      return [...start, oneLine(record.key), colors.wait("refused"), "", "", clip(oneLine(record.reason), 120)];
     case "dropped":
-      return [...start, "", colors.wait("given up"), "", "", ""];
+      return [...start, "", colors.wait("dropped"), "", "", "the body did not end in time"];
     case "reopened":
-      return [...start, "", colors.wait("opened again"), "", "", ""];
+      return [...start, "", "reopened", "", "", "undoing goes on"];
     case "cancelling":
       return [...start, "", colors.wait("cancelling"), "", "", oneLine(record.reason)];
     case "closed": {
       const what = record.status === "completed" ? colors.good(record.status) : colors.bad(record.status);
-      return [...start, "", what, "", "", record.outcome === undefined ? "" : outcomeText(record.outcome, colors)];
+      const outcome = record.outcome === undefined ? "" : outcomeText(record.outcome, colors);
+      return [...start, "", what, "", "", record.next === undefined ? outcome : `as ${oneLine(record.next)}`];
     }
   }
 }
