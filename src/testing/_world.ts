@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { encode } from "../base/canonical.ts";
 import { createEngine, readJournal } from "../engine/engine.ts";
 import type { EngineEvent, WorkflowFunction } from "../engine/api.ts";
 import type { Host, Storage, Work, Write } from "../engine/ports.ts";
@@ -171,6 +170,8 @@ export class World {
       workflows: this.#parts.workflows(),
       host: life.host,
       name: `process ${this.#lives}`,
+      // A stack for each name and process costs more than the rest of a short schedule.
+      callSites: this.#tracing,
       executor: {
         accepts: () => true,
         start: (work) => new Promise((resolve) => this.#attempt(life, work, calls, resolve)),
@@ -445,13 +446,7 @@ export class World {
     const run = waiting ?? this.#chain.at(-1) ?? EXPLORED;
     const sent = kind === "approval"
       ? engine.approve(run, name, { approved, value, ...(approver === undefined ? undefined : { approver }) })
-      : engine.post({
-        id: `event:${run}:${name}:${no}`,
-        run,
-        kind: "event",
-        name,
-        payload: encode(value),
-      });
+      : engine.signal(run, name, value, { id: `event:${name}:${no}` });
     sent.then(
       () => life === this.#life && this.#waits.note(answer, "sent"),
       (error: Error) => {

@@ -4,7 +4,6 @@
  * @module
  */
 import type { Jsonified } from "../base/canonical.ts";
-import { encode } from "../base/canonical.ts";
 import type { ApprovalAnswer, Engine, EngineEvent, RunHandle, WorkflowFunction } from "../engine/api.ts";
 import { createEngine } from "../engine/engine.ts";
 import type { Work } from "../engine/ports.ts";
@@ -337,12 +336,8 @@ class WorkflowTest implements TestRun<unknown> {
   async #answer(run: string, answer: Answer): Promise<void> {
     const { engine } = await this.#begin();
     const { kind, name, no, value, approved, approver } = answer;
-    if (kind === "event") return await this.#post(engine, run, name, no, value);
+    if (kind === "event") return await engine.signal(run, name, value, { id: `event:${name}:${no}` });
     await engine.approve(run, name, { approved, value, ...(approver === undefined ? undefined : { approver }) });
-  }
-
-  async #post(engine: Engine, run: string, name: string, no: number | string, payload: Json): Promise<void> {
-    await engine.post({ id: `event:${run}:${name}:${no}`, run, kind: "event", name, payload: encode(payload) });
   }
 
   // --- Time ---
@@ -423,7 +418,7 @@ class WorkflowTest implements TestRun<unknown> {
 
   async signal(name: string, payload: Json = null): Promise<void> {
     const { engine } = await this.#begin();
-    await this.#host.drive(this.#post(engine, this.#current, name, `signal ${this.#told.length}`, payload));
+    await this.#host.drive(engine.signal(this.#current, name, payload));
     await this.settle();
   }
 

@@ -44,6 +44,7 @@ import "./preprocessors.ts";
 import "./public_api.ts";
 import "./storage_conformance.ts";
 import "./testing_explore.ts";
+import "./testing_explore_events.ts";
 import "./testing_explore_planted.ts";
 import "./testing_kit.ts";
 import "./testing_kit_files.ts";

@@ -40,7 +40,7 @@ const order = workflow(async (amount: number) => {
 
 test("testWorkflow(): values and functions stand for steps and tasks, by name; what was called is kept", async () => {
   await using run = testWorkflow(order, {
-    args: { amount: 20 },
+    args: [20],
     mocks: { charge: (amount: number) => ({ id: `paid ${amount}` }), ship: "sent" },
     approvals: { sign_off: {} },
   });
