@@ -97,6 +97,22 @@ export interface DoctorCommand extends Common {
   readonly command: "doctor";
 }
 
+/** `windkit capture`. */
+export interface CaptureCommand {
+  readonly command: "capture";
+  /** Data folder. */
+  readonly data: string;
+  readonly run: string;
+  /** The workflow's file. */
+  readonly file?: string;
+  /** Where the test is written; absent: to stdout. */
+  readonly out?: string;
+  /** Replaces a file that is there. */
+  readonly force: boolean;
+  /** Names of further fields whose values are secret. */
+  readonly redact: readonly string[];
+}
+
 /** `windkit check`. */
 export interface CheckCommand {
   readonly command: "check";
@@ -125,6 +141,7 @@ export type Command =
   | ApproveCommand
   | CancelCommand
   | DoctorCommand
+  | CaptureCommand
   | CheckCommand;
 
 /** Options by command, apart from `--help`. */
@@ -146,6 +163,7 @@ const OPTIONS = {
   approve: { reject: "boolean", value: "string", approver: "string", data: "string", json: "boolean" },
   cancel: { reason: "string", data: "string", json: "boolean" },
   doctor: { data: "string", json: "boolean" },
+  capture: { file: "string", out: "string", force: "boolean", redact: "string", data: "string" },
   check: { against: "string", finished: "string", strict: "boolean", json: "boolean" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, "string" | "boolean">>>>;
 
@@ -187,11 +205,16 @@ export function parseCommand(argv: readonly string[]): Command {
       "See windkit runs --help",
     );
   }
-  if (first === "run" || first === "approve" || first === "cancel" || first === "doctor" || first === "check") {
+  if (
+    first === "run" || first === "approve" || first === "cancel" || first === "doctor" || first === "check" ||
+    first === "capture"
+  ) {
     return parseVerb(first, first, rest);
   }
   throw new UsageError(
-    `Unknown command "${first}"${guess(first, ["run", "runs", "approve", "cancel", "check", "doctor", "help"])}`,
+    `Unknown command "${first}"${
+      guess(first, ["run", "runs", "approve", "cancel", "capture", "check", "doctor", "help"])
+    }`,
     "See windkit --help",
   );
 }
@@ -309,6 +332,21 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     case "doctor":
       take(shown, words, []);
       return { command: "doctor", ...common };
+    case "capture": {
+      const [run] = take(shown, words, ["RUN"]);
+      const file = values.get("file");
+      const out = values.get("out");
+      const redact = values.get("redact") ?? "";
+      return {
+        command: "capture",
+        data: common.data,
+        run: run ?? "",
+        ...(file === undefined ? {} : { file }),
+        ...(out === undefined ? {} : { out }),
+        force: flags.has("force"),
+        redact: redact.split(",").map((name) => name.trim()).filter((name) => name !== ""),
+      };
+    }
     case "check":
       return parseCheck(shown, read);
   }

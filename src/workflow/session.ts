@@ -876,11 +876,12 @@ class RunSession implements BodySession {
 
   /** Replay: the body has failed, and the next record is of what takes back what it did. */
   #takesBack(head: HandedOver | undefined): boolean {
-    if (head === undefined || this.#compensating || this.#undos.length === 0 || this.#undoFailed !== undefined) {
-      return false;
-    }
+    if (this.#compensating || this.#undos.length === 0 || this.#undoFailed !== undefined) return false;
     if (this.#ended?.ok !== false && this.#stopped === undefined) return false;
-    if (head.t !== "settled" || this.#pending.has(head.key) || this.#given.has(head.key)) return false;
+    if (head === undefined) {
+      // One that ran for a while is recorded ahead of its outcome: the process may have ended in it.
+      if (![...this.#called.values()].some(({ call }) => call.kind === "undo")) return false;
+    } else if (head.t !== "settled" || this.#pending.has(head.key) || this.#given.has(head.key)) return false;
     this.#takeBack();
     this.#schedule();
     return true;
