@@ -16,6 +16,7 @@ import type {
   ScriptResult,
 } from "../base/windmill_types.ts";
 import { wait } from "../platform/clock.ts";
+import { permittedEnv } from "../platform/env.ts";
 import { currentRun } from "../platform/run_context.ts";
 import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
 import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
@@ -139,7 +140,9 @@ export function workflow<F extends TaskFunction>(fn: F): Workflow<F> {
   const run = function (this: unknown, ...args: unknown[]): unknown {
     // Under the worker's wrapper, a call from outside is a round.
     const context = currentRun() === undefined ? workerContext() : undefined;
-    return context?._runRound?.(fn, args) ?? fn.apply(this, args);
+    return context === undefined
+      ? fn.apply(this, args)
+      : import("./worker_round.ts").then(({ runWorkerRound }) => runWorkerRound(context, fn, args));
   };
   return Object.assign(run, { _is_workflow: true, [WORKFLOW_BODY]: fn }) as unknown as Workflow<F>;
 }
@@ -199,7 +202,7 @@ export function task(
     const current = here(`task ${spec.name}`);
     return current instanceof Promise
       ? current
-      : current?.task(spec, args) ?? plainly(() => fn(...decode(encode(args)) as unknown[]));
+      : current?.task(spec, args) ?? alone(spec, () => fn(...decode(encode(args)) as unknown[]), args);
   };
 }
 
@@ -285,7 +288,7 @@ export function step<R>(name: string, fn: () => R): Promise<Jsonified<Awaited<R>
  * Waits, durably: the run may be parked, and its process may end.
  *
  * @param seconds how long. On a cluster it is rounded to whole seconds, at least 1
- * @throws RangeError unless it is a finite number of 0 or more
+ * @throws RangeError unless it is a number from 0 to 4294967295
  *
  * @example
  * ```ts
@@ -295,9 +298,9 @@ export function step<R>(name: string, fn: () => R): Promise<Jsonified<Awaited<R>
  * ```
  */
 export function sleep(seconds: number): Promise<void> {
-  if (!(typeof seconds === "number" && seconds >= 0 && seconds < Infinity)) {
+  if (!(typeof seconds === "number" && seconds >= 0 && seconds <= 4294967295)) {
     return Promise.reject(
-      new RangeError(`Cannot sleep: 'seconds' must be a finite number of 0 or more, found ${String(seconds)}`),
+      new RangeError(`Cannot sleep: 'seconds' must be a number from 0 to 4294967295, found ${String(seconds)}`),
     );
   }
   const current = here("sleep");
@@ -413,6 +416,14 @@ export function taskInfo(): TaskInfo {
 /** The session to call, nothing outside a run, or a rejection inside the body of a task or step. */
 function here(what: string): BodySession | undefined | Promise<never> {
   const current = currentRun() as Current | undefined;
+  if (current === undefined && workerContext() !== undefined) {
+    return Promise.reject(
+      new HostUnsupportedError(
+        `Cannot call ${what} outside a workflow of this package: on a cluster the file's entry point must be a workflow() of the ` +
+          "package that this function is imported from",
+      ),
+    );
+  }
   if (current?.info === undefined) return current?.session;
   return Promise.reject(
     new HostUnsupportedError(
@@ -438,6 +449,13 @@ function nameProblem(name: unknown): string | undefined {
   return name.length <= LONGEST_NAME
     ? undefined
     : `text of at most ${LONGEST_NAME} characters, found one of ${name.length}`;
+}
+
+/** A task without a run: in a job of a Windmill worker it is a job of its own (wac-protocol 12), elsewhere a call. */
+function alone(spec: TaskSpec, call: () => unknown, args: readonly unknown[]): Promise<unknown> {
+  return permittedEnv("WM_JOB_ID") && !permittedEnv("WM_FLOW_JOB_ID")
+    ? import("./v1_task.ts").then(({ runV1Task }) => runV1Task(spec, args))
+    : plainly(call);
 }
 
 /** Without a run: what the function gives, in the form in which it would be recorded. */

@@ -4,7 +4,6 @@
  * @module
  */
 import type { WorkerContext, WorkerGlobals } from "./worker_globals.ts";
-import { runWorkerRound } from "./worker_round.ts";
 
 export { StepSuspend } from "./step_suspend.ts";
 export type { WorkerContext } from "./worker_globals.ts";
@@ -30,10 +29,6 @@ export class WorkflowCtx implements WorkerContext {
   constructor(checkpoint: WorkerCheckpoint = {}) {
     this.completed = checkpoint.completed_steps ?? {};
     this._executingKey = checkpoint._executing_key ?? null;
-  }
-  /** Runs a workflow's body for one round. */
-  _runRound(body: (...args: never[]) => unknown, args: readonly unknown[]): Promise<unknown> {
-    return runWorkerRound(this, body, args);
   }
   /** Calls that the body left pending; none. */
   _flushPending(): readonly never[] {

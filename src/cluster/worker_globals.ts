@@ -5,14 +5,12 @@
  * @module
  */
 
-/** What a round reads of a context; the official client's has the first two fields too. */
+/** What a round reads of a context; the official client's has it too. */
 export interface WorkerContext {
   /** Outcomes by key. */
   readonly completed: Readonly<Record<string, unknown>>;
   /** In a child job: the one call to run. */
   readonly _executingKey: string | null;
-  /** Runs a workflow's body for one round. It comes with the context, so that authors need not load what does it. */
-  readonly _runRound?: (body: (...args: never[]) => unknown, args: readonly unknown[]) => Promise<unknown>;
 }
 
 /** Where it lies. */

@@ -25,3 +25,18 @@ export function readEnv(name: string, denied?: string[]): string | undefined {
     denied?.push(name);
   }
 }
+
+/**
+ * Reads a variable that may be there: unset when the runtime would have to ask somebody whether it may be read.
+ *
+ * @param name the variable
+ */
+export function permittedEnv(name: string): string | undefined {
+  const { Deno: deno } = globalThis as {
+    readonly Deno?: {
+      readonly permissions?: { querySync?(what: { name: "env"; variable: string }): { readonly state: string } };
+    };
+  };
+  const state = deno?.permissions?.querySync?.({ name: "env", variable: name }).state ?? "granted";
+  return state === "granted" ? readEnv(name) : undefined;
+}

@@ -48,7 +48,19 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   http: { layers: ["base", "platform", "wire"] },
   sdk: { layers: ["base", "platform", "wire", "http"] },
   workflow: { layers: ["base"] },
-  cluster: { layers: ["base", "platform", "wire", "http", "workflow"] },
+  cluster: {
+    layers: [
+      "base",
+      "platform",
+      "wire",
+      "http",
+      "workflow",
+      // A task without a workflow starts a job and waits for it as runScript does: that is imported when it happens.
+      "src/sdk/connection.ts",
+      "src/sdk/default_client.ts",
+      "src/sdk/jobs_wait.ts",
+    ],
+  },
   engine: { layers: ["base", "platform", "workflow"] },
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   durable_object: { layers: ["base", "engine", "storage"] },

@@ -365,7 +365,7 @@ test("sleep(): sleeps overlap each other and tasks", async () => {
 for (const seconds of [-1, NaN, Infinity, "1" as unknown as number]) {
   test(`sleep(): refuses ${JSON.stringify(seconds)} of ${typeof seconds} (${seconds})`, async () => {
     const { error } = await ended(() => sleep(seconds));
-    assertIncludes(error?.message ?? "", "'seconds' must be a finite number of 0 or more");
+    assertIncludes(error?.message ?? "", "'seconds' must be a number from 0 to 4294967295");
   });
 }
 
