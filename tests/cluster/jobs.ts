@@ -89,6 +89,10 @@ export interface Job {
   completed?: Completed;
   /** Raw message of each round that ended with one, in order. */
   readonly messages: Json[];
+  /** Body of each inline checkpoint that was posted and stored, with its place: how many messages came before it. */
+  readonly posted: { readonly at: number; readonly body: Json }[];
+  /** Rounds that hung and were ended. */
+  hung: number;
   /** Standard output of all rounds. */
   logs: string;
   rounds: number;

@@ -208,6 +208,8 @@ export class Cluster {
       running: false,
       scheduledFor: this.now,
       messages: [],
+      posted: [],
+      hung: 0,
       logs: "",
       rounds: 0,
     };
@@ -243,6 +245,7 @@ export class Cluster {
     job.logs += end.logs;
     if (end.args !== undefined) job.args = jsonb(JSON.parse(end.args)) as Record<string, Json>;
     this.#options.onRoundEnd?.(job, end);
+    if (end.code === undefined) job.hung++;
     if (end.code !== 0) return this.#failed(job, end);
     if (end.result === undefined) return this.#fail(job, "ExecutionErr", "Job did not write a result");
     if (!workflow) return this.#succeed(job, end.result);
@@ -682,6 +685,7 @@ export class Cluster {
       this.#checkHash(job);
       const fields = readFields(JSON.parse(jsonbText(body)) as Json, INLINE_CHECKPOINT);
       stored = this.#inline(job, fields as never);
+      job.posted.push({ at: job.messages.length, body: fields });
     } catch (error) {
       return new Response((error as Error).message, { status: 422 });
     }
