@@ -74,7 +74,9 @@ function stateOfSources(): string {
   for (const folder of ["src", "npm"]) {
     const names = readdirSync(`${root}${folder}`, { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".ts") && !name.includes("node_modules"));
-    for (const name of names.sort()) hash.update(`\n${folder}/${name}\n`).update(readFileSync(`${root}${folder}/${name}`));
+    for (const name of names.sort()) {
+      hash.update(`\n${folder}/${name}\n`).update(readFileSync(`${root}${folder}/${name}`));
+    }
   }
   return hash.digest("hex").slice(0, 16);
 }

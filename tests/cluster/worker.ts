@@ -9,7 +9,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { injectTaskNames, withoutVersions } from "./detect.ts";
-import { packages, type Packages } from "./packages.ts";
+import { type Packages, packages } from "./packages.ts";
 import { parametersIn } from "./parameters.ts";
 import { type Cluster, DroppedConnection, type RoundEnd, type RoundInput, type Runner } from "./server.ts";
 import { BUNDLE_HEAD, plainWrapperSource, wrapperSource } from "./wrapper.ts";
