@@ -7,11 +7,15 @@
  * before the round ends, so that no step's body runs twice. Then tasks are dispatched together, else one approval is waited
  * for, else one sleep.
  *
+ * Without posts one outcome fits into the message of a round, so one step's body runs in it. A post that fails stops the round: no
+ * other body begins, those that run are awaited and posted all the same, and the outcome that was refused goes into the message.
+ * When a second one is refused there is no place for it, and its body runs again in a later round.
+ *
  * @module
  */
 import { encode } from "../base/canonical.ts";
+import { failureRecord, isFailureRecord, normalisedRecord, outcomeOfRecord } from "./failure_record.ts";
 import { CANONICAL_CODEC } from "./flags.ts";
-import { failureOf } from "./failure.ts";
 import type {
   Call,
   Command,
@@ -29,7 +33,7 @@ import { type BodySession, createSession } from "./session.ts";
 /** What a round starts from: the fields of wac-protocol 2.2 that the process reads. */
 export interface Checkpoint {
   /** Results, failure records, approval results, `true` for sleeps, by key. */
-  readonly completed_steps?: Readonly<Record<Key, unknown>>;
+  readonly completed_steps?: Readonly<Record<Key, unknown>> | null;
   /** In a child: the one call to run. */
   readonly _executing_key?: Key | null;
 }
@@ -82,6 +86,9 @@ export interface InlineCheckpoint {
   readonly duration_ms: number;
 }
 
+/** False: the outcome is not durable. Else it is, and `failure` is the record that the server keeps, where it says so. */
+export type PostAnswer = boolean | { readonly failure: unknown };
+
 /** What a round needs from its driver. */
 export interface RoundPorts {
   /** The workflow's function. */
@@ -95,11 +102,19 @@ export interface RoundPorts {
   /** Job id of the run, or of the child. */
   readonly runId: string;
   readonly signal: AbortSignal;
+  /** The fast path: makes a step's outcome durable, and the body goes on. Without it, or when it fails, the round ends with it. */
+  post?(checkpoint: InlineCheckpoint): Promise<PostAnswer>;
+  /** Takes a line of the job's log: the worker reads some of them (wac-protocol 13). */
+  log?(line: string): void;
   /**
-   * The fast path: makes a step's outcome durable. True: it is, the body goes on. False, or no port: the round ends with it.
+   * In a child: calls back after a time in which a body that still comes to its call has come to it; gives what forgets it. Without
+   * it such a body is not waited for.
    */
-  post?(checkpoint: InlineCheckpoint): Promise<boolean>;
+  patience?(then: () => void): () => void;
 }
+
+/** Longest sleep that the worker takes, in seconds. */
+const LONGEST_SLEEP = 4294967295;
 
 type CallCommand = Extract<Command, { readonly c: "call" }>;
 
@@ -112,31 +127,44 @@ type CallCommand = Extract<Command, { readonly c: "call" }>;
  * @returns the message that ends the round
  */
 export function runRound(ports: RoundPorts, checkpoint: Checkpoint, args: Json): Promise<RoundMessage> {
-  return new Promise((resolve, reject) => new Round(ports, checkpoint, resolve).begin(args, checkpoint, reject));
+  return new Promise((resolve, reject) => new Round(ports, checkpoint, args, resolve).begin(reject));
 }
 
 class Round {
   readonly #ports: RoundPorts;
+  readonly #checkpoint: Checkpoint;
+  readonly #args: Json;
   readonly #resolve: (message: RoundMessage) => void;
   readonly #session: BodySession;
-  readonly #child: boolean;
   #tasks: CallCommand[] = [];
   #approvals: CallCommand[] = [];
   #sleeps: CallCommand[] = [];
   #posting: Promise<unknown> = Promise.resolve();
   #running = 0;
-  #slow = false;
+  /** No more step begins in this round. */
+  #slow: boolean;
+  /** The outcome that could not be posted, with which the round ends. */
+  #unposted: InlineCheckpoint | undefined;
+  #refused = 0;
+  /** In a child: the one call to run. */
+  readonly #only: Key | undefined;
+  #bodyEnded = false;
+  #waiting: (() => void) | undefined;
   #epoch = 0;
   #armed = false;
   #driving = false;
   #over = false;
 
-  constructor(ports: RoundPorts, checkpoint: Checkpoint, resolve: (message: RoundMessage) => void) {
+  constructor(ports: RoundPorts, checkpoint: Checkpoint, args: Json, resolve: (message: RoundMessage) => void) {
     this.#ports = ports;
+    this.#checkpoint = checkpoint;
+    this.#args = args;
     this.#resolve = resolve;
-    this.#child = typeof checkpoint._executing_key === "string";
+    this.#only = checkpoint._executing_key ?? undefined;
+    this.#slow = ports.post === undefined;
     this.#session = createSession({
-      body: ports.body,
+      // A body that takes arguments by name is asked for the names: it cannot be wrapped.
+      body: this.#only !== undefined && Array.isArray(args) ? this.#watched(ports.body) : ports.body,
       hop: ports.hop,
       enter: (session, info, fn) => ports.enter(session as BodySession, info, fn),
       wake: () => this.#wake(),
@@ -144,10 +172,10 @@ class Round {
     });
   }
 
-  begin(args: Json, checkpoint: Checkpoint, reject: (error: unknown) => void): void {
+  begin(reject: (error: unknown) => void): void {
     try {
-      const { completed_steps: completed = {}, _executing_key: only } = checkpoint;
-      this.#session.begin(headerOf(this.#ports, args), historyOf(completed), only ?? undefined);
+      const { completed_steps: completed = {} } = this.#checkpoint;
+      this.#session.begin(headerOf(this.#ports, this.#args), historyOf(completed ?? {}), this.#only);
       this.#arm();
     } catch (error) {
       reject(error);
@@ -164,13 +192,29 @@ class Round {
     });
   }
 
+  /** The body of a child; its own end means that nothing is left that could come to the one call. */
+  #watched(body: RoundPorts["body"]): RoundPorts["body"] {
+    const ended = (): void => {
+      this.#bodyEnded = true;
+      this.#epoch++;
+      this.#arm();
+    };
+    return (...args) => {
+      const result = new Promise((resolve) => resolve(body(...args)));
+      result.then(ended, ended);
+      return result;
+    };
+  }
+
   #drive(): void {
     for (const command of this.#session.take()) {
       if (this.#over) return;
-      if (command.c === "close") return this.#end(closing(command.outcome));
+      if (command.c === "close") {
+        return this.#only === undefined ? this.#end(closing(command.outcome)) : this.#unreached();
+      }
       if (command.c !== "call") continue;
       const { kind } = command.call;
-      if (this.#child) void this.#execute(command);
+      if (this.#only !== undefined) void this.#execute(command);
       else if (kind === "step") void this.#step(command);
       else if (kind === "task") this.#tasks.push(command);
       else if (kind === "approval") this.#approvals.push(command);
@@ -187,27 +231,52 @@ class Round {
   }
 
   async #step({ key, call }: CallCommand): Promise<void> {
-    if (this.#slow) return; // one result fits into the message of a round: the others run in later rounds
-    this.#slow = this.#ports.post === undefined;
+    if (this.#unposted !== undefined) return;
+    if (this.#slow && this.#running > 0) return;
     this.#running++;
     const start = this.#ports.now();
+    const started_at = new Date(start).toISOString();
+    this.#log(`\n--- WAC: ${key} ---`);
+    this.#log(`WM_WAC_STEP: ${JSON.stringify({ key, started_at })}`);
     const outcome = await this.#session.invoke(key, this.#info(key, call));
-    const message: InlineCheckpoint = {
+    if (!outcome.ok) {
+      this.#log(`--- WAC: ${key} failed ---`);
+      this.#log(outcome.failure.error.stack ?? outcome.failure.message);
+    }
+    const result = resultOf(outcome, key);
+    const checkpoint: InlineCheckpoint = {
       key,
-      result: resultOf(outcome, key),
-      started_at: new Date(start).toISOString(),
+      result,
+      started_at,
       duration_ms: Math.max(0, Math.round(this.#ports.now() - start)),
     };
-    const { post } = this.#ports;
-    const posted = post === undefined
-      ? Promise.resolve(false)
-      : this.#posting.then(() => post(message)).catch(() => false);
-    this.#posting = posted;
-    if (!await posted) return this.#end({ type: "inline_checkpoint", ...message });
+    const answer = await this.#post(checkpoint);
     this.#running--;
     this.#epoch++;
-    this.#session.feed([{ c: "settle", key, outcome }]);
+    if (answer === false) this.#unposted ??= checkpoint;
+    else this.#session.feed([{ c: "settle", key, outcome: settled(result, key, answer) }]);
     this.#arm();
+  }
+
+  /** One at a time. Two that were refused are enough: the server is not asked again. */
+  #post(checkpoint: InlineCheckpoint): Promise<PostAnswer> {
+    const { post } = this.#ports;
+    const answer = this.#posting
+      .then(() => post === undefined || this.#refused > 1 ? false : post(checkpoint))
+      .catch(() => false)
+      .then((posted) => {
+        if (posted === false) {
+          this.#refused++;
+          this.#slow = true;
+        }
+        return posted;
+      });
+    this.#posting = answer;
+    return answer;
+  }
+
+  #log(line: string): void {
+    this.#ports.log?.(line);
   }
 
   /** Looks, after two hops in which nothing was called, whether the round is over. */
@@ -225,20 +294,59 @@ class Round {
   }
 
   #quiet(): void {
-    if (this.#over || this.#running > 0 || this.#child) return;
+    if (this.#over || this.#running > 0) return;
+    if (this.#only !== undefined) return this.#lookForCall();
+    if (this.#unposted !== undefined) return this.#end({ type: "inline_checkpoint", ...this.#unposted });
     const [task] = this.#tasks;
     if (task !== undefined) {
       const steps = this.#tasks.map((t) => this.#dispatched(t));
+      this.#log(`\n--- WAC: ${steps.map(({ name }) => name).join(", ")} ---`);
       return this.#end({ type: "dispatch", mode: steps.length > 1 ? "parallel" : "sequential", steps });
     }
     const [approval] = this.#approvals;
-    if (approval?.call.kind === "approval") return this.#end(approvalMessage(approval.key, approval.call));
+    if (approval?.call.kind === "approval") {
+      this.#log(`\n--- WAC: approval(${approval.key}) ---`);
+      return this.#end(approvalMessage(approval.key, approval.call));
+    }
     const [sleep] = this.#sleeps;
     if (sleep?.call.kind === "sleep") {
-      const seconds = Math.max(1, Math.round((sleep.call.ms ?? 0) / 1000));
-      this.#end({ type: "sleep", key: sleep.key, seconds });
+      const { key, call: { ms = 0, until, backoffOf } } = sleep;
+      const left = until === undefined ? ms / 1000 : Math.ceil((until - this.#ports.now()) / 1000);
+      this.#log(
+        `\n--- WAC: sleep(${key}, ${left}s) ${backoffOf === undefined ? "" : `before retrying ${backoffOf} `}---`,
+      );
+      this.#end({ type: "sleep", key, seconds: Math.min(Math.max(1, Math.round(left)), LONGEST_SLEEP) });
     }
     // Else the body waits for something of its own.
+  }
+
+  /** In a child whose body does nothing that can be seen: it has ended, waits for calls of others, or for something of its own. */
+  #lookForCall(): void {
+    if (this.#bodyEnded) return this.#unreached();
+    if (this.#session.pending === 0 || this.#waiting !== undefined) return;
+    const { calls } = this.#session;
+    const { patience } = this.#ports;
+    if (patience === undefined) return this.#unreached();
+    this.#waiting = patience(() => {
+      this.#waiting = undefined;
+      if (calls === this.#session.calls) this.#unreached();
+      else this.#arm();
+    });
+  }
+
+  /** The call of this child was made when it was dispatched, and is not made now. */
+  #unreached(): void {
+    if (this.#over || this.#only === undefined || this.#running > 0) return;
+    const key = this.#only;
+    const message =
+      `Cannot run "${key}": the workflow ${
+        this.#bodyEnded ? "ended without asking" : "waits for other calls and does not ask"
+      } for it, as it did when it was dispatched. Either the code was changed meanwhile, or the body decides by something that is not ` +
+      "recorded: a clock, a random number, the environment, I/O. Put that into a step()";
+    this.#end({
+      type: "failed",
+      failure: { message, stepKey: key, code: "REPLAY_MISMATCH", error: { name: "ReplayMismatchError", message } },
+    });
   }
 
   #dispatched({ key, call }: CallCommand): DispatchStep {
@@ -254,13 +362,15 @@ class Round {
         : args as Record<string, Json>,
       key,
       dispatch_type: via,
-      ...(o.timeoutS === undefined ? undefined : { timeout: o.timeoutS }),
+      ...(o.timeoutS === undefined ? undefined : { timeout: wholeSeconds(o.timeoutS) }),
       ...(o.tag === undefined ? undefined : { tag: o.tag }),
-      ...(o.cacheTtlS === undefined ? undefined : { cache_ttl: o.cacheTtlS }),
+      ...(o.cacheTtlS === undefined ? undefined : { cache_ttl: wholeSeconds(o.cacheTtlS) }),
       ...(o.priority === undefined ? undefined : { priority: o.priority }),
       ...(o.concurrentLimit === undefined ? undefined : { concurrent_limit: o.concurrentLimit }),
       ...(o.concurrencyKey === undefined ? undefined : { concurrency_key: o.concurrencyKey }),
-      ...(o.concurrencyWindowS === undefined ? undefined : { concurrency_time_window_s: o.concurrencyWindowS }),
+      ...(o.concurrencyWindowS === undefined
+        ? undefined
+        : { concurrency_time_window_s: wholeSeconds(o.concurrencyWindowS) }),
     };
   }
 
@@ -273,6 +383,7 @@ class Round {
   #end(message: RoundMessage): void {
     if (this.#over) return;
     this.#over = true;
+    this.#waiting?.();
     this.#resolve(message);
   }
 }
@@ -298,35 +409,32 @@ function headerOf(ports: RoundPorts, args: Json): RunHeader {
 function* historyOf(completed: Readonly<Record<Key, unknown>>): Iterable<JournalRecord> {
   let seq = 0;
   for (const [key, value] of Object.entries(completed)) {
-    yield { t: "settled", seq: seq++, at: 0, key, after: 0, startedAt: 0, outcome: outcomeOf(value, key) };
+    yield {
+      t: "settled",
+      seq: seq++,
+      at: 0,
+      key,
+      after: 0,
+      startedAt: 0,
+      outcome: outcomeOfRecord(value, key, encode),
+    };
   }
-}
-
-/** A value of `completed_steps`: any truthy `__wmill_error` is a failure, as the official clients read it (wac-protocol 5.3). */
-function outcomeOf(value: unknown, key: Key): Outcome {
-  if (typeof value !== "object" || value === null || !("__wmill_error" in value) || !value.__wmill_error) {
-    return { ok: true, value: encode(value) };
-  }
-  const { message, step_key: stepKey, child_job_id: childJobId, result } = value as Record<string, unknown>;
-  const error = typeof result === "object" && result !== null && "error" in result ? result.error : undefined;
-  const failure = failureOf(error ?? { message }, key);
-  return {
-    ok: false,
-    failure: {
-      ...failure,
-      message: typeof message === "string" && message !== "" ? message : failure.message,
-      stepKey: typeof stepKey === "string" ? stepKey : key,
-      ...(typeof childJobId === "string" ? { childJobId } : undefined),
-      error: { ...failure.error, ...(error as object | undefined) } as Failure["error"],
-    },
-  };
 }
 
 /** A step's outcome as the protocol records it. */
 function resultOf(outcome: Outcome, key: Key): Json {
-  if (outcome.ok) return JSON.parse(outcome.value) as Json;
-  const { message, error } = outcome.failure;
-  return { __wmill_error: true, message, step_key: key, result: { error } } as unknown as Json;
+  return outcome.ok ? JSON.parse(outcome.value) as Json : failureRecord(outcome.failure, key);
+}
+
+/** What the body gets of a posted result: what it will get of it in every later round. */
+function settled(result: Json, key: Key, answer: Exclude<PostAnswer, false>): Outcome {
+  const kept = typeof answer === "object" && isFailureRecord(answer.failure) ? answer.failure : undefined;
+  return outcomeOfRecord(kept ?? normalisedRecord(result, key), key, encode);
+}
+
+/** The worker reads whole seconds, in 32 bits. */
+function wholeSeconds(seconds: number): number {
+  return Math.min(Math.ceil(seconds), 2147483647);
 }
 
 function closing(outcome: Outcome | undefined): RoundMessage {
