@@ -121,6 +121,8 @@ async function runHere(
       return { code: 1, logs: [...lines, String(error)].join("\n") };
     }
   } finally {
+    // What the body left rejected is reported when its microtasks are over: it belongs to this round.
+    await new Promise<void>((resolve) => hop(resolve));
     names.setWorkflowCtx(null);
     machine.env = machine.print = machine.cluster = undefined;
     if (toJSON === undefined) Reflect.deleteProperty(BigInt.prototype, "toJSON");
