@@ -4,54 +4,14 @@
  *
  * @module
  */
-import * as official from "official-windmill-client";
-import * as ours from "../../src/cluster/authoring.ts";
-import * as context from "../../src/cluster/worker_context.ts";
-// Loaded when a round begins: here before, so that a round needs nothing but macrotasks.
-import "../../src/cluster/worker_round.ts";
+import { type Client, CODE } from "../cluster/clients.ts";
 import { inProcess } from "../cluster/in_process.ts";
 import type { Job } from "../cluster/jobs.ts";
 import type { Json } from "../cluster/jsonb.ts";
 import type { DispatchStep } from "../cluster/messages.ts";
 import { type Answer, Cluster } from "../cluster/server.ts";
-import type { WrapperNames } from "../cluster/wrapper.ts";
 
-/** The functions that a generated body uses: the same names in both clients. */
-export interface Api {
-  // deno-lint-ignore no-explicit-any -- two clients with different generic signatures behind one shape
-  readonly workflow: (fn: any) => any;
-  // deno-lint-ignore no-explicit-any -- as above
-  readonly task: (...args: any[]) => any;
-  // deno-lint-ignore no-explicit-any -- as above
-  readonly taskScript: (path: string, options?: any) => any;
-  // deno-lint-ignore no-explicit-any -- as above
-  readonly step: (name: string, fn: () => any) => Promise<any>;
-  readonly sleep: (seconds: number) => Promise<void>;
-  // deno-lint-ignore no-explicit-any -- as above
-  readonly waitForApproval: (options?: any) => any;
-  // deno-lint-ignore no-explicit-any -- as above
-  readonly parallel: (items: any[], fn: any, options?: any) => Promise<any[]>;
-}
-
-/** A client under the wrapper. */
-export interface Client {
-  readonly api: Api;
-  /** What the wrapper imports from `windmill-client`. */
-  readonly names: WrapperNames;
-}
-
-/** The official client. */
-export const officialClient: Client = client(official, official);
-
-/** This package beside the official client, whose context the wrapper makes: `import "windmill-client"` is one more line. */
-export const windkit: Client = client(ours, official);
-
-/** This package in the official client's place. */
-export const windkitAlone: Client = client(ours, context);
-
-function client(api: unknown, names: unknown): Client {
-  return { api: api as Api, names: names as WrapperNames };
-}
+export { type Api, type Client, officialClient, windkit, windkitAlone } from "../cluster/clients.ts";
 
 /** The message of a round as it is compared: no times, no stacks. */
 export type Message = { readonly [k: string]: Json };
@@ -80,9 +40,6 @@ export interface DriveOptions {
   readonly answer?: (key: string) => Answer | undefined;
 }
 
-/** Code by which the worker knows a workflow; the function itself is passed. */
-const CODE = 'import "windmill-client";\nexport const main = workflow(async () => {});\n';
-
 /** Drives a workflow to its end, round by round. */
 export async function drive(
   { names }: Client,
@@ -94,13 +51,14 @@ export async function drive(
   const cluster: Cluster = new Cluster({
     runner: inProcess(() => cluster, { names, fastPath, newest }),
     answer,
-    external: (path) => (args, job) => {
-      const { ok, value } = external(path, job.step?.key ?? "", args);
-      if (!ok) throw new Error(String(value));
-      return value;
-    },
+    external: (path) => scriptOf(external, path),
   });
   const job = cluster.start({ code: CODE, main: workflow, modules: modulesOf(external) });
+  return await driven(cluster, job);
+}
+
+/** Drives a job to its end and says what came of it. */
+export async function driven(cluster: Cluster, job: Job): Promise<Driven> {
   const { success, result } = await cluster.drive(job);
   const failed = success ? undefined : (result as { error: { name: Json; message: Json } }).error;
   const steps = job.messages.flatMap((m) => (m as { steps?: DispatchStep[] }).steps ?? []) as unknown as Json[];
@@ -116,12 +74,18 @@ export async function drive(
   };
 }
 
-/** `./mod.ts` is a module of the script. */
-function modulesOf(external: External): Readonly<Record<string, (args: Json, job: Job) => Json>> {
-  return {
-    "mod.ts": (args, job) => external("./mod.ts", job.step?.key ?? "", args).value,
-    "h.ts": (args, job) => external("./h.ts", job.step?.key ?? "", args).value,
+/** A script of the workspace. */
+export function scriptOf(external: External, path: string): (args: Json, job: Job) => Json {
+  return (args, job) => {
+    const { ok, value } = external(path, job.step?.key ?? "", args);
+    if (!ok) throw new Error(String(value));
+    return value;
   };
+}
+
+/** `./mod.ts` and `./h.ts` are modules of the script. */
+export function modulesOf(external: External): Readonly<Record<string, (args: Json, job: Job) => Json>> {
+  return { "mod.ts": scriptOf(external, "./mod.ts"), "h.ts": scriptOf(external, "./h.ts") };
 }
 
 /** Messages and posts as they came. */
