@@ -24,7 +24,9 @@ const CLIENTS = {
 
 /** A body as a script: the worker knows it by the words of its last line. */
 function scriptFor(client: keyof typeof CLIENTS, nodes: readonly Node[]): string {
-  return `${CLIENTS[client]}\n\n${build}\n\nexport const main = build(api, ${JSON.stringify(nodes)}); // of workflow()\n`;
+  return `${CLIENTS[client]}\n\n${build}\n\nexport const main = build(api, ${
+    JSON.stringify(nodes)
+  }); // of workflow()\n`;
 }
 
 async function inBun(code: string, options: WorkerOptions): Promise<Driven> {

@@ -44,7 +44,7 @@ export type Node =
   | { readonly t: "loop"; readonly times: number; readonly body: readonly Node[] }
   | Pattern;
 
-/** Statements in which messages differ, and results do not: `DIFFERENCES` says why. */
+/** Statements in which messages differ, and results do not: `differences_test.ts` says why. */
 export type Pattern =
   | { readonly t: "pending"; readonly across: "sleep" | "approval"; readonly arg: number }
   | { readonly t: "beside"; readonly arg: number }
@@ -230,7 +230,7 @@ export function build(api: Api, nodes: readonly Node[]): unknown {
       case "mix":
         return await Promise.all(node.calls.map(({ task, arg }) => call(task, arg)));
       case "fan":
-        // One batch: the official client's window is a barrier, this package's slides (DIFFERENCES).
+        // One batch: the official client's window is a barrier, this package's slides (differences_test.ts).
         return await api.parallel(Array.from({ length: node.count }, (_, i) => i), double, {
           concurrency: Math.max(node.concurrency, node.count, 1),
         });

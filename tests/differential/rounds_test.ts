@@ -1,8 +1,6 @@
 /**
- * Keys and rounds against the official client: the same bodies under both, message by message.
- *
- * What may differ is listed in `DIFFERENCES`, each with its reason and a case that shows it; generated bodies avoid exactly
- * those patterns.
+ * Keys and rounds against the official client: the same bodies under both, message by message. What may differ is listed in
+ * `differences_test.ts`: generated bodies avoid exactly those patterns.
  */
 import { deepStrictEqual } from "node:assert";
 import fc from "fast-check";
@@ -83,111 +81,6 @@ Deno.test("a round is the same beside the official client and in its place", asy
   );
 });
 
-/** What this package does otherwise than the official client, and why. */
-interface Difference {
-  readonly what: string;
-  readonly why: string;
-  readonly body: (api: Api) => unknown;
-  readonly official: (end: string) => boolean;
-  readonly windkit: unknown;
-}
-
-function double(api: Api): (n: number) => Promise<number> {
-  return api.task(async function double(n: number): Promise<number> {
-    return await Promise.resolve(n * 2);
-  });
-}
-
-const DIFFERENCES: readonly Difference[] = [
-  {
-    what: "Promise.allSettled over two uncached tasks",
-    why: "wac-protocol 14.4: the official client hangs",
-    body: (api) =>
-      api.workflow(async () => (await Promise.allSettled([double(api)(1), double(api)(2)])).map((r) => r.status)),
-    official: (end) => end.includes("timed out"),
-    windkit: { type: "complete", result: ["fulfilled", "fulfilled"] },
-  },
-  {
-    what: "Promise.any over two uncached tasks",
-    why: "wac-protocol 14.4: the official client hangs",
-    body: (api) => api.workflow(async () => await Promise.any([double(api)(1), double(api)(2)])),
-    official: (end) => end.includes("timed out"),
-    windkit: { type: "complete", result: 2 },
-  },
-  {
-    what: "a task that is never awaited",
-    why: "wac-protocol 14.5: the official child reports the workflow's value as the task's result",
-    body: (api) =>
-      api.workflow(async () => {
-        void double(api)(21);
-        return await Promise.resolve("body");
-      }),
-    official: () => true,
-    windkit: { type: "complete", result: "body" },
-  },
-  {
-    what: "a failed task that nobody awaits",
-    why: "the official client ends green and logs a line; here it fails the run",
-    body: (api) => {
-      const bad = api.task(async function bad(): Promise<never> {
-        await Promise.resolve();
-        throw new Error("lost");
-      });
-      return api.workflow(async () => {
-        void bad();
-        return await Promise.resolve("green");
-      });
-    },
-    official: () => true,
-    windkit: { type: "failed", name: "TaskError", message: "lost" },
-  },
-  {
-    what: "a suspension that the body catches and replaces",
-    why: "wac-protocol 10: the official suspension is an Error that `catch` sees",
-    body: (api) =>
-      api.workflow(async () => {
-        try {
-          return await double(api)(4);
-        } catch {
-          throw new Error("caught the suspension");
-        }
-      }),
-    official: (end) => end.includes("caught the suspension"),
-    windkit: { type: "complete", result: 8 },
-  },
-  {
-    what: "a task that is called before a sleep and awaited after it",
-    why:
-      "wac-protocol 14.7: the official round loses the task and begins it only after the sleep; here it goes out first",
-    body: (api) =>
-      api.workflow(async () => {
-        const pending = double(api)(3);
-        await api.sleep(60);
-        return await pending;
-      }),
-    official: () => true,
-    windkit: { type: "complete", result: 6 },
-  },
-  {
-    what: "parallel() with concurrency 0",
-    why: "sdk-contract I 15: the official client runs nothing",
-    body: (api) => api.workflow(async () => await api.parallel([1, 2], double(api), { concurrency: 0 })),
-    official: (end) => end === JSON.stringify({ type: "complete", result: [] }),
-    windkit: { type: "complete", result: [2, 4] },
-  },
-];
-
-for (const { what, why, body, official, windkit: expected } of DIFFERENCES) {
-  Deno.test(`runRound() differs from the official client: ${what} (${why})`, async () => {
-    const theirs = await drive(officialClient, body(officialClient.api), external);
-    if (!official(JSON.stringify(theirs.end))) {
-      throw new Error(`The official client has changed: ${JSON.stringify(theirs.end)}`);
-    }
-    const mine = await drive(windkit, body(windkit.api), external);
-    deepStrictEqual(mine.end, expected);
-  });
-}
-
 Deno.test("runRound() carries the whole dispatch entry: options under their wire names, arguments by name", async () => {
   const body = (api: Api): unknown => {
     const t = api.task(
@@ -203,8 +96,11 @@ Deno.test("runRound() carries the whole dispatch entry: options under their wire
         concurrency_time_window_s: 9,
       },
     );
+    const double = api.task(async function double(n: number) {
+      return await Promise.resolve(n * 2);
+    });
     return api.workflow(async () =>
-      await Promise.all([t(1, { x: 2 }), api.taskScript("./h.ts")([1, 2] as never, 3), double(api)(5)])
+      await Promise.all([t(1, { x: 2 }), api.taskScript("./h.ts")([1, 2] as never, 3), double(5)])
     );
   };
   const theirs = await drive(officialClient, body(officialClient.api), external);
