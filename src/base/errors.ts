@@ -31,6 +31,10 @@ export type WindkitErrorCode =
   | "JOB_FAILED"
   | "CONFIGURATION"
   | "VALIDATION_FAILED"
+  | "NON_RETRYABLE"
+  | "RETRY_AFTER"
+  | "WAIT_TIMEOUT"
+  | "COMPENSATION_FAILED"
   | "MISSING_PACKAGE";
 
 /**
@@ -269,6 +273,89 @@ export class HostUnsupportedError extends Error {
   override readonly name = "HostUnsupportedError";
   /** Always `"HOST_UNSUPPORTED"`. */
   readonly code = "HOST_UNSUPPORTED";
+}
+
+/**
+ * Thrown by a task, a step or an undo: what went wrong will go wrong again, so that no attempt is left to make.
+ *
+ * On a cluster it crosses as its name and fields (wac-protocol 5.5), and does the same there.
+ *
+ * @example
+ * ```ts
+ * import { createEngine } from "@windkit/windmill-client/engine";
+ * import { createMemoryStorage } from "@windkit/windmill-client/storage/memory";
+ * import { NonRetryableError, step, workflow } from "@windkit/windmill-client/workflow";
+ *
+ * let attempts = 0;
+ * const main = workflow(async () =>
+ *   await step("charge", () => {
+ *     attempts++;
+ *     throw new NonRetryableError("The card has expired");
+ *   }, { retry: { attempts: 5 } })
+ * );
+ *
+ * await using engine = await createEngine({ storage: createMemoryStorage(), workflows: { main } });
+ * await (await engine.start("main")).result().catch(() => undefined);
+ * if (attempts !== 1) throw new Error(`tried ${attempts} times`);
+ * ```
+ */
+export class NonRetryableError extends Error {
+  /** Always `"NonRetryableError"`. */
+  override readonly name = "NonRetryableError";
+  /** Always `"NON_RETRYABLE"`. */
+  readonly code = "NON_RETRYABLE";
+}
+
+/**
+ * Thrown by a task or a step: not before this time again. It lengthens the delay of the call's retry, and makes no retry of its
+ * own where none was asked for. Delays are whole seconds, rounded up, on every host.
+ */
+export class RetryAfterError extends Error {
+  /** Always `"RetryAfterError"`. */
+  override readonly name = "RetryAfterError";
+  /** Always `"RETRY_AFTER"`. */
+  readonly code = "RETRY_AFTER";
+  /** Least time before the next attempt, in milliseconds. */
+  readonly retryAfterMs: number;
+  /**
+   * Builds the error.
+   *
+   * @param after seconds to wait, or the time at which to try again
+   * @throws RangeError unless `after` is a finite number of 0 or more, or a valid date
+   */
+  constructor(message: string, after: number | Date, options?: ErrorOptions) {
+    super(message, options);
+    const ms = typeof after === "number" ? after * 1000 : after.getTime() - Date.now();
+    if (!(ms < Infinity) || (typeof after === "number" && after < 0)) {
+      throw new RangeError(
+        `Cannot make a RetryAfterError: 'after' must be a finite number of seconds of 0 or more, or a valid date, found ${after}`,
+      );
+    }
+    this.retryAfterMs = Math.max(0, ms);
+  }
+}
+
+/** Nobody did in time what was waited for: an event, or what a `withTimeout` bounds. */
+export class WaitTimeoutError extends Error {
+  /** Always `"WaitTimeoutError"`. */
+  override readonly name = "WaitTimeoutError";
+  /** Always `"WAIT_TIMEOUT"`. */
+  readonly code = "WAIT_TIMEOUT";
+}
+
+/** Something failed, and then what should have taken back what it had done. `cause` is the first failure. */
+export class CompensationError extends Error {
+  /** Always `"CompensationError"`. */
+  override readonly name = "CompensationError";
+  /** Always `"COMPENSATION_FAILED"`. */
+  readonly code = "COMPENSATION_FAILED";
+  /** How the undo failed. */
+  readonly undo: Error;
+  /** Builds the error from both failures. */
+  constructor(message: string, cause: unknown, undo: Error) {
+    super(message, { cause });
+    this.undo = undo;
+  }
 }
 
 /** The engine was closed while something waited for it. What was recorded goes on when an engine is opened again. */

@@ -5,7 +5,6 @@
  * @module
  */
 import { decode, encode, type Jsonified } from "../base/canonical.ts";
-import { HostUnsupportedError } from "../base/errors.ts";
 import type {
   CallArgs,
   FlowArgs,
@@ -21,11 +20,19 @@ import { currentRun } from "../platform/run_context.ts";
 import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
 import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
 import { type RetryOptions, retryPolicy } from "../workflow/retry.ts";
-import type { BodySession, TaskSpec } from "../workflow/session.ts";
+import type { StepSpec, TaskSpec, UndoSpec } from "../workflow/body_session.ts";
+import { type Current, here, nameProblem, outside, plainly } from "./_here.ts";
 import { workerContext } from "./worker_globals.ts";
 
 export type { Jsonified, JsonifiedFields, JsonValue } from "../base/canonical.ts";
-export { TaskError, type TaskErrorDetail } from "../base/errors.ts";
+export {
+  CompensationError,
+  NonRetryableError,
+  RetryAfterError,
+  TaskError,
+  type TaskErrorDetail,
+  WaitTimeoutError,
+} from "../base/errors.ts";
 export type {
   CallArgs,
   Declared,
@@ -44,6 +51,9 @@ export type {
 export type { Workflow } from "../workflow/definition.ts";
 export type { Json, TaskInfo } from "../workflow/journal.ts";
 export type { RetryOptions } from "../workflow/retry.ts";
+export { race, type RaceBranches, type RaceWinner, type TimeoutOptions, withTimeout } from "./race.ts";
+export { saga } from "./saga.ts";
+export { cancelSignal, type Log, log, now, patched, progress, random, uuid } from "./values.ts";
 
 /** Options of a task, in the official client's names and units (seconds). */
 export interface TaskOptions {
@@ -65,6 +75,17 @@ export interface TaskOptions {
   readonly concurrency_key?: string;
   /** Window of `concurrency_limit`, in seconds. */
   readonly concurrency_time_window_s?: number;
+}
+
+/** Options of a task that can be taken back. */
+export interface UndoableTask<F extends TaskFunction> extends TaskOptions {
+  /**
+   * Takes the effect back when the workflow, or the {@linkcode saga} around the call, fails: called with the recorded result and the
+   * arguments. It runs as a step.
+   */
+  readonly undo?: (result: Jsonified<Awaited<ReturnType<F>>>, ...args: Parameters<F>) => unknown;
+  /** When and how often a failed undo is repeated. @default three times, after 1, 2 and 4 seconds */
+  readonly undoRetry?: RetryOptions;
 }
 
 /** A task: called with the function's arguments, gives what the function gives, as it was recorded. */
@@ -110,11 +131,12 @@ export interface ApprovalResult {
 export interface ParallelOptions {
   /** Calls that run at once; 0 or less is all of them, as in Windmill's Python client. @default undefined: all */
   readonly concurrency?: number;
-}
-
-interface Current {
-  readonly session: BodySession;
-  readonly info?: TaskInfo;
+  /**
+   * `fail-fast`: the first failure rejects, and no further item begins. `collect`: all items run, and the results are those of
+   * `Promise.allSettled`.
+   * @default "fail-fast"
+   */
+  readonly onError?: "fail-fast" | "collect";
 }
 
 /**
@@ -168,21 +190,21 @@ export function workflow<F extends TaskFunction>(fn: F): Workflow<F> {
  * if (await main(20) !== 41) throw new Error("wrong sum");
  * ```
  */
-export function task<F extends TaskFunction>(fn: F, options?: TaskOptions): Task<Parameters<F>, ReturnType<F>>;
+export function task<F extends TaskFunction>(fn: F, options?: UndoableTask<F>): Task<Parameters<F>, ReturnType<F>>;
 /** The same with a name (or a script's path) first, as the Windmill worker writes it. */
 export function task<F extends TaskFunction>(
   name: string,
   fn: F,
-  options?: TaskOptions,
+  options?: UndoableTask<F>,
 ): Task<Parameters<F>, ReturnType<F>>;
 export function task(
   first: string | TaskFunction,
-  second?: TaskFunction | TaskOptions,
-  third?: TaskOptions,
+  second?: TaskFunction | UndoableTask<TaskFunction>,
+  third?: UndoableTask<TaskFunction>,
 ): TaskFunction {
-  const [path, fn, options] = typeof first === "string"
+  const [path, fn, options = {}] = typeof first === "string"
     ? [first, second, third]
-    : [undefined, first, second as TaskOptions | undefined];
+    : [undefined, first, second as UndoableTask<TaskFunction> | undefined];
   if (typeof fn !== "function") {
     throw new TypeError(
       `Cannot make a task${path === undefined ? "" : ` "${path}"`}: expected a function, found ${typeof fn}`,
@@ -196,6 +218,7 @@ export function task(
     via: "inline",
     ...(path === undefined ? undefined : { script: path }),
     ...wireOptions(options),
+    undo: undoSpec(options),
     fn,
   };
   return (...args: unknown[]) => {
@@ -258,12 +281,29 @@ function external(via: "script" | "flow", path: string, options?: TaskOptions): 
   };
 }
 
+/** What `step` takes beside name and function. */
+export interface StepOptions<R> {
+  /** When and how often a failed attempt is repeated, in the units of a task's. @default undefined: never */
+  readonly retry?: RetryOptions;
+  /** What a failure does that nobody awaits: fail the run, or nothing. @default "fail" */
+  readonly unawaited?: "fail" | "ignore";
+  /** Takes the effect back when the workflow, or the {@linkcode saga} around the step, fails: called with the recorded result. */
+  readonly undo?: (result: Jsonified<Awaited<R>>) => unknown;
+  /** When and how often a failed undo is repeated. @default three times, after 1, 2 and 4 seconds */
+  readonly undoRetry?: RetryOptions;
+}
+
 /**
  * Runs a function once and records its result: for what is small, or not deterministic.
  *
+ * On a cluster it is an inline step of the round: it runs in the workflow's own process, and its attempts are entries of the
+ * timeline of their own, with sleeps between them.
+ *
  * @param name name in the journal
  * @param fn what to run
+ * @param options retry, undo
  * @returns the result as it was recorded
+ * @throws TaskError when it failed for good
  *
  * @example
  * ```ts
@@ -273,15 +313,37 @@ function external(via: "script" | "flow", path: string, options?: TaskOptions): 
  * if (when !== "1970-01-01T00:00:00.000Z") throw new Error("not recorded");
  * ```
  */
-export function step<R>(name: string, fn: () => R): Promise<Jsonified<Awaited<R>>> {
+export function step<R>(name: string, fn: () => R, options?: StepOptions<R>): Promise<Jsonified<Awaited<R>>> {
   const wrong = nameProblem(name);
   if (wrong !== undefined) return Promise.reject(new TypeError(`Cannot run a step: 'name' must be ${wrong}`));
   if (typeof fn !== "function") {
     return Promise.reject(new TypeError(`Cannot run step "${name}": expected a function, found ${typeof fn}`));
   }
+  let spec: StepSpec;
+  try {
+    spec = options === undefined ? { name: name || "step", fn } : {
+      name: name || "step",
+      fn,
+      retry: retryPolicy(options.retry, "run a step"),
+      unawaited: options.unawaited,
+      undo: undoSpec(options),
+    };
+  } catch (error) {
+    return Promise.reject(error);
+  }
   const current = here(`step("${name}")`);
-  const result = current instanceof Promise ? current : current?.step(name || "step", fn) ?? plainly(fn);
+  const result = current instanceof Promise ? current : current?.step(spec) ?? plainly(fn);
   return result as Promise<Jsonified<Awaited<R>>>;
+}
+
+function undoSpec(
+  // deno-lint-ignore no-explicit-any -- called with what was recorded of the result, whatever its type is
+  { undo, undoRetry }: { readonly undo?: ((...args: any[]) => unknown) | undefined; readonly undoRetry?: RetryOptions },
+): UndoSpec | undefined {
+  const retry = retryPolicy(undoRetry, "repeat an undo");
+  if (undo === undefined) return undefined;
+  if (typeof undo !== "function") throw new TypeError(`Cannot use 'undo': expected a function, found ${typeof undo}`);
+  return { fn: undo, ...(retry === undefined ? undefined : { retry }) };
 }
 
 /**
@@ -305,7 +367,7 @@ export function sleep(seconds: number): Promise<void> {
   }
   const current = here("sleep");
   const ms = Math.round(seconds * 1000);
-  return current instanceof Promise ? current : current?.sleep(ms) ?? wait(ms);
+  return current instanceof Promise ? current : current?.sleep({ ms }) ?? wait(ms);
 }
 
 /**
@@ -359,7 +421,12 @@ export function waitForApproval(options: ApprovalOptions = {}): Promise<Approval
 
 /**
  * Calls a function for each item, a bounded number at a time, and gives the results in the items' order. The window slides: the
- * next item begins when any running one ends. The first failure rejects; calls that have begun go on.
+ * next item begins when any running one ends. The first failure rejects, and calls that have begun go on; with
+ * `onError: "collect"` all items run.
+ *
+ * On a cluster, where a round's jobs are dispatched together and the body wakes when all have ended, the window is a barrier.
+ *
+ * @throws RangeError when `concurrency` is no number, or `onError` is neither of the two
  *
  * @example
  * ```ts
@@ -367,31 +434,58 @@ export function waitForApproval(options: ApprovalOptions = {}): Promise<Approval
  *
  * const squares = await parallel([1, 2, 3], async (n) => n * n, { concurrency: 2 });
  * if (squares.join() !== "1,4,9") throw new Error("wrong squares");
+ *
+ * const all = await parallel([1, 0], async (n) => {
+ *   if (n === 0) throw new Error("no");
+ *   return n;
+ * }, { onError: "collect" });
+ * if (all.map((one) => one.status).join() !== "fulfilled,rejected") throw new Error("wrong states");
  * ```
  */
-export async function parallel<T, R>(
+export function parallel<T, R>(
   items: Iterable<T>,
   fn: (item: T) => R | PromiseLike<R>,
+  options: ParallelOptions & { readonly onError: "collect" },
+): Promise<PromiseSettledResult<Awaited<R>>[]>;
+/** The same, in which the first failure rejects. */
+export function parallel<T, R>(
+  items: Iterable<T>,
+  fn: (item: T) => R | PromiseLike<R>,
+  options?: ParallelOptions,
+): Promise<Awaited<R>[]>;
+export async function parallel(
+  items: Iterable<unknown>,
+  fn: (item: unknown) => unknown,
   options: ParallelOptions = {},
-): Promise<Awaited<R>[]> {
+): Promise<unknown[]> {
   const list = [...items];
-  const { concurrency = 0 } = options;
+  const { concurrency = 0, onError = "fail-fast" } = options;
   if (typeof concurrency !== "number" || Number.isNaN(concurrency)) {
     throw new RangeError(`Cannot run in parallel: 'concurrency' must be a number, found ${String(concurrency)}`);
   }
+  if (onError !== "fail-fast" && onError !== "collect") {
+    throw new RangeError(
+      `Cannot run in parallel: 'onError' must be "fail-fast" or "collect", found ${JSON.stringify(onError)}`,
+    );
+  }
   const session = (currentRun() as Current | undefined)?.session;
-  const results: Awaited<R>[] = [];
+  const results: unknown[] = [];
   let next = 0;
   let failed = false;
   async function work(): Promise<void> {
     while (next < list.length && !failed) {
       const index = next++;
-      const item = list[index] as T;
+      const item = list[index];
       try {
-        results[index] = await (session === undefined ? fn(item) : session.ordered(() => fn(item)));
-      } catch (error) {
+        const value = await (session === undefined ? fn(item) : session.ordered(() => fn(item)));
+        results[index] = onError === "collect" ? { status: "fulfilled", value } : value;
+      } catch (reason) {
+        if (onError === "collect") {
+          results[index] = { status: "rejected", reason };
+          continue;
+        }
         failed = true;
-        throw error;
+        throw reason;
       }
     }
   }
@@ -413,54 +507,11 @@ export function taskInfo(): TaskInfo {
   return info;
 }
 
-/** The session to call, nothing outside a run, or a rejection inside the body of a task or step. */
-function here(what: string): BodySession | undefined | Promise<never> {
-  const current = currentRun() as Current | undefined;
-  if (current === undefined && workerContext() !== undefined) {
-    return Promise.reject(
-      new HostUnsupportedError(
-        `Cannot call ${what} outside a workflow of this package: on a cluster the file's entry point must be a workflow() of the ` +
-          "package that this function is imported from",
-      ),
-    );
-  }
-  if (current?.info === undefined) return current?.session;
-  return Promise.reject(
-    new HostUnsupportedError(
-      `Cannot call ${what} inside the body of "${current.info.key}": a task or step is recorded as one outcome; ` +
-        `call it from the workflow's body, or call a plain function here`,
-    ),
-  );
-}
-
-function outside(what: string): Promise<never> {
-  return Promise.reject(
-    new HostUnsupportedError(
-      `Cannot call ${what} outside a run: start the workflow with an engine, \`windkit run\` or on a cluster`,
-    ),
-  );
-}
-
-/** Longest name of a call, in characters: it is part of each of its records. */
-const LONGEST_NAME = 1024;
-
-function nameProblem(name: unknown): string | undefined {
-  if (typeof name !== "string") return `text, found ${typeof name}`;
-  return name.length <= LONGEST_NAME
-    ? undefined
-    : `text of at most ${LONGEST_NAME} characters, found one of ${name.length}`;
-}
-
 /** A task without a run: in a job of a Windmill worker it is a job of its own (wac-protocol 12), elsewhere a call. */
 function alone(spec: TaskSpec, call: () => unknown, args: readonly unknown[]): Promise<unknown> {
   return permittedEnv("WM_JOB_ID") && !permittedEnv("WM_FLOW_JOB_ID")
     ? import("./v1_task.ts").then(({ runV1Task }) => runV1Task(spec, args))
     : plainly(call);
-}
-
-/** Without a run: what the function gives, in the form in which it would be recorded. */
-async function plainly(fn: () => unknown): Promise<unknown> {
-  return decode(encode(await fn()));
 }
 
 function wireOptions(options: TaskOptions = {}): Pick<TaskSpec, "options" | "retry" | "unawaited"> {

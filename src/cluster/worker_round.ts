@@ -4,19 +4,23 @@
  *
  * @module
  */
+import { toHex } from "../base/bytes.ts";
 import { decode, encode } from "../base/canonical.ts";
+import { ReplayMismatchError } from "../base/errors.ts";
 import { wallClock } from "../platform/clock.ts";
 import { readEnv } from "../platform/env.ts";
 import { hop } from "../platform/hop.ts";
+import { randomBytes } from "../platform/random.ts";
 import { runWith } from "../platform/run_context.ts";
-import type { Failure, Json } from "../workflow/journal.ts";
+import { changeNotice, mismatchError, nonConfluentNotice } from "../workflow/explain.ts";
+import type { Command, Failure, Json } from "../workflow/journal.ts";
 import { runRound } from "../workflow/round.ts";
 import { inlinePoster } from "./inline_checkpoint.ts";
 import { StepSuspend } from "./step_suspend.ts";
 import type { WorkerContext } from "./worker_globals.ts";
 
-/** How long a child round whose body waits for calls of others may still come to its own. */
-const PATIENCE_MS = 20_000;
+/** How long a body that waits for other calls may still come to one that it made before. */
+const PATIENCE_MS = 30_000;
 
 /**
  * Runs a workflow's body for one round.
@@ -41,6 +45,9 @@ export async function runWorkerRound(
       signal: new AbortController().signal,
       enter: (session, info, fn) =>
         runWith(info === undefined ? { session } : { session, info }, fn, info !== undefined),
+      seed: () => toHex(randomBytes(16)),
+      endedAt: async (keys) => (await import("./ended_at.ts")).endedAt(keys, log),
+      note: (command) => log(noteOf(command)),
       log,
       patience: (then) => {
         const timer = setTimeout(then, PATIENCE_MS);
@@ -56,7 +63,7 @@ export async function runWorkerRound(
       if (!isChild) return message.result;
       throw new StepSuspend({ mode: "step_complete", steps: [], result: message.result });
     case "failed":
-      throw errorOfRound(message.failure);
+      throw errorOfRound(message.failure, readEnv("WM_JOB_ID") ?? "");
     case "dispatch":
       throw new StepSuspend({ mode: message.mode, steps: message.steps });
     default: {
@@ -76,9 +83,23 @@ function argument(value: unknown): unknown {
   return value === undefined || value instanceof Date ? value : decode(encode(value));
 }
 
+/** A line of the log for what the body logs, and for what is worth one. */
+function noteOf(command: Extract<Command, { readonly c: "log" | "notice" }>): string {
+  if (command.c === "log") {
+    const { level, message, data } = command;
+    return `[${level}] ${message}${data === undefined ? "" : ` ${JSON.stringify(data)}`}`;
+  }
+  return command.notice === "non-confluent"
+    ? nonConfluentNotice(command.key, command.name)
+    : changeNotice(command.notice, command.key, command.recorded, command.asked);
+}
+
 /** The error that the wrapper writes down: name, message, stack, and every other own property as `extra` (wac-protocol 3). */
-function errorOfRound({ error, message }: Failure): Error {
-  const { name, stack, extra } = error;
+function errorOfRound(failure: Failure, runId: string): Error {
+  const { code, message, error: { name, stack, extra } } = failure;
+  if (code === "REPLAY_MISMATCH") {
+    return extra === undefined ? new ReplayMismatchError(message, failure.stepKey) : mismatchError(runId, failure);
+  }
   const thrown = new Error(message);
   // The wrapper would take it for the end of a round.
   const suspended = name === "StepSuspend";

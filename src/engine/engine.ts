@@ -36,7 +36,7 @@ import { answerStands, approvalMessage, cancelMessage, messageProblem, pendingAp
 import type { Attempt } from "./attempt.ts";
 import { createBatcher } from "./batcher.ts";
 import { createCallSites } from "./call_site.ts";
-import { mismatchError } from "./explain.ts";
+import { mismatchError } from "../workflow/explain.ts";
 import { createLocalHost } from "./host.ts";
 import { createMessageBounds, type MessageBounds } from "./message_bounds.ts";
 import { createPlaces } from "./places.ts";

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Call, Encoded, Key, Outcome, RunStatus, Session, TaskInfo } from "../workflow/journal.ts";
+import type { Call, Capability, Encoded, Key, Outcome, RunStatus, Session, TaskInfo } from "../workflow/journal.ts";
 
 /**
  * `ready`: recorded, not begun. `active`: something of it was running when this was written. `parked`: waits for a timer or a
@@ -165,17 +165,6 @@ export interface Executor {
   /** Ends detached work. It ends by a `settle` message, never by a callback alone. */
   cancel?(ref: string, graceMs: number): Promise<void>;
 }
-
-/** What a host can do beyond the protocol. */
-export type Capability =
-  | "events"
-  | "firstOf"
-  | "overlap"
-  | "subSecond"
-  | "continue"
-  | "cancel"
-  | "childRuns"
-  | "checked";
 
 /** Clock, randomness and run context: the core and the engine ask nothing else of the machine. */
 export interface Host {

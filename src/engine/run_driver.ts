@@ -25,7 +25,7 @@ import { type Attempt, AttemptInfo, noExecutor } from "./attempt.ts";
 import { messageProblem } from "./answers.ts";
 import type { EngineEvent, WorkflowFunction } from "./api.ts";
 import type { Batcher } from "./batcher.ts";
-import { lateCallNotice, nonConfluentNotice } from "./explain.ts";
+import { changeNotice, lateCallNotice, nonConfluentNotice } from "../workflow/explain.ts";
 import type { Places } from "./places.ts";
 import type { Executor, Host, Message, RowChange, RunState, Storage, StoredRecord, Write } from "./ports.ts";
 import type { ReadJournal } from "./read_journal.ts";
@@ -238,7 +238,9 @@ export class RunDriver {
           this.#shared.emit?.({
             event: "warning",
             run: this.id,
-            message: nonConfluentNotice(command.key, command.name),
+            message: command.notice === "non-confluent"
+              ? nonConfluentNotice(command.key, command.name)
+              : changeNotice(command.notice, command.key, command.recorded, command.asked),
           });
           break;
         case "close":

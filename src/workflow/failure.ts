@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { CancelledError, DeadlineError, HostUnsupportedError, TaskError } from "../base/errors.ts";
+import { CancelledError, DeadlineError, HostUnsupportedError, TaskError, WaitTimeoutError } from "../base/errors.ts";
 import { encode } from "../base/canonical.ts";
 import type { Failure, Json, Key } from "./journal.ts";
 
@@ -21,7 +21,9 @@ export function failureOf(thrown: unknown, stepKey: Key): Failure {
   const stack = isObject ? text(read(thrown, "stack")) : undefined;
   const extra = isObject ? extras(thrown) : undefined;
   const code = isObject ? read(thrown, "code") : undefined;
-  const known = code === "CANCELLED" || code === "DEADLINE_EXCEEDED" || code === "HOST_UNSUPPORTED";
+  const known = code === "CANCELLED" || code === "DEADLINE_EXCEEDED" || code === "HOST_UNSUPPORTED" ||
+    code === "WAIT_TIMEOUT";
+  const hints = isObject ? retryHints(thrown, name, code) : undefined;
   return {
     message,
     stepKey,
@@ -34,6 +36,38 @@ export function failureOf(thrown: unknown, stepKey: Key): Failure {
       ...(extra === undefined ? {} : { extra }),
     },
     ...(known ? { code } : {}),
+    ...hints,
+  };
+}
+
+/**
+ * What a thrown error, or the protocol's record of one, says of a retry. The record of another job's error has the error's fields
+ * in `extra` (wac-protocol 5.5).
+ */
+function retryHints(
+  thrown: unknown,
+  name: string,
+  code: unknown,
+): Pick<Failure, "retryable" | "retryAfterMs"> | undefined {
+  const extra = read(thrown, "extra");
+  const inExtra = (field: string): unknown =>
+    typeof extra === "object" && extra !== null ? read(extra, field) : undefined;
+  const kind = code ?? inExtra("code");
+  if (name === "NonRetryableError" || kind === "NON_RETRYABLE") return { retryable: false };
+  if (name !== "RetryAfterError" && kind !== "RETRY_AFTER") return undefined;
+  const ms = read(thrown, "retryAfterMs") ?? inExtra("retryAfterMs");
+  return typeof ms === "number" && ms >= 0 && ms < Infinity ? { retryAfterMs: ms } : undefined;
+}
+
+/** The failure of a run whose body failed, and then what should have taken back what it had done. */
+export function compensationFailure(failure: Failure, undo: Failure): Failure {
+  const message =
+    `${failure.message}; and "${undo.stepKey}", which takes back what was done, failed too: ${undo.message}`;
+  const shown = ({ message, stepKey, error: { name } }: Failure): Json => ({ name, message, stepKey });
+  return {
+    message,
+    stepKey: failure.stepKey,
+    error: { name: "CompensationError", message, extra: { failure: shown(failure), undo: shown(undo) } },
   };
 }
 
@@ -43,6 +77,7 @@ export function errorOf(failure: Failure): Error {
   if (code === "CANCELLED") return new CancelledError(message);
   if (code === "DEADLINE_EXCEEDED") return new DeadlineError(message);
   if (code === "HOST_UNSUPPORTED") return new HostUnsupportedError(message);
+  if (code === "WAIT_TIMEOUT") return new WaitTimeoutError(message);
   return new TaskError(message, stepKey, { error }, childJobId);
 }
 

@@ -64,7 +64,31 @@ export interface Fingerprint {
   readonly args?: string;
   /** Where in the source the call was made; known once per name and process. */
   readonly site?: string;
+  /** Hash of the source of the function that the call runs; recorded once per name and process. */
+  readonly code?: string;
 }
+
+/** What a replay does when a recorded call is asked for with other arguments, or its function has another source. */
+export type ChangeMode = "fail" | "warn" | "follow";
+
+/** What changes of the code a replay takes. */
+export interface ChangeModes {
+  /** A call of the same kind and name has other arguments. @default "fail" */
+  readonly arguments?: ChangeMode;
+  /** A step's or task's function has another source: what is recorded of it stands, what is not runs the new one. @default "follow" */
+  readonly code?: ChangeMode;
+}
+
+/** What a host can do beyond the protocol (design.md 5). */
+export type Capability =
+  | "events"
+  | "firstOf"
+  | "overlap"
+  | "subSecond"
+  | "continue"
+  | "cancel"
+  | "childRuns"
+  | "checked";
 
 /** Options of a task that a cluster acts on, in the protocol's units (seconds): wac-protocol 6. */
 export interface TaskWire {
@@ -121,7 +145,14 @@ export type Call =
   | { readonly kind: "approval"; readonly timeoutMs: number; readonly form?: Json; readonly options?: Json }
   | { readonly kind: "event"; readonly name: string; readonly timeoutMs?: number }
   | { readonly kind: "child"; readonly workflow: string; readonly args: Encoded; readonly runId: string }
-  | { readonly kind: "undo"; readonly of: Key };
+  | {
+    readonly kind: "undo";
+    /** The call whose effect it takes back. */
+    readonly of: Key;
+    readonly retry?: RetryPolicy;
+    readonly base: Key;
+    readonly attempt: number;
+  };
 
 /** First record of every run. */
 export interface RunHeader {
@@ -153,6 +184,8 @@ export interface RunHeader {
   readonly root?: string;
   /** continue-as-new: first run of the chain, and this one's number in it. */
   readonly chain?: { readonly first: string; readonly n: number };
+  /** Run that this one was forked of, and the call from which on it goes its own way. */
+  readonly forkedFrom?: { readonly run: string; readonly key: Key };
 }
 
 /** A record without what the engine adds to each (`seq`, `at`). Append-only: a field is never renamed or reused. */
@@ -184,6 +217,12 @@ export type RecordBody =
   | { readonly t: "marker"; readonly name: string; readonly after: number; readonly value: Json }
   | { readonly t: "abandoned"; readonly key: Key; readonly after: number; readonly why: AbandonReason }
   | { readonly t: "undoable"; readonly key: Key; readonly after: number }
+  /** An answer that does not fit what the call waits for: its sender was told, and the call still waits. */
+  | { readonly t: "refused"; readonly key: Key; readonly inbox: string; readonly reason: string }
+  /** The body of a cancelled run did not end in time: it was given up, and its undos ran. */
+  | { readonly t: "dropped"; readonly after: number }
+  /** After `closed`: the undos go on that had failed. */
+  | { readonly t: "reopened"; readonly after: number }
   | {
     readonly t: "cancelling";
     readonly after: number;
@@ -217,13 +256,27 @@ export type Command =
     /** The failure is a mismatch between journal and code: the driver stops the run without closing it. */
     readonly mismatch?: boolean;
   }
-  /** Something worth a line in the log, once per run and subject: the text is the driver's (`engine/explain.ts`). */
-  | { readonly c: "notice"; readonly notice: "non-confluent"; readonly key: Key; readonly name: string };
+  /** A line of the body's own log: not recorded, and not repeated on replay. */
+  | { readonly c: "log"; readonly level: LogLevel; readonly message: string; readonly data?: Json }
+  /** Something worth a line in the log, once per run and subject: the text is the driver's (`explain.ts`). */
+  | { readonly c: "notice"; readonly notice: "non-confluent"; readonly key: Key; readonly name: string }
+  | {
+    readonly c: "notice";
+    readonly notice: "changed-arguments" | "changed-code";
+    readonly key: Key;
+    readonly recorded: Fingerprint;
+    readonly asked: Fingerprint;
+  };
+
+/** How loud a line of the log is. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** Driver to session, only after the commit that holds it. */
 export type Input =
   | { readonly c: "settle"; readonly key: Key; readonly outcome: Outcome }
-  | { readonly c: "cancel"; readonly reason: string; readonly deadline?: boolean };
+  | { readonly c: "cancel"; readonly reason: string; readonly deadline?: boolean }
+  /** The body of a cancelled run is given up; its undos run. */
+  | { readonly c: "drop" };
 
 /** What a running task or step may know about itself. */
 export interface TaskInfo {
@@ -239,13 +292,18 @@ export interface TaskInfo {
   readonly signal: AbortSignal;
 }
 
+/** What a round knows beside its history. */
+export interface BeginOptions {
+  /** A child round's `_executing_key`: every call but that one and the recorded ones stays pending. */
+  readonly only?: Key;
+  /** Outcomes whose order is not known: handed over after the history, each when it is asked for, in call order. */
+  readonly rest?: ReadonlyMap<Key, Outcome>;
+}
+
 /** The pure core: one per live run. Live, replay and round use the same one. */
 export interface Session {
-  /**
-   * Starts the body. With `only` (a child round's `_executing_key`), every call but that one and the recorded ones stays
-   * pending.
-   */
-  begin(header: RunHeader, history: Iterable<JournalRecord>, only?: Key): void;
+  /** Starts the body. */
+  begin(header: RunHeader, history: Iterable<JournalRecord>, options?: BeginOptions): void;
   /** Hands inputs over, in this order, draining the body's microtasks after each. */
   feed(inputs: readonly Input[]): void;
   /** What the body asked for since the last take. */
@@ -256,6 +314,14 @@ export interface Session {
   readonly pending: number;
   /** True until every record of the history has been handed over. */
   readonly replaying: boolean;
+  /** Undos that have not run, of calls that have settled. */
+  readonly undos: number;
+  /** True once `random()` or `uuid()` was drawn from the header's seed. */
+  readonly seeded: boolean;
+  /** Outcomes of `rest` that nothing has asked for. */
+  readonly unasked: readonly Key[];
+  /** What is wrong with an answer to this call, by the schema that the body gave; undefined when it fits, or has no schema. */
+  check(key: Key, value: Json): Promise<string | undefined>;
   /** Runs the closure of an inline task, a step or an undo. Never rejects. */
   invoke(key: Key, info: TaskInfo): Promise<Outcome>;
   /** The body and the journal have not agreed for too long: closes with a mismatch that says what was awaited. */

@@ -64,6 +64,12 @@ export function encodeRecord(body: RecordBody, at: number): string {
       return JSON.stringify(["a", at, body.key, body.after, body.why]);
     case "undoable":
       return JSON.stringify(["u", at, body.key, body.after]);
+    case "refused":
+      return JSON.stringify(["n", at, body.key, body.inbox, body.reason]);
+    case "dropped":
+      return JSON.stringify(["d", at, body.after]);
+    case "reopened":
+      return JSON.stringify(["r", at, body.after]);
     case "cancelling":
       return JSON.stringify(["x", at, body.after, body.reason, body.graceUntil, body.deadline === true ? 1 : 0]);
     case "closed": {
@@ -75,7 +81,8 @@ export function encodeRecord(body: RecordBody, at: number): string {
 }
 
 function fingerprintText(fp: Fingerprint, key: string): string {
-  const { kind, name, digest, args, site } = fp;
+  const { kind, name, digest, args, site, code } = fp;
+  if (code !== undefined) return allElements(fp, key, 0);
   const head = `"${KINDS[kind]}",${name === key ? 0 : JSON.stringify(name)}`;
   if (site !== undefined) {
     return `${head},"${digest}",${args === undefined ? 0 : JSON.stringify(args)},${JSON.stringify(site)}`;
@@ -86,9 +93,12 @@ function fingerprintText(fp: Fingerprint, key: string): string {
 
 /** All six elements, so that the message id has its place. */
 function inboxTail(fp: Fingerprint | undefined, key: string, inbox: string): string {
-  if (fp === undefined) return `0,0,0,0,0,${JSON.stringify(inbox)}`;
-  const { kind, name, digest, args = 0, site = 0 } = fp;
-  return JSON.stringify([KINDS[kind], name === key ? 0 : name, digest, args, site, inbox]).slice(1, -1);
+  return fp === undefined ? `0,0,0,0,0,${JSON.stringify(inbox)}` : allElements(fp, key, inbox);
+}
+
+function allElements({ kind, name, digest, args, site, code }: Fingerprint, key: string, inbox: string | 0): string {
+  const elements = [KINDS[kind], name === key ? 0 : name, digest, args ?? 0, site ?? 0, inbox];
+  return JSON.stringify(code === undefined ? elements : [...elements, code]).slice(1, -1);
 }
 
 /**
@@ -107,13 +117,15 @@ export function decodeRecord(text: string, seq: number): JournalRecord {
   switch (head[0]) {
     case "s":
     case "f": {
-      const [tag, , key, after, took, by, kind, name, digest, args, site, inbox] = head as unknown as SettledTuple;
+      const [tag, , key, after, took, by, kind, name, digest, args, site, inbox, code] =
+        head as unknown as SettledTuple;
       const outcome: Outcome = tag === "s" ? { ok: true, value } : { ok: false, failure: JSON.parse(value) as Failure };
       // Most records of a journal are these: fields are set one by one because a spread of each costs as much as the parsing.
       const record: Settled = { t: "settled", seq, at, key, after, startedAt: at - took, outcome };
       if (typeof by === "string") record.by = by;
       if (typeof kind === "string") {
-        record.fp = fingerprintOf(kind, typeof name === "string" ? name : key, digest || "", args, site);
+        const fp = fingerprintOf(kind, typeof name === "string" ? name : key, digest || "", args, site);
+        record.fp = typeof code === "string" ? { ...fp, code } : fp;
       }
       if (typeof inbox === "string") record.inbox = inbox;
       return record;
@@ -147,6 +159,19 @@ export function decodeRecord(text: string, seq: number): JournalRecord {
       };
     case "u":
       return { t: "undoable", seq, at, key: head[2] as string, after: head[3] as number };
+    case "n":
+      return {
+        t: "refused",
+        seq,
+        at,
+        key: head[2] as string,
+        inbox: head[3] as string,
+        reason: head[4] as string,
+      };
+    case "d":
+      return { t: "dropped", seq, at, after: head[2] as number };
+    case "r":
+      return { t: "reopened", seq, at, after: head[2] as number };
     case "x":
       return {
         t: "cancelling",
@@ -191,6 +216,7 @@ type SettledTuple = readonly [
   args?: string | 0,
   site?: string | 0,
   inbox?: string | 0,
+  code?: string,
 ];
 
 type CalledTuple = readonly [

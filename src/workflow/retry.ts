@@ -17,18 +17,18 @@ export interface RetryOptions {
   readonly max_delay?: number;
 }
 
-/** Checks retry options where a task is defined. Throws RangeError. */
-export function retryPolicy(options: RetryOptions | undefined): RetryPolicy | undefined {
+/** Checks retry options where a task is defined. Throws RangeError, which says what cannot be done. */
+export function retryPolicy(options: RetryOptions | undefined, what = "make a task"): RetryPolicy | undefined {
   if (options === undefined) return undefined;
   const { attempts, delay, multiplier, max_delay: maxDelay } = options;
   if (!Number.isInteger(attempts) || attempts < 0 || attempts > 100) {
     throw new RangeError(
-      `Cannot make a task: retry.attempts must be a whole number between 0 and 100, got ${String(attempts)}`,
+      `Cannot ${what}: retry.attempts must be a whole number between 0 and 100, got ${String(attempts)}`,
     );
   }
   for (const [name, value] of Object.entries({ delay, multiplier, max_delay: maxDelay })) {
     if (value !== undefined && !(typeof value === "number" && value >= 0)) {
-      throw new RangeError(`Cannot make a task: retry.${name} must be a number of 0 or more, got ${String(value)}`);
+      throw new RangeError(`Cannot ${what}: retry.${name} must be a number of 0 or more, got ${String(value)}`);
     }
   }
   return {

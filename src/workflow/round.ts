@@ -16,18 +16,8 @@
 import { encode } from "../base/canonical.ts";
 import { failureRecord, isFailureRecord, normalisedRecord, outcomeOfRecord } from "./failure_record.ts";
 import { CANONICAL_CODEC } from "./flags.ts";
-import type {
-  Call,
-  Command,
-  Encoded,
-  Failure,
-  JournalRecord,
-  Json,
-  Key,
-  Outcome,
-  RunHeader,
-  TaskInfo,
-} from "./journal.ts";
+import type { Call, Command, Failure, Json, Key, Outcome, RunHeader, TaskInfo } from "./journal.ts";
+import { createRecorder, readRoundHistory, type Recorder, type RoundHistory } from "./round_records.ts";
 import { type BodySession, createSession } from "./session.ts";
 
 /** What a round starts from: the fields of wac-protocol 2.2 that the process reads. */
@@ -104,11 +94,17 @@ export interface RoundPorts {
   readonly signal: AbortSignal;
   /** The fast path: makes a step's outcome durable, and the body goes on. Without it, or when it fails, the round ends with it. */
   post?(checkpoint: InlineCheckpoint): Promise<PostAnswer>;
+  /** 32 hex digits, for a run that has drawn no random number yet. */
+  seed?(): string;
+  /** When calls ended, in milliseconds since 1970, by key: for `race`. */
+  endedAt?(keys: readonly Key[]): Promise<ReadonlyMap<Key, number>>;
+  /** Takes what the body logs, and what is worth a line of the log. */
+  note?(command: Extract<Command, { readonly c: "log" | "notice" }>): void;
   /** Takes a line of the job's log: the worker reads some of them (wac-protocol 13). */
   log?(line: string): void;
   /**
-   * In a child: calls back after a time in which a body that still comes to its call has come to it; gives what forgets it. Without
-   * it such a body is not waited for.
+   * Calls back after a time in which a body that still comes to a call that it made before has come to it; gives what forgets it.
+   * Without it such a body is not waited for.
    */
   patience?(then: () => void): () => void;
 }
@@ -132,7 +128,6 @@ export function runRound(ports: RoundPorts, checkpoint: Checkpoint, args: Json):
 
 class Round {
   readonly #ports: RoundPorts;
-  readonly #checkpoint: Checkpoint;
   readonly #args: Json;
   readonly #resolve: (message: RoundMessage) => void;
   readonly #session: BodySession;
@@ -150,6 +145,12 @@ class Round {
   readonly #only: Key | undefined;
   #bodyEnded = false;
   #waiting: (() => void) | undefined;
+  readonly #known: RoundHistory;
+  readonly #recorder: Recorder;
+  readonly #seed: string;
+  /** Of the run, in the jobs of its tasks too. */
+  readonly #runId: string;
+  #recording: Promise<boolean> | undefined;
   #epoch = 0;
   #armed = false;
   #driving = false;
@@ -157,25 +158,38 @@ class Round {
 
   constructor(ports: RoundPorts, checkpoint: Checkpoint, args: Json, resolve: (message: RoundMessage) => void) {
     this.#ports = ports;
-    this.#checkpoint = checkpoint;
     this.#args = args;
     this.#resolve = resolve;
     this.#only = checkpoint._executing_key ?? undefined;
     this.#slow = ports.post === undefined;
+    this.#known = readRoundHistory(
+      checkpoint.completed_steps ?? {},
+      (value, key) => outcomeOfRecord(value, key, encode),
+    );
+    this.#runId = (this.#only === undefined ? undefined : this.#known.run) ?? ports.runId;
+    this.#seed = this.#known.seed ?? ports.seed?.() ?? "";
+    this.#recorder = createRecorder(this.#known, ports.runId);
     this.#session = createSession({
       // A body that takes arguments by name is asked for the names: it cannot be wrapped.
       body: this.#only !== undefined && Array.isArray(args) ? this.#watched(ports.body) : ports.body,
       hop: ports.hop,
       enter: (session, info, fn) => ports.enter(session as BodySession, info, fn),
       wake: () => this.#wake(),
-      unordered: true,
+      now: () => ports.now(),
+      hostName: "a cluster",
+      ...(ports.post === undefined ? undefined : { can: new Set(["checked"]) }),
+      handed: (key, after) => this.#recorder.handed({ key, after }),
+      ...(ports.endedAt === undefined ? undefined : { endedAt: (keys) => this.#times(keys) }),
     });
   }
 
   begin(reject: (error: unknown) => void): void {
     try {
-      const { completed_steps: completed = {} } = this.#checkpoint;
-      this.#session.begin(headerOf(this.#ports, this.#args), historyOf(completed ?? {}), this.#only);
+      const { history, rest } = this.#known;
+      if (this.#known.unchecked !== undefined) {
+        this.#log(`WAC: what is replayed of this run is not checked: ${this.#known.unchecked}`);
+      }
+      this.#session.begin(this.#header(), history, this.#only === undefined ? { rest } : { only: this.#only, rest });
       this.#arm();
     } catch (error) {
       reject(error);
@@ -209,18 +223,41 @@ class Round {
   #drive(): void {
     for (const command of this.#session.take()) {
       if (this.#over) return;
-      if (command.c === "close") {
-        return this.#only === undefined ? this.#end(closing(command.outcome)) : this.#unreached();
+      switch (command.c) {
+        case "close":
+          return this.#close(command.outcome);
+        case "marker":
+          this.#recorder.marker({ name: command.name, after: command.after, value: command.value });
+          break;
+        case "log":
+        case "notice":
+          if (this.#only === undefined) this.#ports.note?.(command);
+          break;
+        case "call":
+          this.#call(command);
       }
-      if (command.c !== "call") continue;
-      const { kind } = command.call;
-      if (this.#only !== undefined) void this.#execute(command);
-      else if (kind === "step") void this.#step(command);
-      else if (kind === "task") this.#tasks.push(command);
-      else if (kind === "approval") this.#approvals.push(command);
-      else if (kind === "sleep") this.#sleeps.push(command);
     }
     this.#arm();
+  }
+
+  #call(command: CallCommand): void {
+    const { key, call, n, fp } = command;
+    this.#recorder.call(key, n, fp);
+    if (this.#only !== undefined) void this.#execute(command);
+    else if (call.kind === "step" || call.kind === "undo") void this.#step(command);
+    else if (call.kind === "task") this.#tasks.push(command);
+    else if (call.kind === "approval") this.#approvals.push(command);
+    else if (call.kind === "sleep") this.#sleeps.push(command);
+  }
+
+  #close(outcome: Outcome | undefined): void {
+    if (this.#only !== undefined) return this.#unreached(outcome?.ok === false ? outcome.failure : undefined);
+    const [unasked] = outcome?.ok === false ? [] : this.#session.unasked;
+    if (unasked === undefined) return this.#end(closing(outcome));
+    this.#mismatch(
+      unasked,
+      `Cannot complete the workflow: "${unasked}" was completed in an earlier round, and the body has ended without asking for it`,
+    );
   }
 
   /** A child runs its one call, whether or not the body awaits it. */
@@ -234,6 +271,7 @@ class Round {
     if (this.#unposted !== undefined) return;
     if (this.#slow && this.#running > 0) return;
     this.#running++;
+    if (this.#isDue() && !await this.#record()) return this.#stepped();
     const start = this.#ports.now();
     const started_at = new Date(start).toISOString();
     this.#log(`\n--- WAC: ${key} ---`);
@@ -251,11 +289,47 @@ class Round {
       duration_ms: Math.max(0, Math.round(this.#ports.now() - start)),
     };
     const answer = await this.#post(checkpoint);
-    this.#running--;
-    this.#epoch++;
     if (answer === false) this.#unposted ??= checkpoint;
     else this.#session.feed([{ c: "settle", key, outcome: settled(result, key, answer) }]);
+    this.#stepped();
+  }
+
+  #stepped(): void {
+    this.#running--;
+    this.#epoch++;
     this.#arm();
+  }
+
+  /** Markers and the seed must be durable before what follows them: what is new of them is not, or is on its way. */
+  #isDue(): boolean {
+    if (this.#session.seeded) this.#recorder.seed(this.#seed);
+    return this.#recorder.urgent || this.#recording !== undefined;
+  }
+
+  /** Posts what this round did that is new. False: it must be durable, is not, and the round ends with it. */
+  async #record(): Promise<boolean> {
+    const { needed } = this.#recorder;
+    const next = this.#recorder.take();
+    if (next === undefined) return await this.#recording ?? true;
+    const checkpoint = { ...next, started_at: new Date(this.#ports.now()).toISOString(), duration_ms: 0 };
+    const recording = this.#post(checkpoint).then((answer) => {
+      if (answer === false && needed) this.#unposted ??= checkpoint;
+      return answer !== false || !needed;
+    });
+    this.#recording = recording;
+    const isDurable = await recording;
+    if (this.#recording === recording) this.#recording = undefined;
+    return isDurable;
+  }
+
+  /** Times are asked of the server: the round goes on meanwhile. */
+  async #times(keys: readonly Key[]): Promise<ReadonlyMap<Key, number>> {
+    this.#running++;
+    try {
+      return await this.#ports.endedAt?.(keys) ?? new Map();
+    } finally {
+      this.#stepped();
+    }
   }
 
   /** One at a time. Two that were refused are enough: the server is not asked again. */
@@ -287,7 +361,7 @@ class Round {
     this.#ports.hop(() =>
       this.#ports.hop(() => {
         this.#armed = false;
-        if (epoch !== this.#epoch) return this.#arm();
+        if (epoch !== this.#epoch || this.#session.busy) return this.#arm();
         this.#quiet();
       })
     );
@@ -295,8 +369,20 @@ class Round {
 
   #quiet(): void {
     if (this.#over || this.#running > 0) return;
-    if (this.#only !== undefined) return this.#lookForCall();
     if (this.#unposted !== undefined) return this.#end({ type: "inline_checkpoint", ...this.#unposted });
+    if (this.#only !== undefined || this.#session.replaying) return this.#lookForCall();
+    // Else the body waits for something of its own.
+    if (this.#tasks.length + this.#approvals.length + this.#sleeps.length === 0) return;
+    const isDue = this.#isDue();
+    if (!this.#recorder.isEmpty && (this.#ports.post !== undefined || isDue)) {
+      this.#running++;
+      // Then this is looked at again, with nothing new to record.
+      return void this.#record().then(() => this.#stepped());
+    }
+    this.#suspend();
+  }
+
+  #suspend(): void {
     const [task] = this.#tasks;
     if (task !== undefined) {
       const steps = this.#tasks.map((t) => this.#dispatched(t));
@@ -317,35 +403,50 @@ class Round {
       );
       this.#end({ type: "sleep", key, seconds: Math.min(Math.max(1, Math.round(left)), LONGEST_SLEEP) });
     }
-    // Else the body waits for something of its own.
   }
 
-  /** In a child whose body does nothing that can be seen: it has ended, waits for calls of others, or for something of its own. */
+  /**
+   * The body does nothing that can be seen, and a call that was made before is not made: it has ended, waits for calls that were not
+   * made then, or for something of its own.
+   */
   #lookForCall(): void {
     if (this.#bodyEnded) return this.#unreached();
     if (this.#session.pending === 0 || this.#waiting !== undefined) return;
     const { calls } = this.#session;
     const { patience } = this.#ports;
-    if (patience === undefined) return this.#unreached();
+    if (patience === undefined) return this.#giveUp();
     this.#waiting = patience(() => {
       this.#waiting = undefined;
-      if (calls === this.#session.calls) this.#unreached();
+      if (calls === this.#session.calls) this.#giveUp();
       else this.#arm();
     });
   }
 
+  #giveUp(): void {
+    if (this.#session.replaying) this.#session.giveUp();
+    else this.#unreached();
+  }
+
   /** The call of this child was made when it was dispatched, and is not made now. */
-  #unreached(): void {
+  #unreached(failure?: Failure): void {
     if (this.#over || this.#only === undefined || this.#running > 0) return;
-    const key = this.#only;
-    const message =
-      `Cannot run "${key}": the workflow ${
+    // What differs from the history says more.
+    if (failure?.code === "REPLAY_MISMATCH") return this.#end({ type: "failed", failure });
+    this.#mismatch(
+      this.#only,
+      `Cannot run "${this.#only}": the workflow ${
         this.#bodyEnded ? "ended without asking" : "waits for other calls and does not ask"
-      } for it, as it did when it was dispatched. Either the code was changed meanwhile, or the body decides by something that is not ` +
-      "recorded: a clock, a random number, the environment, I/O. Put that into a step()";
+      } for it, as it did when it was dispatched`,
+    );
+  }
+
+  #mismatch(stepKey: Key, what: string): void {
+    const message =
+      `${what}. Either the code was changed meanwhile, or the body decides by something that is not recorded: a clock, ` +
+      "a random number, the environment, I/O. Put that into a step()";
     this.#end({
       type: "failed",
-      failure: { message, stepKey: key, code: "REPLAY_MISMATCH", error: { name: "ReplayMismatchError", message } },
+      failure: { message, stepKey, code: "REPLAY_MISMATCH", error: { name: "ReplayMismatchError", message } },
     });
   }
 
@@ -375,9 +476,25 @@ class Round {
   }
 
   #info(key: Key, call: Call): TaskInfo {
-    const { runId, signal } = this.#ports;
+    const { signal } = this.#ports;
+    const runId = this.#runId;
     const [base, attempt] = "base" in call ? [call.base, call.attempt] : [key, 1];
     return { runId, key, attempt, idempotencyKey: `${runId}/${base}`, signal };
+  }
+
+  #header(): RunHeader {
+    return {
+      v: 1,
+      id: this.#runId,
+      workflow: "",
+      sourceHash: "",
+      sdk: "",
+      flags: [],
+      codec: CANONICAL_CODEC,
+      seed: this.#seed,
+      args: encode(this.#args),
+      createdAt: this.#ports.now(),
+    };
   }
 
   #end(message: RoundMessage): void {
@@ -385,39 +502,6 @@ class Round {
     this.#over = true;
     this.#waiting?.();
     this.#resolve(message);
-  }
-}
-
-function headerOf(ports: RoundPorts, args: Json): RunHeader {
-  const { runId, now } = ports;
-  const encoded: Encoded = encode(args);
-  return {
-    v: 1,
-    id: runId,
-    workflow: "",
-    sourceHash: "",
-    sdk: "",
-    flags: [],
-    codec: CANONICAL_CODEC,
-    seed: "",
-    args: encoded,
-    createdAt: now(),
-  };
-}
-
-/** A checkpoint has no order: the session hands each outcome over at its call. */
-function* historyOf(completed: Readonly<Record<Key, unknown>>): Iterable<JournalRecord> {
-  let seq = 0;
-  for (const [key, value] of Object.entries(completed)) {
-    yield {
-      t: "settled",
-      seq: seq++,
-      at: 0,
-      key,
-      after: 0,
-      startedAt: 0,
-      outcome: outcomeOfRecord(value, key, encode),
-    };
   }
 }
 

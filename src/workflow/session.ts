@@ -13,12 +13,27 @@
  * @module
  */
 import { decode, encode } from "../base/canonical.ts";
-import { CancelledError, DeadlineError, TaskError } from "../base/errors.ts";
+import { CancelledError, DeadlineError, HostUnsupportedError, ReplayMismatchError, TaskError } from "../base/errors.ts";
 import { hash64 } from "../base/hash.ts";
-import { CallPromise } from "./call_promise.ts";
-import { errorOf, failureOf } from "./failure.ts";
 import type {
+  ApprovalSpec,
+  BodySession,
+  ChildSpec,
+  EventOutcome,
+  EventSpec,
+  Scope,
+  SessionPorts,
+  StepSpec,
+  TaskSpec,
+  UndoSpec,
+} from "./body_session.ts";
+import { CallPromise } from "./call_promise.ts";
+import { compensationFailure, errorOf, failureOf } from "./failure.ts";
+import type {
+  BeginOptions,
   Call,
+  Capability,
+  ChangeMode,
   Command,
   Encoded,
   Failure,
@@ -27,87 +42,77 @@ import type {
   JournalRecord,
   Json,
   Key,
+  LogLevel,
   Outcome,
   RetryPolicy,
   RunHeader,
   RunStatus,
-  Session,
   TaskInfo,
-  TaskWire,
 } from "./journal.ts";
 import { createKeys } from "./keys.ts";
 import { parameterNames } from "./parameters.ts";
 import { backoffSeconds } from "./retry.ts";
+import { createSeededRandom, type SeededRandom } from "./seeded_random.ts";
 
-/** What the session needs from its driver. */
-export interface SessionPorts {
-  /** The workflow's function. */
-  readonly body: (...args: never[]) => unknown;
-  /** Calls back in a later macrotask. */
-  hop(then: () => void): void;
-  /** Runs `fn` so that calls made in it, at once or after an `await`, find this session. */
-  enter<T>(session: Session, info: TaskInfo | undefined, fn: () => T): T;
-  /** There are commands to take. May be called within a call of the body: do not call back at once. */
-  wake(): void;
-  /** Where in the source the running call was made; asked once per name, never on replay. */
-  site?(name: string): string | undefined;
-  /** The body, or something that it left behind, called after the end: the call never settles. */
-  late?(): void;
-  /** A round: the history is a set of outcomes without order, each handed over at its call. */
-  readonly unordered?: boolean;
-}
+export type * from "./body_session.ts";
 
-/** A task as the body calls it. */
-export interface TaskSpec {
-  readonly name: string;
-  readonly via: "inline" | "script" | "flow";
-  readonly script?: string;
-  readonly options: TaskWire;
-  readonly retry?: RetryPolicy | undefined;
-  /** The closure of an inline task. */
-  readonly fn?: (...args: never[]) => unknown;
-  /** What a failure that nobody awaits does to the run. */
-  readonly unawaited?: "fail" | "ignore" | undefined;
-}
-
-/** An approval as the body asks for it. */
-export interface ApprovalSpec {
-  /** Chosen by the body; drawn from `"approval"` otherwise. */
-  readonly key?: Key | undefined;
-  readonly timeoutMs: number;
-  readonly form?: Json | undefined;
-  readonly options?: Json | undefined;
-}
-
-/** The calls that a body may make: what `cluster/authoring.ts` uses. */
-export interface BodySession extends Session {
-  task(spec: TaskSpec, args: readonly unknown[]): Promise<unknown>;
-  step(name: string, fn: () => unknown): Promise<unknown>;
-  sleep(ms: number): Promise<void>;
-  approval(spec: ApprovalSpec): Promise<unknown>;
-  /** Marks the calls that `fn` makes before it returns as ordered by the caller, so that their keys do not depend on a race. */
-  ordered<T>(fn: () => T): T;
-  /** True while something is about to be handed over, or the body has ended and its run is about to. */
-  readonly busy: boolean;
-  /** Parameter names of an inline task that has not settled. */
-  names(key: Key): readonly (string | undefined)[];
-}
-
+/** A call that has not settled. Optional fields are there in all, so that all have one shape: a step costs less so. */
 interface Pending {
   /** Number of the call, from 1. Set when it is added. */
   n: number;
   readonly key: Key;
   readonly call: Call;
   readonly fp: Fingerprint;
+  readonly scope: Scope | undefined;
+  /** What runs in this process. */
   readonly closure: (() => unknown) | undefined;
-  readonly source: (() => string) | undefined;
+  /** The function that the user wrote: its source is compared, and has the names of a task's arguments. */
+  readonly fn: ((...args: never[]) => unknown) | undefined;
+  readonly check: ((value: Json) => Promise<string | undefined>) | undefined;
+  /** Part of an undo: asked for, and waited for, whatever has become of the run. */
+  readonly undoing: boolean;
   readonly settle: (outcome: Outcome) => void;
+}
+
+/** What a call is made of, as its kind gives it. */
+interface Asked {
+  readonly key: Key;
+  readonly call: Call;
+  readonly fp: Fingerprint;
+  readonly scope: Scope | undefined;
+  readonly closure?: (() => unknown) | undefined;
+  readonly fn?: ((...args: never[]) => unknown) | undefined;
+  readonly check?: ((value: Json) => Promise<string | undefined>) | undefined;
+  readonly undoing?: boolean | undefined;
+  readonly settle: (outcome: Outcome) => void;
+}
+
+/** A call that may be repeated: how each attempt is asked for, and what the last one does. */
+interface Repeated {
+  readonly base: Key;
+  readonly retry: RetryPolicy | undefined;
+  readonly scope: Scope | undefined;
+  readonly undoing?: boolean | undefined;
+  readonly attempt: (key: Key, attempt: number, settle: (outcome: Outcome) => void) => Asked;
+  readonly done: (outcome: Outcome) => void;
+}
+
+/** What takes the effect of a call back. */
+interface Undo {
+  readonly of: Key;
+  readonly scope: Scope | undefined;
+  readonly retry: RetryPolicy | undefined;
+  readonly run: () => unknown;
+  /** The function that the user wrote. */
+  readonly fn: (...args: never[]) => unknown;
+  running: boolean;
 }
 
 /** A call's promise, whatever it gives. */
 type Fallible = Pick<CallPromise<unknown>, "fail" | "observed" | "error">;
 
-type HandedOver = Extract<JournalRecord, { readonly after: number }>;
+type HandedOver = Exclude<Extract<JournalRecord, { readonly after: number }>, { readonly t: "marker" }>;
+type Marker = Extract<JournalRecord, { readonly t: "marker" }>;
 type Called = Extract<JournalRecord, { readonly t: "called" }>;
 
 /** Longest arguments that a fingerprint keeps (design.md 4.7). */
@@ -115,6 +120,11 @@ const SHOWN_ARGS = 512;
 
 /** Causes that are kept although nothing asks for them any more. */
 const FORGET = 256;
+
+/** How an undo is repeated that says nothing of it: an undo that fails leaves an effect behind. */
+const UNDO_RETRY: RetryPolicy = { attempts: 3, delayS: 1, multiplier: 2 };
+
+const NOTHING: ReadonlySet<Capability> = /* @__PURE__ */ new Set<Capability>();
 
 /** A session for one run. */
 export function createSession(ports: SessionPorts): BodySession {
@@ -137,13 +147,31 @@ class RunSession implements BodySession {
   #only: Key | undefined;
   #ended: Outcome | undefined;
   #stopped: { readonly error: Error; readonly status: RunStatus } | undefined;
+  /** Arguments of the run that goes on for this one. */
+  #continuing: Encoded | undefined;
+  #cancel: AbortController | undefined;
+  #header: RunHeader | undefined;
+  #random: SeededRandom | undefined;
+  #undos: Undo[] = [];
+  /** Sagas that have failed, and wait for what still runs in them. */
+  #ending: { readonly scope: Scope; readonly unwind: () => void }[] = [];
+  /** The undo that failed: no other runs until the run is opened again. */
+  #undoFailed: Failure | undefined;
+  #compensating = false;
+  scope: Scope | undefined;
 
   // Replay: the records still to come, the next one to hand over, calls recorded ahead that were not asked for yet.
   #records: Iterator<JournalRecord> | undefined;
   #head: HandedOver | undefined;
   #called = new Map<Key, Called>();
-  #completed: Map<Key, Outcome> | undefined;
   #replaying = true;
+  /** Outcomes without an order that were not asked for yet. */
+  #rest: Map<Key, Outcome> | undefined;
+  /** Markers that were not asked for yet, by name: two branches may record theirs in another order than outcomes. */
+  #markers: Map<string, Marker[]> | undefined;
+  readonly #patched = new Map<string, boolean>();
+  /** Calls that the body has given up, while their records may still come. */
+  readonly #given = new Map<Key, "race" | "timeout" | undefined>();
 
   // Which hand-over led to which call, since the last moment at which nothing was pending: what is older is of no interest, and
   // thrown out now and then, because clearing a map costs more than a call.
@@ -175,18 +203,42 @@ class RunSession implements BodySession {
     return this.#scheduled;
   }
 
-  begin(header: RunHeader, history: Iterable<JournalRecord>, only?: Key): void {
+  get undos(): number {
+    return this.#undos.length;
+  }
+
+  get seeded(): boolean {
+    return this.#random !== undefined;
+  }
+
+  get unasked(): readonly Key[] {
+    return [...this.#rest?.keys() ?? []];
+  }
+
+  get can(): ReadonlySet<Capability> {
+    return this.#ports.can ?? NOTHING;
+  }
+
+  get hostName(): string {
+    return this.#ports.hostName ?? "this host";
+  }
+
+  /** Nothing is left of what was recorded: what the body does now, it does for the first time. */
+  get #live(): boolean {
+    if (this.#rest !== undefined && this.#rest.size > 0) return false;
+    return !this.#replaying || (this.#head === undefined && this.#called.size === 0);
+  }
+
+  begin(header: RunHeader, history: Iterable<JournalRecord>, { only, rest }: BeginOptions = {}): void {
+    this.#header = header;
     this.#only = only;
-    if (this.#ports.unordered === true) {
-      this.#completed = new Map();
-      for (const r of history) if (r.t === "settled") this.#completed.set(r.key, r.outcome);
-      this.#replaying = false;
-    } else {
-      this.#records = history[Symbol.iterator]();
-      this.#pull();
-      // Nothing to replay: the calls of the body's first turn are live already, and their sites are worth to be kept.
-      if (this.#head === undefined && this.#called.size === 0) this.#replaying = false;
-    }
+    if (rest !== undefined && rest.size > 0) this.#rest = new Map(rest);
+    const records = Array.isArray(history) ? history as readonly JournalRecord[] : [...history];
+    for (const record of records) if (record.t === "marker") this.#expect(record);
+    this.#records = records[Symbol.iterator]();
+    this.#pull();
+    // Nothing to replay: the calls of the body's first turn are live already, and their sites are worth to be kept.
+    if (this.#head === undefined && this.#called.size === 0) this.#replaying = false;
     const { body } = this.#ports;
     const args = positional(decode(header.args), body);
     this.#ports.enter(this, undefined, () => {
@@ -228,8 +280,16 @@ class RunSession implements BodySession {
   }
 
   names(key: Key): readonly (string | undefined)[] {
-    const source = this.#pending.get(key)?.source;
-    return source === undefined ? [] : parameterNames(source());
+    const fn = this.#pending.get(key)?.fn;
+    return fn === undefined ? [] : parameterNames(Function.prototype.toString.call(fn));
+  }
+
+  async check(key: Key, value: Json): Promise<string | undefined> {
+    return await this.#pending.get(key)?.check?.(value);
+  }
+
+  endedAt(keys: readonly Key[]): Promise<ReadonlyMap<Key, number>> {
+    return this.#ports.endedAt?.(keys) ?? Promise.resolve(new Map());
   }
 
   ordered<T>(fn: () => T): T {
@@ -246,90 +306,95 @@ class RunSession implements BodySession {
 
   task(spec: TaskSpec, args: readonly unknown[]): Promise<unknown> {
     const promise = new CallPromise<unknown>();
-    const { name, via, script, options, retry, fn, unawaited } = spec;
+    const { name, via, script, options, retry, fn, unawaited, undo } = spec;
     const encoded = this.#encode(() => via === "inline" ? args : argumentObject(args), promise);
     if (encoded === undefined) return promise;
     const base = this.#draw(name);
-    const repeats = retry?.attempts ?? 0;
-    const backoffs: Key[] = [];
-    const attempts: Key[] = [base];
-    for (let i = 0; i < repeats; i++) {
-      backoffs.push(this.#keys.draw(`${base}#retry${i + 2}`));
-      attempts.push(this.#keys.draw(`${base}#${i + 2}`));
-    }
-    const fp = this.#fingerprint("task", name, encoded === "[]" ? "" : encoded);
+    const fp = this.#fingerprint("task", name, encoded === "[]" ? "" : encoded, fn);
     const closure = fn === undefined ? undefined : (): unknown => fn(...decode(encoded) as never[]);
-    const source = fn === undefined ? undefined : (): string => Function.prototype.toString.call(fn);
-    const start = (index: number): void => {
-      const call: Call = {
-        kind: "task",
-        name,
-        via,
-        ...(script === undefined ? undefined : { script }),
-        args: encoded,
-        options,
-        ...(retry === undefined ? undefined : { retry }),
-        base,
-        attempt: index + 1,
-      };
-      this.#add({
-        n: 0,
-        key: attempts[index] as Key,
-        call,
-        fp,
-        closure,
-        source,
-        settle: (outcome) => {
-          if (outcome.ok) return promise.settle(decode(outcome.value));
-          const { failure } = outcome;
-          const again = index < repeats && retry !== undefined && failure.retryable !== false &&
-            this.#stopped === undefined && this.#ended?.ok !== false;
-          if (!again) return this.#reject(promise, failure, unawaited);
-          const seconds = backoffSeconds(retry, index);
-          if (seconds < 1) return start(index + 1);
-          this.#add({
-            n: 0,
-            key: backoffs[index] as Key,
-            call: { kind: "sleep", ms: seconds * 1000, backoffOf: base },
-            fp: this.#fingerprint("sleep", "sleep", `${seconds * 1000}`),
-            closure: undefined,
-            source: undefined,
-            settle: (slept) => slept.ok ? start(index + 1) : this.#reject(promise, slept.failure, unawaited),
-          });
+    const { scope } = this;
+    this.#repeat({
+      base,
+      retry,
+      scope,
+      attempt: (key, attempt, settle) => ({
+        key,
+        call: {
+          kind: "task",
+          name,
+          via,
+          ...(script === undefined ? undefined : { script }),
+          args: encoded,
+          options,
+          ...(retry === undefined ? undefined : { retry }),
+          base,
+          attempt,
         },
-      });
-    };
-    start(0);
-    return promise;
-  }
-
-  step(name: string, fn: () => unknown): Promise<unknown> {
-    const promise = new CallPromise<unknown>();
-    if (this.#refuse(promise)) return promise;
-    const key = this.#draw(name);
-    this.#add({
-      n: 0,
-      key,
-      call: { kind: "step", name, base: key, attempt: 1 },
-      fp: this.#fingerprint("step", name, ""),
-      closure: fn,
-      source: undefined,
-      settle: (outcome) =>
-        outcome.ok ? promise.settle(decode(outcome.value)) : this.#reject(promise, outcome.failure, "fail"),
+        fp,
+        scope,
+        closure,
+        fn,
+        settle,
+      }),
+      done: (outcome) => {
+        if (!outcome.ok) return this.#reject(promise, outcome.failure, unawaited);
+        if (undo !== undefined) {
+          const given = (): unknown[] => {
+            const all: unknown = decode(encoded);
+            return Array.isArray(all) ? all : [all];
+          };
+          this.#undoable(base, scope, undo, () => [decode(outcome.value), ...given()]);
+        }
+        promise.settle(decode(outcome.value));
+      },
     });
     return promise;
   }
 
-  sleep(ms: number): Promise<void> {
-    const promise = new CallPromise<void>();
+  step(spec: StepSpec): Promise<unknown> {
+    const promise = new CallPromise<unknown>();
     if (this.#refuse(promise)) return promise;
-    this.#add({
-      n: 0,
-      key: this.#draw("sleep"),
-      call: { kind: "sleep", ms },
-      fp: this.#fingerprint("sleep", "sleep", `${ms}`),
-      closure: undefined,
-      source: undefined,
+    const { name, fn, retry, undo, unawaited } = spec;
+    const base = this.#draw(name);
+    const fp = this.#fingerprint("step", name, "", fn);
+    const { scope } = this;
+    const done = (outcome: Outcome): void => {
+      if (!outcome.ok) return this.#reject(promise, outcome.failure, unawaited);
+      if (undo !== undefined) this.#undoable(base, scope, undo, () => [decode(outcome.value)]);
+      promise.settle(decode(outcome.value));
+    };
+    // Most steps are not repeated: they do without the closures of those that are.
+    if (retry === undefined) {
+      const call: Call = { kind: "step", name, base, attempt: 1 };
+      this.#add({ n: 0, key: base, call, fp, scope, closure: fn, fn, check: undefined, undoing: false, settle: done });
+      return promise;
+    }
+    this.#repeat({
+      base,
+      retry,
+      scope,
+      attempt: (key, attempt, settle) => ({
+        key,
+        call: { kind: "step", name, retry, base, attempt },
+        fp,
+        scope,
+        closure: fn,
+        fn,
+        settle,
+      }),
+      done,
+    });
+    return promise;
+  }
+
+  sleep(time: { readonly ms: number } | { readonly until: number }, name = "sleep"): Promise<void> {
+    const promise = new CallPromise<void>();
+    if (this.#refuseWait("sleep", promise)) return promise;
+    this.#ask({
+      key: this.#draw(name),
+      call: { kind: "sleep", ...time },
+      fp: this.#fingerprint("sleep", name, "ms" in time ? `${time.ms}` : `until ${time.until}`),
+      scope: this.scope,
       settle: (outcome) => outcome.ok ? promise.settle() : this.#reject(promise, outcome.failure, "ignore"),
     });
     return promise;
@@ -337,7 +402,8 @@ class RunSession implements BodySession {
 
   approval(spec: ApprovalSpec): Promise<unknown> {
     const promise = new CallPromise<unknown>();
-    const { key: chosen, timeoutMs, form, options } = spec;
+    const { key: chosen, timeoutMs, form, options, check } = spec;
+    if (this.#refuseWait("waitForApproval", promise)) return promise;
     const described = this.#encode(() => ({ timeoutMs, form, options }), promise);
     if (described === undefined) return promise;
     if (chosen !== undefined && !this.#keys.claim(chosen)) {
@@ -346,8 +412,7 @@ class RunSession implements BodySession {
       );
       return promise;
     }
-    this.#add({
-      n: 0,
+    this.#ask({
       key: chosen ?? this.#draw("approval"),
       call: {
         kind: "approval",
@@ -356,12 +421,218 @@ class RunSession implements BodySession {
         ...(options === undefined ? undefined : { options }),
       },
       fp: this.#fingerprint("approval", "approval", described),
-      closure: undefined,
-      source: undefined,
+      scope: this.scope,
+      check,
       settle: (outcome) =>
         outcome.ok ? promise.settle(decode(outcome.value)) : this.#reject(promise, outcome.failure, "ignore"),
     });
     return promise;
+  }
+
+  event(spec: EventSpec): Promise<EventOutcome> {
+    const promise = new CallPromise<EventOutcome>();
+    if (this.#refuseWait("waitForEvent", promise)) return promise;
+    const { name, timeoutMs, check } = spec;
+    this.#ask({
+      key: this.#draw(name),
+      call: { kind: "event", name, ...(timeoutMs === undefined ? undefined : { timeoutMs }) },
+      fp: this.#fingerprint("event", name, timeoutMs === undefined ? "" : `${timeoutMs}`),
+      scope: this.scope,
+      check,
+      settle: (outcome) =>
+        outcome.ok
+          ? promise.settle(decode(outcome.value) as EventOutcome)
+          : this.#reject(promise, outcome.failure, "ignore"),
+    });
+    return promise;
+  }
+
+  child(spec: ChildSpec, args: unknown): Promise<unknown> {
+    const promise = new CallPromise<unknown>();
+    const encoded = this.#encode(() => args, promise);
+    if (encoded === undefined) return promise;
+    const { workflow, runId = `${this.#header?.id}.${this.#calls + 1}` } = spec;
+    const name = workflow.split("/").at(-1) || "child";
+    this.#ask({
+      key: this.#draw(name),
+      call: { kind: "child", workflow, args: encoded, runId },
+      fp: this.#fingerprint("child", name, encoded),
+      scope: this.scope,
+      settle: (outcome) =>
+        outcome.ok ? promise.settle(decode(outcome.value)) : this.#reject(promise, outcome.failure, "fail"),
+    });
+    return promise;
+  }
+
+  // --- What is recorded beside calls ---
+
+  marker(name: string, make: () => Json): Json {
+    if (this.#closed) {
+      this.#ports.late?.();
+      return make();
+    }
+    const recorded = this.#markers?.get(name)?.shift();
+    if (recorded === undefined) {
+      // Also while replaying: one that was lost in a crash, with nothing that followed it, is made again.
+      const value = decode(encode(make())) as Json;
+      this.#mark(name, value);
+      return value;
+    }
+    if (recorded.after === this.#calls) return recorded.value;
+    this.#mismatch(recorded, undefined, "not-asked");
+    throw new ReplayMismatchError(
+      `The journal and the code differ at marker "${name}": it was recorded after ${recorded.after} calls, ` +
+        `and is asked for after ${this.#calls}`,
+      name,
+    );
+  }
+
+  peekMarker(name: string): Json | undefined {
+    return this.#markers?.get(name)?.[0]?.value;
+  }
+
+  now(): number {
+    return this.marker("now", () => {
+      const { now } = this.#ports;
+      if (now === undefined) throw new HostUnsupportedError(`Cannot call now() on ${this.hostName}: it has no clock`);
+      return now();
+    }) as number;
+  }
+
+  patched(id: string): boolean {
+    const known = this.#patched.get(id);
+    if (known !== undefined) return known;
+    const live = this.#live;
+    this.#patched.set(id, live);
+    if (live && !this.#closed) this.#mark(`patched:${id}`, true);
+    return live;
+  }
+
+  random(): number {
+    return this.#seeded().number();
+  }
+
+  uuid(): string {
+    return this.#seeded().uuid();
+  }
+
+  #seeded(): SeededRandom {
+    return this.#random ??= createSeededRandom(this.#header?.seed ?? "");
+  }
+
+  log(level: LogLevel, message: string, data: Json | undefined, inner: boolean): void {
+    if (this.#closed || !(inner || this.#live)) return;
+    this.#commands.push({ c: "log", level, message, ...(data === undefined ? undefined : { data }) });
+    this.#ports.wake();
+  }
+
+  #mark(name: string, value: Json): void {
+    this.#commands.push({ c: "marker", name, after: this.#calls, value });
+    this.#ports.wake();
+  }
+
+  #expect(record: Marker): void {
+    const { name } = record;
+    if (name.startsWith("patched:")) return void this.#patched.set(name.slice("patched:".length), true);
+    const queue = (this.#markers ??= new Map()).get(name);
+    if (queue === undefined) this.#markers.set(name, [record]);
+    else queue.push(record);
+  }
+
+  // --- Scopes, undo, the end by other means ---
+
+  openScope(parent: Scope | undefined, tasksOnly = parent?.tasksOnly ?? false): Scope {
+    return { parent, keys: [], tasksOnly, stopped: undefined };
+  }
+
+  stopScope(scope: Scope, why: "race" | "timeout", error: Error): void {
+    if (scope.stopped !== undefined || this.#closed) return;
+    scope.stopped = error;
+    this.#giveUp(scope, why, error, () => true);
+  }
+
+  #giveUp(scope: Scope, why: "race" | "timeout", error: Error, which: (p: Pending) => boolean): void {
+    for (const p of [...this.#pending.values()]) {
+      if (p.undoing || !isWithin(p.scope, scope) || !which(p)) continue;
+      this.#pending.delete(p.key);
+      // Its record may be there, or a record of its outcome, which came too late to count: both are passed over.
+      if (this.#replaying) this.#given.set(p.key, why);
+      else this.#commands.push({ c: "abandon", key: p.key, why });
+      p.settle({ ok: false, failure: failureOf(error, p.key) });
+    }
+    this.#ports.wake();
+  }
+
+  cancelSignal(): AbortSignal {
+    this.#cancel ??= new AbortController();
+    if (this.#stopped !== undefined) this.#cancel.abort(this.#stopped.error);
+    return this.#cancel.signal;
+  }
+
+  continueAsNew(args: Encoded): Promise<never> {
+    const promise = new CallPromise<never>();
+    if (this.#refuse(promise)) return promise;
+    this.#continuing = args;
+    this.#schedule();
+    return promise;
+  }
+
+  compensate(scope: Scope): Promise<void> {
+    const error = new CancelledError("What it belongs to has failed");
+    scope.stopped ??= error;
+    this.#giveUp(scope, "race", error, (p) => !acts(p.call));
+    return new Promise((resolve, reject) => {
+      const unwind = (): void =>
+        this.#unwind(scope, (failure) => failure === undefined ? resolve() : reject(errorOf(failure)));
+      this.#ending.push({ scope, unwind });
+      this.#unwindEnding();
+    });
+  }
+
+  /** Begins the undos of sagas that have nothing running any more. */
+  #unwindEnding(): void {
+    for (const ending of this.#ending) {
+      const { scope, unwind } = ending;
+      if ([...this.#pending.values()].some((p) => !p.undoing && isWithin(p.scope, scope))) continue;
+      this.#ending = this.#ending.filter((e) => e !== ending);
+      unwind();
+    }
+  }
+
+  #undoable(of: Key, scope: Scope | undefined, { fn, retry = UNDO_RETRY }: UndoSpec, args: () => unknown[]): void {
+    this.#undos.push({ of, scope, retry, run: () => fn(...args() as never[]), fn, running: false });
+  }
+
+  /** Runs the undos of a scope, or all, newest first, until one fails. */
+  #unwind(scope: Scope | undefined, done: (failure?: Failure) => void): void {
+    const undo = this.#undos.findLast((u) => !u.running && (scope === undefined || isWithin(u.scope, scope)));
+    if (undo === undefined) return done();
+    undo.running = true;
+    const { of, retry, run, fn } = undo;
+    const base = this.#draw(`${of}#undo`);
+    const fp = this.#fingerprint("undo", `${of}#undo`, "", fn);
+    this.#repeat({
+      base,
+      retry,
+      scope: undefined,
+      undoing: true,
+      attempt: (key, attempt, settle) => ({
+        key,
+        call: { kind: "undo", of, ...(retry === undefined ? undefined : { retry }), base, attempt },
+        fp,
+        scope: undefined,
+        closure: run,
+        fn,
+        undoing: true,
+        settle,
+      }),
+      done: (outcome) => {
+        undo.running = false;
+        if (!outcome.ok) return done(outcome.failure);
+        this.#undos = this.#undos.filter((u) => u !== undo);
+        this.#unwind(scope, done);
+      },
+    });
   }
 
   // --- Calls ---
@@ -383,8 +654,22 @@ class RunSession implements BodySession {
       this.#ports.late?.();
       return true;
     }
-    if (this.#stopped === undefined) return false;
-    promise.fail(this.#stopped.error);
+    const error = this.#stopped?.error ?? stoppedBy(this.scope);
+    if (error === undefined) return this.#continuing !== undefined;
+    promise.fail(error);
+    return true;
+  }
+
+  /** A wait, which some branches cannot have on some hosts. */
+  #refuseWait(what: string, promise: Fallible): boolean {
+    if (this.#refuse(promise)) return true;
+    if (this.scope?.tasksOnly !== true) return false;
+    promise.fail(
+      new HostUnsupportedError(
+        `Cannot call ${what} in a branch of race() on ${this.hostName}: the body wakes there only when all jobs have ended. ` +
+          `Call tasks and steps only, and give a task a 'timeout' of its own`,
+      ),
+    );
     return true;
   }
 
@@ -397,19 +682,21 @@ class RunSession implements BodySession {
     if (unawaited === "fail") this.#promises.push({ promise, failure });
   }
 
-  #fingerprint(kind: Call["kind"], name: string, args: string): Fingerprint {
-    let site: string | undefined;
-    if (!this.#replaying && this.#ports.site !== undefined && !this.#sited.has(name)) {
-      this.#sited.add(name);
-      site = this.#ports.site(name);
-    }
-    if (args === "") return site === undefined ? { kind, name, digest: "" } : { kind, name, digest: "", site };
-    return {
+  #fingerprint(kind: Call["kind"], name: string, args: string, fn?: (...args: never[]) => unknown): Fingerprint {
+    const known = args === "" ? { kind, name, digest: "" } : {
       kind,
       name,
       digest: hash64(args),
       ...(args.length > SHOWN_ARGS ? undefined : { args }),
-      ...(site === undefined ? undefined : { site }),
+    };
+    const { site, siteOnReplay } = this.#ports;
+    if ((this.#replaying && siteOnReplay !== true) || site === undefined || this.#sited.has(name)) return known;
+    this.#sited.add(name);
+    const where = site(name);
+    return {
+      ...known,
+      ...(where === undefined ? undefined : { site: where }),
+      ...(fn === undefined ? undefined : { code: codeOf(fn) }),
     };
   }
 
@@ -443,23 +730,72 @@ class RunSession implements BodySession {
     return false;
   }
 
+  /** Asks for the first attempt, and for the next one whenever one has failed that may be repeated. */
+  #repeat({ base, retry, scope, undoing, attempt, done }: Repeated): void {
+    const repeats = retry?.attempts ?? 0;
+    const backoffs: Key[] = [];
+    const attempts: Key[] = [base];
+    for (let i = 0; i < repeats; i++) {
+      backoffs.push(this.#keys.draw(`${base}#retry${i + 2}`));
+      attempts.push(this.#keys.draw(`${base}#${i + 2}`));
+    }
+    const start = (index: number): void =>
+      this.#ask(attempt(attempts[index] as Key, index + 1, (outcome) => {
+        if (outcome.ok || index >= repeats || retry === undefined) return done(outcome);
+        const over = this.#stopped !== undefined || this.#ended?.ok === false || stoppedBy(scope) !== undefined;
+        if (over && undoing !== true) return done(outcome);
+        const { retryable, retryAfterMs = 0 } = outcome.failure;
+        if (retryable === false) return done(outcome);
+        // A cluster sleeps whole seconds, and so does everybody.
+        const seconds = Math.max(backoffSeconds(retry, index), Math.ceil(retryAfterMs / 1000));
+        if (seconds < 1) return start(index + 1);
+        this.#ask({
+          key: backoffs[index] as Key,
+          call: { kind: "sleep", ms: seconds * 1000, backoffOf: base },
+          fp: this.#fingerprint("sleep", "sleep", `${seconds * 1000}`),
+          scope,
+          undoing,
+          settle: (slept) => slept.ok ? start(index + 1) : done(slept),
+        });
+      }));
+    start(0);
+  }
+
+  #ask({ key, call, fp, scope, closure, fn, check, undoing = false, settle }: Asked): void {
+    this.#add({ n: 0, key, call, fp, scope, closure, fn, check, undoing, settle });
+  }
+
   #add(p: Pending): void {
     const { key } = p;
     p.n = ++this.#calls;
-    // The run has failed: what other branches of the body still ask for is not begun.
-    if (this.#ended?.ok === false) return;
-    const done = this.#completed?.get(key);
-    if (done !== undefined) return p.settle(done);
+    // The run has failed: what other branches of the body still ask for is not begun. Undos are.
+    if (this.#ended?.ok === false && !p.undoing) return;
+    p.scope?.keys.push(key);
     this.#pending.set(key, p);
     if (this.#replaying) {
       const called = this.#called.get(key);
       if (called !== undefined) {
         this.#called.delete(key);
-        if (differs(called.fp, p.fp)) return this.#mismatch(called, p, "differs");
+        if (this.#differs(called, called.fp, p)) return this.#mismatch(called, p, "differs");
       }
       this.#schedule();
-    } else if (this.#only === undefined || this.#only === key) {
-      this.#commands.push({ c: "call", n: p.n, key, call: p.call, fp: p.fp });
+    } else {
+      this.#begin(p);
+    }
+  }
+
+  /** Live: an outcome that is there is handed over; what has none is begun. */
+  #begin(p: Pending): void {
+    const { key } = p;
+    const done = this.#rest?.get(key);
+    if (done !== undefined) {
+      this.#rest?.delete(key);
+      this.#inputs.push({ c: "settle", key, outcome: done });
+      this.#schedule();
+    } else {
+      if (this.#only === undefined || this.#only === key) {
+        this.#commands.push({ c: "call", n: p.n, key, call: p.call, fp: p.fp });
+      }
       this.#ports.wake();
     }
   }
@@ -491,14 +827,19 @@ class RunSession implements BodySession {
         this.#inputs = [];
         this.#next = 0;
       }
-      if (input.c === "cancel") this.#cancel(input.reason, input.deadline === true);
-      else this.#settle(input.key, input.outcome);
+      if (input.c === "cancel") this.#cancelAll(input.reason, input.deadline === true);
+      else if (input.c === "drop") this.#drop();
+      else {
+        this.#ports.handed?.(input.key, this.#calls);
+        this.#settle(input.key, input.outcome);
+      }
       // With nothing pending the body is the only one to go on, and what it does announces itself: its next call, or its end.
       const more = this.#pending.size > 0 || this.#inputs.length > 0 || this.#ended !== undefined;
       if (more) this.#schedule();
       return;
     }
-    if (this.#ended !== undefined) this.#finish(this.#ended);
+    if (this.#continuing !== undefined && this.#ended === undefined) this.#continue(this.#continuing);
+    else if (this.#ended !== undefined) this.#finish(this.#ended);
     // Also without a command: that nothing is left to hand over is news to the driver.
     this.#ports.wake();
   }
@@ -506,6 +847,7 @@ class RunSession implements BodySession {
   /** One record of the history. True when the history is used up. */
   #replay(): boolean {
     const head = this.#head;
+    if (this.#ended !== undefined && this.#takesBack(head)) return false;
     if (head !== undefined) {
       if (this.#calls < head.after) {
         // The body waits for something of its own, or it has changed.
@@ -525,11 +867,21 @@ class RunSession implements BodySession {
     }
     this.#replaying = false;
     this.#records = undefined;
-    for (const p of this.#pending.values()) {
-      if (this.#only === undefined || this.#only === p.key) {
-        this.#commands.push({ c: "call", n: p.n, key: p.key, call: p.call, fp: p.fp });
-      }
+    for (const [key, why] of this.#given) if (why !== undefined) this.#commands.push({ c: "abandon", key, why });
+    this.#given.clear();
+    for (const p of this.#pending.values()) this.#begin(p);
+    return true;
+  }
+
+  /** Replay: the body has failed, and the next record is of what takes back what it did. */
+  #takesBack(head: HandedOver | undefined): boolean {
+    if (head === undefined || this.#compensating || this.#undos.length === 0 || this.#undoFailed !== undefined) {
+      return false;
     }
+    if (this.#ended?.ok !== false && this.#stopped === undefined) return false;
+    if (head.t !== "settled" || this.#pending.has(head.key) || this.#given.has(head.key)) return false;
+    this.#takeBack();
+    this.#schedule();
     return true;
   }
 
@@ -539,9 +891,12 @@ class RunSession implements BodySession {
       const record = next.value;
       if (record.t === "called") {
         const p = this.#pending.get(record.key);
-        if (p === undefined) this.#called.set(record.key, record);
-        else if (differs(record.fp, p.fp)) return this.#mismatch(record, p, "differs");
-      } else if ("after" in record) {
+        if (p !== undefined) {
+          if (this.#differs(record, record.fp, p)) return this.#mismatch(record, p, "differs");
+        } else if (!this.#given.has(record.key)) {
+          this.#called.set(record.key, record);
+        }
+      } else if ("after" in record && record.t !== "marker") {
         this.#head = record;
         return;
       }
@@ -552,18 +907,58 @@ class RunSession implements BodySession {
     switch (record.t) {
       case "settled": {
         const p = this.#pending.get(record.key);
-        if (p === undefined) return this.#mismatch(record, this.#unrecorded(), "not-asked");
-        if (record.fp !== undefined && differs(record.fp, p.fp)) return this.#mismatch(record, p, "differs");
+        if (p === undefined) {
+          if (this.#given.has(record.key)) return;
+          return this.#mismatch(record, this.#unrecorded(), "not-asked");
+        }
+        if (record.fp !== undefined && this.#differs(record, record.fp, p)) return this.#mismatch(record, p, "differs");
         return this.#settle(record.key, record.outcome);
       }
       case "cancelling":
-        return this.#cancel(record.reason, record.deadline === true);
+        return this.#cancelAll(record.reason, record.deadline === true);
       case "abandoned":
-        this.#pending.delete(record.key);
+        // The body has given it up itself, unless it had ended beside it.
+        if (this.#given.has(record.key)) this.#given.set(record.key, undefined);
+        else if (record.why === "end") this.#pending.delete(record.key);
+        else this.#mismatch(record, this.#pending.get(record.key), "not-asked");
         return;
-      default:
-        return this.#mismatch(record, undefined, "not-asked");
+      case "dropped":
+        return this.#drop();
+      case "reopened":
+        this.#undoFailed = undefined;
+        this.#compensating = false;
+        return;
+      case "undoable":
+        return;
     }
+  }
+
+  /** True when a call is not the one that was recorded. Notes a difference that is taken. */
+  #differs(record: JournalRecord, recorded: Fingerprint, p: Pending): boolean {
+    const asked = p.fp;
+    if (recorded.kind !== asked.kind || recorded.name !== asked.name) return true;
+    const { arguments: onArguments = "fail", code: onCode = "follow" } = this.#ports.changes ?? {};
+    if (recorded.digest !== asked.digest && this.#changed(onArguments, "changed-arguments", record, recorded, asked)) {
+      return true;
+    }
+    if (onCode === "follow" || recorded.code === undefined || p.fn === undefined) return false;
+    const code = codeOf(p.fn);
+    return recorded.code !== code && this.#changed(onCode, "changed-code", record, recorded, { ...asked, code });
+  }
+
+  #changed(
+    mode: ChangeMode,
+    notice: "changed-arguments" | "changed-code",
+    record: JournalRecord,
+    recorded: Fingerprint,
+    asked: Fingerprint,
+  ): boolean {
+    if (mode === "warn") {
+      const key = "key" in record ? record.key : asked.name;
+      this.#commands.push({ c: "notice", notice, key, recorded, asked });
+      this.#ports.wake();
+    }
+    return mode === "fail";
   }
 
   #settle(key: Key, outcome: Outcome): void {
@@ -573,15 +968,24 @@ class RunSession implements BodySession {
     this.#turn++;
     this.#cause = key;
     p.settle(outcome);
+    if (this.#ending.length > 0) this.#unwindEnding();
   }
 
-  #cancel(reason: string, deadline: boolean): void {
-    if (this.#stopped !== undefined) return;
+  #cancelAll(reason: string, deadline: boolean): void {
+    // A run that takes back what it did is at its end already.
+    if (this.#stopped !== undefined || this.#compensating) return;
     const error = deadline ? new DeadlineError(reason) : new CancelledError(reason);
     this.#stopped = { error, status: deadline ? "failed" : "cancelled" };
-    const pending = [...this.#pending.values()];
-    this.#pending.clear();
+    const pending = [...this.#pending.values()].filter((p) => !p.undoing);
+    for (const { key } of pending) this.#pending.delete(key);
+    this.#cancel?.abort(error);
     for (const p of pending) p.settle({ ok: false, failure: failureOf(error, p.key) });
+  }
+
+  /** The body of a cancelled run has had its time. */
+  #drop(): void {
+    if (this.#stopped !== undefined) this.#ended ??= { ok: false, failure: bodyFailure(this.#stopped.error) };
+    this.#schedule();
   }
 
   // --- The end ---
@@ -596,24 +1000,59 @@ class RunSession implements BodySession {
   }
 
   #finish(ended: Outcome): void {
-    if (this.#stopped !== undefined) {
-      const { error, status } = this.#stopped;
-      return this.#close(status, { ok: false, failure: bodyFailure(error) });
-    }
-    for (const p of this.#pending.values()) {
+    const failed = !ended.ok || this.#stopped !== undefined;
+    for (const { call, undoing } of this.#pending.values()) {
       // What acts on the world is waited for, so that its outcome is recorded; after a failure nothing is begun any more.
-      if (p.call.kind === "task" || p.call.kind === "step") return;
-      if (ended.ok && p.call.kind === "sleep" && p.call.backoffOf !== undefined) return;
+      if (acts(call)) return;
+      if (call.kind === "child" && !failed) return;
+      if (call.kind === "sleep" && call.backoffOf !== undefined && (!failed || undoing)) return;
     }
-    for (const key of this.#pending.keys()) this.#commands.push({ c: "abandon", key, why: "end" });
-    const lost = ended.ok ? this.#promises.find(({ promise }) => !promise.observed) : undefined;
+    if (failed && this.#undoFailed === undefined && this.#undos.length > 0) return this.#takeBack();
+    const { error, status = "failed" } = this.#stopped ?? {};
+    const failure = error !== undefined ? bodyFailure(error) : ended.ok ? undefined : ended.failure;
+    if (failure !== undefined) {
+      this.#abandonAll();
+      if (this.#undoFailed === undefined) return this.#close(status, { ok: false, failure });
+      return this.#close("failed", { ok: false, failure: compensationFailure(failure, this.#undoFailed) });
+    }
+    this.#abandonAll();
+    const lost = this.#promises.find(({ promise }) => !promise.observed);
     if (lost?.promise.error !== undefined) {
-      return this.#close("failed", {
-        ok: false,
-        failure: { ...bodyFailure(lost.promise.error), stepKey: lost.failure.stepKey },
-      });
+      const lostFailure = { ...bodyFailure(lost.promise.error), stepKey: lost.failure.stepKey };
+      if (this.#undos.length === 0) return this.#close("failed", { ok: false, failure: lostFailure });
+      this.#ended = { ok: false, failure: lostFailure };
+      return this.#takeBack();
     }
-    this.#close(ended.ok ? "completed" : "failed", ended);
+    this.#close("completed", ended);
+  }
+
+  /** The run fails: what has an undo is taken back first. */
+  #takeBack(): void {
+    if (this.#compensating) return;
+    this.#compensating = true;
+    // What waits for nothing but time or people is not waited for.
+    this.#abandonAll();
+    if (this.#ended?.ok !== false) this.#ended = { ok: false, failure: bodyFailure(this.#stopped?.error) };
+    this.#unwind(undefined, (failure) => {
+      this.#undoFailed = failure;
+      this.#schedule();
+    });
+  }
+
+  #abandonAll(): void {
+    for (const key of this.#pending.keys()) {
+      if (!this.#replaying) this.#commands.push({ c: "abandon", key, why: "end" });
+    }
+    this.#pending.clear();
+  }
+
+  /** The run goes on as another one. */
+  #continue(nextArgs: Encoded): void {
+    for (const { call } of this.#pending.values()) if (acts(call)) return;
+    this.#abandonAll();
+    this.#closed = true;
+    this.#commands.push({ c: "close", status: "continued", nextArgs });
+    this.#ports.wake();
   }
 
   #close(status: RunStatus, outcome: Outcome, mismatch?: boolean): void {
@@ -661,8 +1100,25 @@ function bodyFailure(error: unknown): Failure {
   return failureOf(error, error instanceof TaskError ? error.step_key : "");
 }
 
-function differs(recorded: Fingerprint, asked: Fingerprint): boolean {
-  return recorded.kind !== asked.kind || recorded.name !== asked.name || recorded.digest !== asked.digest;
+/** What tells one version of a function from the next. */
+function codeOf(fn: (...args: never[]) => unknown): string {
+  return hash64(Function.prototype.toString.call(fn));
+}
+
+/** Whether a call acts on the world: what has begun is waited for, so that its outcome is recorded. */
+function acts({ kind }: Call): boolean {
+  return kind === "task" || kind === "step" || kind === "undo";
+}
+
+/** Why a scope, or one around it, was stopped. */
+function stoppedBy(scope: Scope | undefined): Error | undefined {
+  for (let s = scope; s !== undefined; s = s.parent) if (s.stopped !== undefined) return s.stopped;
+  return undefined;
+}
+
+function isWithin(scope: Scope | undefined, outer: Scope): boolean {
+  for (let s = scope; s !== undefined; s = s.parent) if (s === outer) return true;
+  return false;
 }
 
 /** One object is the arguments by name; anything else is `arg0`, `arg1`, ... (wac-protocol 6.4). */

@@ -34,7 +34,7 @@ export interface RoundOptions {
   /** Makes the fast path known; without it the environment has no job. */
   readonly server?: Server;
   readonly env?: Readonly<Record<string, string>>;
-  /** How long a timer of 20 s really takes. */
+  /** How long a timer of 30 s really takes. */
   readonly patienceMs?: number;
 }
 
@@ -102,7 +102,7 @@ export async function round(workflow: unknown, checkpoint: object, options: Roun
   console.log = (line: string): void => void lines.push(line);
   if (patienceMs !== undefined) {
     globalThis.setTimeout = ((then: () => void, ms: number) =>
-      timer(then, ms === 20_000 ? patienceMs : ms)) as typeof setTimeout;
+      timer(then, ms === 30_000 ? patienceMs : ms)) as typeof setTimeout;
   }
   official.setWorkflowCtx(new official.WorkflowCtx(checkpoint));
   try {

@@ -37,7 +37,7 @@ const outcome: fc.Arbitrary<Outcome> = fc.oneof(
 const kind = fc.constantFrom<Call["kind"]>("task", "step", "sleep", "approval", "event", "child", "undo");
 const fingerprint: fc.Arbitrary<Fingerprint> = fields<Fingerprint>(
   { kind, name: fc.oneof(key, fc.constant("")), digest: fc.oneof(fc.constant(""), fc.constant("0123456789abcdef")) },
-  { args: text, site: text },
+  { args: text, site: text, code: fc.constant("fedcba9876543210") },
 );
 const retry = fc.record({ attempts: fc.nat(100), delayS: fc.nat(60) }, { requiredKeys: ["attempts"] });
 const call: fc.Arbitrary<Call> = fc.oneof(
@@ -61,7 +61,7 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   ),
   fields<Extract<Call, { kind: "event" }>>({ kind: fc.constant("event"), name: key }, { timeoutMs: count }),
   fc.record({ kind: fc.constant("child" as const), workflow: key, args: encoded, runId: key }),
-  fc.record({ kind: fc.constant("undo" as const), of: key }),
+  fields<Extract<Call, { kind: "undo" }>>({ kind: fc.constant("undo"), of: key, base: key, attempt: count }, { retry }),
 );
 const header: fc.Arbitrary<RunHeader> = fields<RunHeader>({
   v: fc.constant(1),
@@ -79,6 +79,7 @@ const header: fc.Arbitrary<RunHeader> = fields<RunHeader>({
   parent: fc.record({ run: key, key }),
   root: key,
   chain: fc.record({ first: key, n: count }),
+  forkedFrom: fc.record({ run: key, key }),
 });
 const why = fc.constantFrom<"race" | "timeout" | "cancel" | "end">("race", "timeout", "cancel", "end");
 const status = fc.constantFrom<"completed" | "failed" | "cancelled" | "continued">(
@@ -106,6 +107,9 @@ const bodies: { [T in RecordBody["t"]]: fc.Arbitrary<Body<T>> } = {
   marker: fc.record({ t: fc.constant("marker" as const), name: key, after: count, value: json }),
   abandoned: fc.record({ t: fc.constant("abandoned" as const), key, after: count, why }),
   undoable: fc.record({ t: fc.constant("undoable" as const), key, after: count }),
+  refused: fc.record({ t: fc.constant("refused" as const), key, inbox: text, reason: text }),
+  dropped: fc.record({ t: fc.constant("dropped" as const), after: count }),
+  reopened: fc.record({ t: fc.constant("reopened" as const), after: count }),
   cancelling: fields<Body<"cancelling">>(
     { t: fc.constant("cancelling"), after: count, reason: text, graceUntil: time },
     { deadline: fc.constant(true) },

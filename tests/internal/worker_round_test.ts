@@ -304,7 +304,7 @@ Deno.test("a step that runs beside a dispatch is awaited and posted before the r
   );
   const first = await round(main, {}, { server: post() });
   ok(first.end.type === "suspended" && first.end.info.mode === "sequential");
-  deepStrictEqual(first.posts.map(({ body }) => [body.key, body.result]), [["slow", "done"]]);
+  deepStrictEqual(first.posts.map(({ body }) => body.key), ["slow", "__windkit/1"]);
   const second = await round(main, { completed_steps: { slow: "done", double: 2 } }, { server: post() });
   deepStrictEqual([second.end, ran], [{ type: "complete", result: [2, "done"] }, 1]);
 });

@@ -5,7 +5,7 @@
  * @module
  */
 import { ReplayMismatchError } from "../base/errors.ts";
-import type { Failure, Fingerprint } from "../workflow/journal.ts";
+import type { Failure, Fingerprint } from "./journal.ts";
 
 interface MismatchDetail {
   readonly reason: "differs" | "not-asked";
@@ -34,6 +34,22 @@ export function mismatchError(runId: string, failure: Failure): ReplayMismatchEr
       "by something that is not recorded: a clock, a random number, the environment, I/O. Put that into a step()",
   );
   return new ReplayMismatchError(lines.join("\n"), key, recorded ?? undefined, asked ?? undefined);
+}
+
+/** What to say of a call that has changed since it was recorded, where that is taken. */
+export function changeNotice(
+  what: "changed-arguments" | "changed-code",
+  key: string,
+  recorded: Fingerprint,
+  asked: Fingerprint,
+): string {
+  if (what === "changed-arguments") {
+    return `The arguments of "${key}" have changed since it was recorded; what was recorded stands. ` +
+      `Recorded: ${describe(recorded, key)}; asked for: ${describe(asked, key)}`;
+  }
+  return `The function of "${key}" has changed since it was recorded${
+    asked.site === undefined ? "" : ` (${asked.site})`
+  }; what was recorded stands`;
 }
 
 function describe(fp: Fingerprint, key: string): string {

@@ -1,0 +1,99 @@
+/**
+ * Values that come from outside, held against a schema: what is told to who sent them, and what the body gets.
+ *
+ * @module
+ */
+import { ValidationError, type ValidationIssue } from "../base/errors.ts";
+import type { SchemaAnswer, StandardSchema } from "../base/standard_schema.ts";
+
+/** Differences that a text names, and characters of each part: a value with 10,000 wrong fields has a short reason too. */
+const NAMED = 5;
+const LONGEST = 100;
+
+/** What an answer's issue may have beyond the interface: Zod, Valibot and ArkType all say what they expected. */
+interface Issue extends ValidationIssue {
+  readonly expected?: unknown;
+}
+
+/** True for a schema of the Standard Schema kind. ArkType's are functions. */
+export function isStandardSchema(value: unknown): value is StandardSchema {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  return typeof (value as Partial<StandardSchema>)["~standard"]?.validate === "function";
+}
+
+/**
+ * Makes of a schema what a host asks before it takes a value.
+ *
+ * @returns a function that gives undefined for a value that fits, else where it differs, what kind of value is there, and what
+ * was expected. The value itself is never in that text: it may be a secret, and the text ends up in logs and in answers
+ */
+export function schemaCheck(schema: StandardSchema): (value: unknown) => Promise<string | undefined> {
+  return async (value) => {
+    const answer = await ask(schema, value);
+    return answer.issues === undefined ? undefined : differences(answer.issues, value);
+  };
+}
+
+/**
+ * Gives what a schema makes of a value.
+ *
+ * @param what names the value in the error, e.g. `the answer of approval "sign_off"`
+ * @throws ValidationError when it does not fit
+ */
+export async function schemaOutput<Output>(
+  schema: StandardSchema<Output>,
+  value: unknown,
+  what: string,
+): Promise<Output> {
+  const answer = await ask(schema, value);
+  if (answer.issues === undefined) return answer.value;
+  throw new ValidationError(
+    `Expected ${what} to fit its schema, found a difference at ${differences(answer.issues, value)}`,
+    answer.issues,
+  );
+}
+
+/** What the schema says now; undefined when it must be waited for. */
+export function schemaAnswer<Output>(schema: StandardSchema<Output>, value: unknown): SchemaAnswer<Output> | undefined {
+  const answer = schema["~standard"].validate(value);
+  return "then" in answer ? undefined : answer;
+}
+
+/** A schema whose own code throws refuses the value: whoever sent it can send another one. */
+async function ask<Output>(schema: StandardSchema<Output>, value: unknown): Promise<SchemaAnswer<Output>> {
+  try {
+    return await schema["~standard"].validate(value);
+  } catch (error) {
+    const name = error instanceof Error ? error.name : typeof error;
+    return {
+      issues: [{ message: String(error), expected: `a value for which the schema does not throw ${name}` }] as Issue[],
+    };
+  }
+}
+
+/** Where a value differs, what kind of value is there, and what was expected. Never the value. */
+export function differences(issues: readonly ValidationIssue[], value: unknown): string {
+  const places = new Set(issues.map((issue: Issue) => {
+    const { path = [], expected } = issue;
+    let found: unknown = value;
+    const names = path.map((part) => {
+      const name = typeof part === "object" ? part.key : part;
+      found = Object(found)[name];
+      return clip(String(name));
+    });
+    const wanted = typeof expected === "string" && expected !== "" ? `, expected ${clip(expected)}` : "";
+    return `${names.join(".") || "the top"} (found ${kindOf(found)}${wanted})`;
+  }));
+  const named = [...places].slice(0, NAMED).join(", ");
+  return places.size > NAMED ? `${named} and ${places.size - NAMED} more` : named;
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
+}
+
+function clip(text: string): string {
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST).toWellFormed()}...`;
+}
