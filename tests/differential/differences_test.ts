@@ -161,7 +161,7 @@ const DIFFERENCES: readonly Difference[] = [
     official: (end) => end === JSON.stringify({ type: "complete", result: 1 }),
     windkit: {
       type: "failed",
-      name: "TaskError",
+      name: "HostUnsupportedError",
       message: 'Cannot call step("b") inside the body of "a": a task or step is recorded as one outcome; ' +
         "call it from the workflow's body, or call a plain function here",
     },

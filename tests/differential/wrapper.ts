@@ -66,7 +66,7 @@ export async function driven(cluster: Cluster, job: Job): Promise<Driven> {
     end: failed === undefined
       ? { type: "complete", result }
       : { type: "failed", name: failed.name, message: failed.message },
-    messages: inOrder(job).map(comparable),
+    messages: inOrder(job).filter((m) => !isOwnRecord(m)).map(comparable),
     completed: comparable(cluster.checkpoint(job).completed_steps) as { [key: string]: Json },
     dispatched: steps.map(comparable),
     cluster,
@@ -99,7 +99,12 @@ export function inOrder(job: Job): readonly Json[] {
   return all;
 }
 
-const OWN = new Set(["stack", "started_at", "duration_ms", "__windkit/"]);
+/** What this package records of a round beside the protocol. */
+function isOwnRecord(message: Json): boolean {
+  return String((message as { key?: Json }).key).startsWith("__windkit/");
+}
+
+const OWN = new Set(["stack", "started_at", "duration_ms"]);
 const ABSENT = new Set(["form", "skin", "description", "type"]);
 
 /** Without what differs from round to round, and without fields that are null and may as well be absent. */
