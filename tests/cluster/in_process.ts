@@ -6,7 +6,7 @@
  */
 import { createLocalHost } from "../../src/engine/host.ts";
 import { parametersOf } from "./parameters.ts";
-import { type Cluster, DroppedConnection, type RoundEnd, type RoundInput, type Runner } from "./server.ts";
+import { type Cluster, NoAnswer, type RoundEnd, type RoundInput, type Runner } from "./server.ts";
 import { errorText, messageText, runRound, type WrapperNames } from "./wrapper.ts";
 
 /** What runs in the process. */
@@ -49,7 +49,9 @@ function install(): void {
     try {
       return await cluster.handle(request);
     } catch (error) {
-      if (!(error instanceof DroppedConnection)) throw error;
+      if (!(error instanceof NoAnswer)) throw error;
+      // The callers' own limits, without the time that they take.
+      if (error.fault === "timeout") throw new DOMException("The signal has been aborted", "AbortError");
       throw new TypeError("fetch failed: the connection was closed", { cause: error });
     }
   };

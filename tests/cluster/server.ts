@@ -644,6 +644,7 @@ export class Cluster {
       }
       return new Response(`Not found: ${path}`, { status: 404 });
     } catch (error) {
+      if (error instanceof NoAnswer) throw error;
       return new Response((error as Error).message, { status: 400 });
     }
   }
@@ -676,8 +677,7 @@ export class Cluster {
   async #answerInline(job: Job, token: string, body: string): Promise<Response> {
     const fault = this.#options.fault?.(job, body);
     if (fault === "error") return new Response("internal error", { status: 500 });
-    if (fault === "timeout") return await new Promise<Response>(() => undefined);
-    if (fault === "dropped") throw new DroppedConnection();
+    if (fault === "timeout" || fault === "dropped") throw new NoAnswer(fault);
     if (token !== this.tokenOf(job)) return new Response("Permission denied: not the job's own token", { status: 403 });
     if (job.kind !== "script" && job.kind !== "preview") throw new Error(`Not found: job kind ${job.kind}`);
     let stored: Json;
@@ -736,8 +736,15 @@ export class Cluster {
   }
 }
 
-/** A connection that ends without an answer. */
-export class DroppedConnection extends Error {
+/** A request that gets no answer: its connection ends, or its caller's time does. */
+export class NoAnswer extends Error {
   /** Its name. */
-  override readonly name = "DroppedConnection";
+  override readonly name = "NoAnswer";
+  /** What happens instead. */
+  readonly fault: "timeout" | "dropped";
+  /** Builds the error. */
+  constructor(fault: "timeout" | "dropped") {
+    super(`No answer: ${fault}`);
+    this.fault = fault;
+  }
 }

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { injectTaskNames, withoutVersions } from "./detect.ts";
 import { type Packages, packages } from "./packages.ts";
 import { parametersIn } from "./parameters.ts";
-import { type Cluster, DroppedConnection, type RoundEnd, type RoundInput, type Runner } from "./server.ts";
+import { type Cluster, NoAnswer, type RoundEnd, type RoundInput, type Runner } from "./server.ts";
 import { BUNDLE_HEAD, plainWrapperSource, wrapperSource } from "./wrapper.ts";
 
 /** How the worker works. */
@@ -40,7 +40,8 @@ export async function startWorker(cluster: () => Cluster, options: WorkerOptions
     try {
       return await cluster().handle(request);
     } catch (error) {
-      if (!(error instanceof DroppedConnection)) throw error;
+      if (!(error instanceof NoAnswer)) throw error;
+      if (error.fault === "timeout") return await new Promise<Response>(() => undefined);
       // The body ends before its announced end: for the process, a connection that broke.
       const broken = new ReadableStream({ start: (controller) => controller.error(error) });
       return new Response(broken, { status: 500, headers: { "content-type": "application/json" } });
