@@ -96,6 +96,7 @@ async function runHere(
     BASE_INTERNAL_URL: BASE,
     BASE_URL: BASE,
     WM_BASE_URL: "http://windmill.test",
+    WM_FLOW_JOB_ID: job.parent ?? "",
     ...(fastPath ? undefined : { WM_WAC_INLINE_FAST_PATH: "0" }),
   };
   names.setClient?.(token, BASE);

@@ -70,7 +70,7 @@ export interface ClusterOptions {
   /** The text with which a child cannot be pushed. */
   readonly pushFails?: (step: DispatchStep) => string | undefined;
   /** Answers an approval that a job waits for; undefined lets it wait until its time is up. */
-  readonly answer?: (key: string, job: Job) => Answer | undefined;
+  readonly answer?: (key: string, job: Job, cluster: Cluster) => Answer | undefined;
   /** Called when a round has ended, before the server does what it says. */
   readonly onRoundEnd?: (job: Job, end: RoundEnd) => void;
   /** Rounds that run at once. @default 1 */
@@ -159,7 +159,7 @@ export class Cluster {
       const pending = this.checkpoint(job).pending_steps;
       const [key] = pending?.keys ?? [];
       if (pending?.mode !== "approval" || key === undefined) continue;
-      const given = answer(key, job);
+      const given = answer(key, job, this);
       if (given === undefined) continue;
       this.resume(job, resumeIdOf(key), given);
       return true;

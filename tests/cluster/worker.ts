@@ -9,6 +9,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { injectTaskNames, withoutVersions } from "./detect.ts";
+import type { Job } from "./jobs.ts";
 import { type Packages, packages } from "./packages.ts";
 import { parametersIn } from "./parameters.ts";
 import { type Cluster, NoAnswer, type RoundEnd, type RoundInput, type Runner } from "./server.ts";
@@ -98,6 +99,7 @@ async function runProcess({ round, place, port, options, found, folder }: Proces
     WM_BASE_URL: "http://windmill.test",
     BASE_INTERNAL_URL: base,
     BASE_URL: base,
+    ...parentsOf(job),
     ...env,
   });
   const result = await textOf(join(place, "result.json"));
@@ -108,6 +110,11 @@ async function runProcess({ round, place, port, options, found, folder }: Proces
     ...(result === undefined ? undefined : { result }),
     ...(preprocess && given !== undefined ? { args: given } : undefined),
   };
+}
+
+/** A job that another started has the other's id: that is how a task of v1 knows that it is not to start itself again. */
+function parentsOf({ parent, root }: Pick<Job, "parent" | "root">): Readonly<Record<string, string>> {
+  return { WM_FLOW_JOB_ID: parent ?? "", WM_ROOT_FLOW_JOB_ID: parent === undefined ? "" : root };
 }
 
 async function runBun(
