@@ -15,6 +15,7 @@ import { runWith } from "../platform/run_context.ts";
 import { changeNotice, mismatchError, nonConfluentNotice } from "../workflow/explain.ts";
 import type { Command, Failure, Json } from "../workflow/journal.ts";
 import { runRound } from "../workflow/round.ts";
+import { endedAt } from "./ended_at.ts";
 import { inlinePoster } from "./inline_checkpoint.ts";
 import { StepSuspend } from "./step_suspend.ts";
 import type { WorkerContext } from "./worker_globals.ts";
@@ -46,7 +47,7 @@ export async function runWorkerRound(
       enter: (session, info, fn) =>
         runWith(info === undefined ? { session } : { session, info }, fn, info !== undefined),
       seed: () => toHex(randomBytes(16)),
-      endedAt: async (keys) => (await import("./ended_at.ts")).endedAt(keys, log),
+      endedAt: (keys) => endedAt(keys, log),
       note: (command) => log(noteOf(command)),
       log,
       patience: (then) => {

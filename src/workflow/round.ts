@@ -9,7 +9,8 @@
  *
  * Without posts one outcome fits into the message of a round, so one step's body runs in it. A post that fails stops the round: no
  * other body begins, those that run are awaited and posted all the same, and the outcome that was refused goes into the message.
- * When a second one is refused there is no place for it, and its body runs again in a later round.
+ * When a second one is refused there is no place for it, and its body runs again in a later round. The same happens to an outcome
+ * that is refused when the body has seen others in an order of their own, and the record of that order is refused too.
  *
  * @module
  */
@@ -17,7 +18,14 @@ import { encode } from "../base/canonical.ts";
 import { failureRecord, isFailureRecord, normalisedRecord, outcomeOfRecord } from "./failure_record.ts";
 import { CANONICAL_CODEC } from "./flags.ts";
 import type { Call, Command, Failure, Json, Key, Outcome, RunHeader, TaskInfo } from "./journal.ts";
-import { createRecorder, readRoundHistory, type Recorder, type RoundHistory } from "./round_records.ts";
+import {
+  createRecorder,
+  type Draft,
+  type MarkerEntry,
+  readRoundHistory,
+  type Recorder,
+  type RoundHistory,
+} from "./round_records.ts";
 import { type BodySession, createSession } from "./session.ts";
 
 /** What a round starts from: the fields of wac-protocol 2.2 that the process reads. */
@@ -140,6 +148,8 @@ class Round {
   #slow: boolean;
   /** The outcome that could not be posted, with which the round ends. */
   #unposted: InlineCheckpoint | undefined;
+  /** Then: calls whose outcomes the body gets in the next round. */
+  #kept: Key[] | undefined;
   #refused = 0;
   /** In a child: the one call to run. */
   readonly #only: Key | undefined;
@@ -150,7 +160,10 @@ class Round {
   readonly #seed: string;
   /** Of the run, in the jobs of its tasks too. */
   readonly #runId: string;
-  #recording: Promise<boolean> | undefined;
+  /** A record is being posted. */
+  #recording: Promise<void> | undefined;
+  #recordRefused = false;
+  #endsWithRecord = false;
   #epoch = 0;
   #armed = false;
   #driving = false;
@@ -178,7 +191,7 @@ class Round {
       now: () => ports.now(),
       hostName: "a cluster",
       ...(ports.post === undefined ? undefined : { can: new Set(["checked"]) }),
-      handed: (key, after) => this.#recorder.handed({ key, after }),
+      handed: (key, after, n) => this.#recorder.handed({ key, after }, n),
       ...(ports.endedAt === undefined ? undefined : { endedAt: (keys) => this.#times(keys) }),
     });
   }
@@ -221,14 +234,14 @@ class Round {
   }
 
   #drive(): void {
-    for (const command of this.#session.take()) {
+    const commands = this.#session.take();
+    // First of all: a step that begins beside a marker need not run again because the marker has to be recorded.
+    for (const command of commands) if (command.c === "marker") this.#recorder.marker(markerOf(command));
+    for (const command of commands) {
       if (this.#over) return;
       switch (command.c) {
         case "close":
           return this.#close(command.outcome);
-        case "marker":
-          this.#recorder.marker({ name: command.name, after: command.after, value: command.value });
-          break;
         case "log":
         case "notice":
           if (this.#only === undefined) this.#ports.note?.(command);
@@ -271,7 +284,8 @@ class Round {
     if (this.#unposted !== undefined) return;
     if (this.#slow && this.#running > 0) return;
     this.#running++;
-    if (this.#isDue() && !await this.#record()) return this.#stepped();
+    if (this.#isDue()) await this.#markersRecorded();
+    if (this.#unposted !== undefined) return this.#stepped();
     const start = this.#ports.now();
     const started_at = new Date(start).toISOString();
     this.#log(`\n--- WAC: ${key} ---`);
@@ -289,8 +303,15 @@ class Round {
       duration_ms: Math.max(0, Math.round(this.#ports.now() - start)),
     };
     const answer = await this.#post(checkpoint);
-    if (answer === false) this.#unposted ??= checkpoint;
-    else this.#session.feed([{ c: "settle", key, outcome: settled(result, key, answer) }]);
+    if (answer === false && this.#unposted === undefined) {
+      this.#unposted = checkpoint;
+      this.#kept = [key];
+    } else if (this.#kept !== undefined) {
+      // Once the round is to end with an outcome, no other is handed over: in the next one it could come before this one.
+      if (answer !== false) this.#kept.push(key);
+    } else if (answer !== false) {
+      this.#session.feed([{ c: "settle", key, outcome: settled(result, key, answer) }]);
+    }
     this.#stepped();
   }
 
@@ -306,20 +327,30 @@ class Round {
     return this.#recorder.urgent || this.#recording !== undefined;
   }
 
-  /** Posts what this round did that is new. False: it must be durable, is not, and the round ends with it. */
-  async #record(): Promise<boolean> {
-    const { needed } = this.#recorder;
-    const next = this.#recorder.take();
-    if (next === undefined) return await this.#recording ?? true;
-    const checkpoint = { ...next, started_at: new Date(this.#ports.now()).toISOString(), duration_ms: 0 };
-    const recording = this.#post(checkpoint).then((answer) => {
-      if (answer === false && needed) this.#unposted ??= checkpoint;
-      return answer !== false || !needed;
+  async #markersRecorded(): Promise<void> {
+    while (this.#recording !== undefined) await this.#recording;
+    if (this.#recorder.urgent && !this.#recordRefused) await this.#record(true);
+  }
+
+  /** Posts what this round did that is new. When it is refused and must be durable, the round ends with it. */
+  #record(must: boolean): Promise<void> {
+    const draft = this.#recorder.draft();
+    if (draft === undefined) return Promise.resolve();
+    return this.#recording = this.#post(this.#recordOf(draft)).then((answer) => {
+      this.#recording = undefined;
+      if (answer !== false) return this.#recorder.commit(draft);
+      this.#recordRefused = true;
+      if (!must) return;
+      // It goes before the outcome of a step: that step runs again, but all that was seen is seen in its order.
+      this.#endsWithRecord = true;
+      this.#unposted = this.#recordOf(draft);
+      this.#kept ??= [];
     });
-    this.#recording = recording;
-    const isDurable = await recording;
-    if (this.#recording === recording) this.#recording = undefined;
-    return isDurable;
+  }
+
+  #recordOf({ key, result }: Draft): InlineCheckpoint {
+    const started_at = new Date(this.#ports.now()).toISOString();
+    return { key, result: result as unknown as Json, started_at, duration_ms: 0 }; // `as` -- a record is JSON
   }
 
   /** Times are asked of the server: the round goes on meanwhile. */
@@ -369,15 +400,27 @@ class Round {
 
   #quiet(): void {
     if (this.#over || this.#running > 0) return;
-    if (this.#unposted !== undefined) return this.#end({ type: "inline_checkpoint", ...this.#unposted });
-    if (this.#only !== undefined || this.#session.replaying) return this.#lookForCall();
+    if (this.#only !== undefined || (this.#session.replaying && this.#unposted === undefined)) {
+      return this.#lookForCall();
+    }
+    const waits = this.#tasks.length + this.#approvals.length + this.#sleeps.length > 0;
     // Else the body waits for something of its own.
-    if (this.#tasks.length + this.#approvals.length + this.#sleeps.length === 0) return;
-    const isDue = this.#isDue();
-    if (!this.#recorder.isEmpty && (this.#ports.post !== undefined || isDue)) {
+    if (this.#unposted === undefined && !waits) return;
+    // What was made beside a step whose outcome is to be kept first is made again, unless the body has seen more.
+    const must = (this.#unposted === undefined && this.#isDue()) || this.#recorder.isNeeded(this.#kept);
+    const may = this.#ports.post !== undefined && this.#unposted === undefined;
+    if ((must || may) && !this.#recordRefused && !this.#recorder.isEmpty) {
       this.#running++;
-      // Then this is looked at again, with nothing new to record.
-      return void this.#record().then(() => this.#stepped());
+      // Then this is looked at again.
+      return void this.#record(must).then(() => this.#stepped());
+    }
+    if (this.#unposted !== undefined) {
+      // The record again, with what was handed over while it was refused.
+      const draft = this.#endsWithRecord ? this.#recorder.draft() : undefined;
+      return this.#end({
+        type: "inline_checkpoint",
+        ...(draft === undefined ? this.#unposted : this.#recordOf(draft)),
+      });
     }
     this.#suspend();
   }
@@ -503,6 +546,10 @@ class Round {
     this.#waiting?.();
     this.#resolve(message);
   }
+}
+
+function markerOf({ name, after, value }: Extract<Command, { readonly c: "marker" }>): MarkerEntry {
+  return { name, after, value };
 }
 
 /** A step's outcome as the protocol records it. */

@@ -143,17 +143,26 @@ export interface Recorder {
   marker(entry: MarkerEntry): void;
   /** `n`: number of the call. */
   call(key: Key, n: number, fp: Fingerprint): void;
-  handed(entry: OrderEntry): void;
+  /** `n`: number of the call. */
+  handed(entry: OrderEntry, n: number): void;
   /** A seed that was drawn from. */
   seed(seed: string): void;
   /** Nothing is new. */
   readonly isEmpty: boolean;
   /** Something is not recorded that must be, before anything that follows it. */
   readonly urgent: boolean;
-  /** Something is not recorded without which the body could see another order. */
-  readonly needed: boolean;
-  /** The next record, when there is something new; it counts as recorded then. */
-  take(): { readonly key: Key; readonly result: Json } | undefined;
+  /** Something is not recorded that must be before these calls, or any, get their outcomes. */
+  isNeeded(keys?: readonly Key[]): boolean;
+  /** The next record, when there is something new. One that was refused is part of the next, which has its key. */
+  draft(): Draft | undefined;
+  /** The record is durable. */
+  commit(draft: Draft): void;
+}
+
+/** A record that is to be posted. */
+export interface Draft {
+  readonly key: Key;
+  readonly result: RoundRecord;
 }
 
 /** Keeps what is new in a round. */
@@ -166,20 +175,20 @@ export function createRecorder(known: RoundHistory, run: string): Recorder {
   let hasSeed = known.seed !== undefined;
   let hasRun = known.run !== undefined;
   let disordered = false;
-  let lastHanded = 0;
-  const numbers = new Map<Key, number>();
+  let last = 0;
+  /** Numbers of the calls that have no outcome. */
+  const open = new Map<Key, number>();
 
   return {
     marker: (entry) => void markers.push(entry),
     call(key, n, fp) {
-      numbers.set(key, n);
+      open.set(key, n);
       if (!known.calls.has(key)) calls.push([key, fp]);
     },
-    handed(entry) {
-      // Without a record, outcomes are handed over in the order of their calls.
-      const n = numbers.get(entry.key) ?? lastHanded;
-      if (n < lastHanded) disordered = true;
-      lastHanded = Math.max(lastHanded, n);
+    handed(entry, n) {
+      open.delete(entry.key);
+      if (n < last) disordered = true;
+      last = Math.max(last, n);
       order.push(entry);
     },
     seed(drawn) {
@@ -193,23 +202,36 @@ export function createRecorder(known: RoundHistory, run: string): Recorder {
     get urgent() {
       return markers.length > 0 || seed !== undefined;
     },
-    get needed() {
-      return markers.length > 0 || seed !== undefined || disordered;
+    isNeeded(keys) {
+      // Without a record, outcomes are handed over in the order of their calls. A marker that nothing durable has followed yet is
+      // made again.
+      if (keys !== undefined) return disordered || keys.some((key) => (open.get(key) ?? last) < last);
+      return markers.length > 0 || seed !== undefined || disordered || [...open.values()].some((n) => n < last);
     },
-    take() {
+    draft() {
       if (this.isEmpty) return undefined;
-      const record: RoundRecord = {
-        v: 1,
-        ...(hasRun || run === "" ? undefined : { run }),
-        ...(seed === undefined ? undefined : { seed }),
-        markers,
-        calls: Object.fromEntries(calls),
-        order,
+      return {
+        key: `${RECORD_PREFIX}${next}`,
+        result: {
+          v: 1,
+          ...(hasRun || run === "" ? undefined : { run }),
+          ...(seed === undefined ? undefined : { seed }),
+          markers: [...markers],
+          calls: Object.fromEntries(calls),
+          order: [...order],
+        },
       };
+    },
+    commit({ result }) {
+      next++;
       hasRun = true;
-      [markers, calls, order, seed, disordered] = [[], [], [], undefined, false];
-      // `as` -- a record is JSON
-      return { key: `${RECORD_PREFIX}${next++}`, result: record as unknown as Json };
+      if (result.seed !== undefined) seed = undefined;
+      markers = markers.slice(result.markers.length);
+      calls = calls.slice(Object.keys(result.calls).length);
+      order = order.slice(result.order.length);
+      // What was handed over meanwhile is looked at by itself: all before it is recorded.
+      disordered = order.length > 0;
+      last = order.length > 0 ? last : 0;
     },
   };
 }

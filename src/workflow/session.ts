@@ -830,7 +830,7 @@ class RunSession implements BodySession {
       if (input.c === "cancel") this.#cancelAll(input.reason, input.deadline === true);
       else if (input.c === "drop") this.#drop();
       else {
-        this.#ports.handed?.(input.key, this.#calls);
+        this.#ports.handed?.(input.key, this.#calls, this.#pending.get(input.key)?.n ?? 0);
         this.#settle(input.key, input.outcome);
       }
       // With nothing pending the body is the only one to go on, and what it does announces itself: its next call, or its end.

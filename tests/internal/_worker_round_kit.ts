@@ -5,6 +5,7 @@
  * @module
  */
 import * as official from "official-windmill-client";
+import type { Json } from "../../src/workflow/journal.ts";
 import { normalisedRecord } from "../../src/workflow/failure_record.ts";
 
 /** A request that was made. */
@@ -138,4 +139,97 @@ export async function round(workflow: unknown, checkpoint: object, options: Roun
 
 function written(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value, (_, v) => v === undefined ? null : v));
+}
+
+/** A job that is run round by round, with the server's part of it (wac-protocol 3): children run the same workflow. */
+export interface Job {
+  readonly end: Round["end"];
+  readonly rounds: readonly Round[];
+  readonly completed: Readonly<Record<string, unknown>>;
+}
+
+/** What a job is run with. */
+export interface JobOptions {
+  readonly args?: readonly unknown[];
+  readonly completed?: Readonly<Record<string, unknown>>;
+  /** False: no fast path. */
+  readonly fast?: boolean;
+  /** True: the post is refused. */
+  readonly refuse?: (key: string) => boolean;
+  /** True: the process ends when this post is made, kept or not. */
+  readonly crash?: (key: string) => "before" | "after" | undefined;
+  /** Timeline that is asked for. */
+  readonly timeline?: () => unknown;
+  readonly rounds?: number;
+}
+
+/** Runs a job to its end. */
+export async function runJob(workflow: unknown, options: JobOptions = {}): Promise<Job> {
+  const { args = [], fast = true, refuse, crash, timeline, rounds: most = 100 } = options;
+  const completed: Record<string, unknown> = Object.assign(Object.create(null), options.completed);
+  const rounds: Round[] = [];
+  const kept = (): Record<string, unknown> => structuredClone({ ...completed });
+  function keep(key: string, result: Json): void {
+    if (key in completed) throw new Error(`"${key}" is committed a second time`);
+    completed[key] = normalisedRecord(result, key);
+  }
+  while (rounds.length < most) {
+    let crashed: () => void = () => {};
+    const dead = new Promise<Round>((resolve) => {
+      crashed = () => resolve({ end: { type: "failed", error: { name: "Crash" } }, posts: [], log: [] });
+    });
+    const server: Server = ({ url, body: { key, result } }) => {
+      if (url.includes("/getupdate/")) return Promise.resolve(Response.json({ workflow_as_code_status: timeline?.() }));
+      if (refuse?.(key as string)) return Promise.resolve(new Response("no", { status: 500 }));
+      const dies = crash?.(key as string);
+      if (dies !== "before") keep(key as string, result as Json);
+      if (dies === undefined) return Promise.resolve(new Response(""));
+      crashed();
+      return new Promise(() => {});
+    };
+    const found = await Promise.race([
+      round(workflow, { completed_steps: kept() }, { args, ...(fast ? { server } : {}) }),
+      dead,
+    ]);
+    rounds.push(found);
+    if (found.end.type === "failed" && found.end.error.name === "Crash") continue;
+    if (found.end.type !== "suspended") return { end: found.end, rounds, completed };
+    const { mode, key, result, steps } = found.end.info as {
+      readonly mode: string;
+      readonly key: string;
+      readonly result: Json;
+      readonly steps: readonly { readonly key: string }[];
+    };
+    if (mode === "sleep") completed[key] = true;
+    else if (mode === "approval") completed[key] = { value: null, approver: "anna", approved: true };
+    else if (mode === "inline_checkpoint") keep(key, result);
+    else {
+      const outcomes: [string, unknown][] = [];
+      for (const { key } of steps) {
+        outcomes.push([key, await runChild(workflow, { completed_steps: kept(), _executing_key: key }, args)]);
+      }
+      for (const [key, value] of outcomes) completed[key] = value;
+    }
+  }
+  throw new Error(`No end after ${most} rounds`);
+}
+
+async function runChild(
+  workflow: unknown,
+  checkpoint: { readonly completed_steps: object; readonly _executing_key: string },
+  args: readonly unknown[],
+): Promise<unknown> {
+  const { end } = await round(workflow, checkpoint, {
+    args,
+    env: { WM_JOB_ID: `child-of-${checkpoint._executing_key}` },
+  });
+  if (end.type === "suspended") return end.info.result;
+  if (end.type === "complete") throw new Error(`The child of "${checkpoint._executing_key}" completed`);
+  const { name, message, stack, extra } = end.error;
+  const key = checkpoint._executing_key;
+  const record = normalisedRecord(
+    { __wmill_error: true, result: { error: { name, message, stack, extra } } } as never,
+    key,
+  );
+  return { ...record as object, child_job_id: "child" };
 }
