@@ -16,6 +16,7 @@ const NAMES = [
   "steps",
   "fanout",
   "replay",
+  "journal",
   "parked",
   "import",
   "call",

@@ -44,7 +44,7 @@ const budgets: readonly Budget[] = [
     name: "running a script",
     code: `import { runScriptByPath } from "${ownName}";\nconsole.log(runScriptByPath);\n`,
     // 4000 in the end; 3000 of it are what every call needs.
-    limit: 4500,
+    limit: 4520,
     without: machinery,
   },
   {
@@ -83,15 +83,15 @@ const budgets: readonly Budget[] = [
     name: "workflow set",
     code: `import { parallel, sleep, step, task, waitForApproval, workflow } from "${ownName}/workflow";\n` +
       "console.log(parallel, sleep, step, task, waitForApproval, workflow);\n",
-    // 6500 in the end; the host of the cluster, which comes later, has 1500 of them.
-    limit: 5000,
+    // 6500 is the bar. The host of the cluster is not in it: it is loaded when a round begins.
+    limit: 5500,
     without: ["sdk", "http", "engine", "storage", "cli"],
   },
   {
     name: "workflow set, from the root",
     code: `import { parallel, sleep, step, task, waitForApproval, workflow } from "${ownName}";\n` +
       "console.log(parallel, sleep, step, task, waitForApproval, workflow);\n",
-    limit: 5000,
+    limit: 5500,
     without: ["sdk", "http", "engine", "storage", "cli"],
   },
   ...[
@@ -110,8 +110,9 @@ const budgets: readonly Budget[] = [
     name: "everything in the root",
     // As names: the object of all names, and the default export, which is one, are what a program makes of them.
     code: `export * from "${ownName}";\n`,
-    // 22000 is the goal, which the whole of S3 and SQL in the root leaves behind; the official client's root has 34000.
-    limit: 25500,
+    // 22000 is the goal, which the whole of S3 and SQL in the root leaves behind, and the functions of workflows too, which no peer
+    // has; the official client's root has 34000.
+    limit: 31500,
     without: ["engine", "storage", "cli", "wire/generated"],
   },
   {

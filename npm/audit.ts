@@ -23,7 +23,7 @@ export interface AuditInput {
 /** Files that every package has. */
 export const REQUIRED_FILES: readonly string[] = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", BIN_PATH];
 
-const MODULE_PATH = /^(mod|(src|edge)(\/[a-z_][a-z0-9_]*)+(\.gen)?)(\.js|\.d\.ts)$/;
+const MODULE_PATH = /^(mod|mod_hosted|(src|edge)(\/[a-z_][a-z0-9_]*)+(\.gen)?)(\.js|\.d\.ts)$/;
 
 /** Lists what is wrong with a package; an empty list means that it may be published. */
 export function auditPackage(input: AuditInput): readonly string[] {

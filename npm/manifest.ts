@@ -43,7 +43,13 @@ export const BIN_PATH = "src/cli/main.js";
  * Packages that a subpath uses when they are installed, with the range that it was tested with. A source that imports any
  * other package fails the build: the package has no mandatory dependency.
  */
-export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {};
+export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {
+  // Reads workflow files for \`windkit check\`.
+  "@babel/parser": "^7.26.0 || ^8.0.0",
+};
+
+/** Subpaths that have the cluster's host where a worker can run, and where that is. */
+const HOSTED: Readonly<Record<string, string>> = { ".": "./hosted", "./workflow": "./hosted/workflow" };
 
 /** Reads the facts out of the text of `deno.json`. */
 export function readFacts(text: string): PackageFacts {
@@ -67,7 +73,13 @@ export function readFacts(text: string): PackageFacts {
 export function buildManifest(facts: PackageFacts, peers: Readonly<Record<string, string>> = OPTIONAL_PEERS): Manifest {
   const exports = Object.entries(facts.exports).map(([subpath, source]) => {
     const target = source.replace(/\.ts$/, "");
-    return [subpath, { types: `${target}.d.ts`, import: `${target}.js`, default: `${target}.js` }] as const;
+    const hosted = facts.exports[HOSTED[subpath] ?? ""]?.replace(/\.ts$/, ".js");
+    return [subpath, {
+      types: `${target}.d.ts`,
+      ...(hosted === undefined ? undefined : { bun: hosted, node: hosted }),
+      import: `${target}.js`,
+      default: `${target}.js`,
+    }] as const;
   });
   const root = facts.exports["."]?.replace(/\.ts$/, "");
   if (root === undefined) throw new TypeError('"deno.json" must export "."');

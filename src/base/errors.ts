@@ -7,6 +7,8 @@
  * @module
  */
 
+import { causeOf, originOf } from "./origin.ts";
+
 /** The literal `code` of every error class in this module. */
 export type WindkitErrorCode =
   | "TASK_FAILED"
@@ -100,6 +102,14 @@ export class TaskError extends Error {
     this.step_key = stepKey;
     this.child_job_id = childJobId;
   }
+  /** What the thrown error carried, when it was one of a `defineError` class. */
+  get data(): unknown {
+    return originOf(this.result.error).data;
+  }
+  /** The thrown error itself, when it was one of a `defineError` class: made again of its record. */
+  override get cause(): unknown {
+    return causeOf(this.result.error);
+  }
 }
 
 /** A run ended `failed`: thrown by `handle.result()`. `message` is the failure's own. */
@@ -123,6 +133,10 @@ export class RunFailedError extends Error {
     this.errorName = detail.name;
     this.stepKey = stepKey;
     this.detail = detail;
+  }
+  /** What the thrown error carried, when it was one of a `defineError` class. */
+  get data(): unknown {
+    return originOf(this.detail).data;
   }
 }
 

@@ -67,8 +67,9 @@ export async function checkSchema<Output>(
   if (answer.issues === undefined) return answer.value;
   const places = answer.issues.map(({ path = [] }) => {
     let found: unknown = value;
-    const names = path.map((part) => {
-      const name = typeof part === "object" ? part.key : part;
+    // Not `path.map`: ArkType's path is an array of a class that makes "0" of an empty one.
+    const names = Array.from(path, (part) => {
+      const name = (part as { readonly key?: PropertyKey }).key ?? part as PropertyKey;
       found = (found as { readonly [name: PropertyKey]: unknown } | null | undefined)?.[name];
       return String(name);
     });

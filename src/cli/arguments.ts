@@ -57,6 +57,24 @@ export interface RemoveCommand extends Common {
   readonly yes: boolean;
 }
 
+/** `windkit runs export`. */
+export interface ExportCommand extends Common {
+  readonly command: "export";
+  readonly run: string;
+  /** The messages that wait for the run too. */
+  readonly messages: boolean;
+}
+
+/** `windkit runs import`. */
+export interface ImportCommand extends Common {
+  readonly command: "import";
+  readonly file: string;
+  /** Another id for the run. */
+  readonly as?: string;
+  /** The digest that the file must have. */
+  readonly digest?: string;
+}
+
 /** `windkit approve`. */
 export interface ApproveCommand extends Common {
   readonly command: "approve";
@@ -79,6 +97,20 @@ export interface DoctorCommand extends Common {
   readonly command: "doctor";
 }
 
+/** `windkit check`. */
+export interface CheckCommand {
+  readonly command: "check";
+  readonly files: readonly string[];
+  /** One JSON object instead of text. */
+  readonly json: boolean;
+  /** Warnings fail, too. */
+  readonly strict: boolean;
+  /** Data folder whose runs are replayed. */
+  readonly against?: string;
+  /** How many finished runs are replayed, the newest first. */
+  readonly finished: number;
+}
+
 /** What the command line asks for. */
 export type Command =
   | { readonly command: "help"; readonly topic: HelpTopic }
@@ -88,9 +120,12 @@ export type Command =
   | ShowCommand
   | PruneCommand
   | RemoveCommand
+  | ExportCommand
+  | ImportCommand
   | ApproveCommand
   | CancelCommand
-  | DoctorCommand;
+  | DoctorCommand
+  | CheckCommand;
 
 /** Options by command, apart from `--help`. */
 const OPTIONS = {
@@ -106,16 +141,25 @@ const OPTIONS = {
   show: { data: "string", json: "boolean" },
   prune: { "older-than": "string", data: "string", json: "boolean" },
   remove: { yes: "boolean", data: "string", json: "boolean" },
+  export: { messages: "boolean", data: "string", json: "boolean" },
+  import: { as: "string", digest: "string", data: "string", json: "boolean" },
   approve: { reject: "boolean", value: "string", approver: "string", data: "string", json: "boolean" },
   cancel: { reason: "string", data: "string", json: "boolean" },
   doctor: { data: "string", json: "boolean" },
+  check: { against: "string", finished: "string", strict: "boolean", json: "boolean" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, "string" | "boolean">>>>;
 
 type Verb = keyof typeof OPTIONS;
 
+/** What may follow `windkit runs`. */
+const RUNS_VERBS = ["list", "show", "prune", "remove", "export", "import"] as const satisfies readonly Verb[];
+
 const STATUSES: readonly RunStatus[] = ["completed", "failed", "cancelled", "continued"];
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** Finished runs that `check --against` looks at. */
+const DEFAULT_FINISHED = 20;
 
 /** Where runs are kept unless `--data` says otherwise. */
 export const DEFAULT_DATA = ".windkit";
@@ -135,20 +179,19 @@ export function parseCommand(argv: readonly string[]): Command {
   if (first.startsWith("-")) throw new UsageError(`Unknown option "${first}"`, "See windkit --help");
   if (first === "runs") {
     const sub = rest[0];
-    if (sub === "list" || sub === "show" || sub === "prune" || sub === "remove") {
-      return parseVerb(sub, `runs ${sub}`, rest.slice(1));
-    }
+    const verb = RUNS_VERBS.find((known) => known === sub);
+    if (verb !== undefined) return parseVerb(verb, `runs ${verb}`, rest.slice(1));
     if (sub === undefined || sub.startsWith("-")) return parseVerb("list", "runs", rest);
     throw new UsageError(
-      `Unknown command "runs ${sub}"${guess(sub, ["list", "show", "prune", "remove"])}`,
+      `Unknown command "runs ${sub}"${guess(sub, RUNS_VERBS)}`,
       "See windkit runs --help",
     );
   }
-  if (first === "run" || first === "approve" || first === "cancel" || first === "doctor") {
+  if (first === "run" || first === "approve" || first === "cancel" || first === "doctor" || first === "check") {
     return parseVerb(first, first, rest);
   }
   throw new UsageError(
-    `Unknown command "${first}"${guess(first, ["run", "runs", "approve", "cancel", "doctor", "help"])}`,
+    `Unknown command "${first}"${guess(first, ["run", "runs", "approve", "cancel", "check", "doctor", "help"])}`,
     "See windkit --help",
   );
 }
@@ -182,7 +225,7 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     case "run": {
       const [file] = take(shown, words, ["FILE"]);
       const runId = values.get("run-id");
-      if (runId !== undefined) checkRunId(runId);
+      if (runId !== undefined) checkRunId("--run-id", runId);
       const args = values.get("args");
       return {
         command: "run",
@@ -224,6 +267,26 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
       const [run] = take(shown, words, ["RUN"]);
       return { command: "remove", ...common, run: run ?? "", yes: flags.has("yes") };
     }
+    case "export": {
+      const [run] = take(shown, words, ["RUN"]);
+      return { command: "export", ...common, run: run ?? "", messages: flags.has("messages") };
+    }
+    case "import": {
+      const [file] = take(shown, words, ["FILE"]);
+      const as = values.get("as");
+      const digest = values.get("digest");
+      if (as !== undefined) checkRunId("--as", as);
+      if (digest !== undefined && !/^[0-9a-f]{64}$/i.test(digest)) {
+        throw new UsageError(`Option "--digest" must be the 64 hex digits that runs export prints: got "${digest}"`);
+      }
+      return {
+        command: "import",
+        ...common,
+        file: file ?? "",
+        ...(as === undefined ? {} : { as }),
+        ...(digest === undefined ? {} : { digest }),
+      };
+    }
     case "approve": {
       const [run, key] = take(shown, words, ["RUN"], ["KEY"]);
       const value = values.get("value");
@@ -246,7 +309,28 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     case "doctor":
       take(shown, words, []);
       return { command: "doctor", ...common };
+    case "check":
+      return parseCheck(shown, read);
   }
+}
+
+function parseCheck(shown: string, { values, flags, words }: Given): CheckCommand {
+  if (words.length === 0) take(shown, words, ["FILE"]);
+  if (words.includes("")) throw new UsageError("FILE is empty");
+  const against = values.get("against");
+  const finished = values.get("finished");
+  if (against === "") throw new UsageError(`Option "--against" needs the name of a folder: it is empty`);
+  if (finished !== undefined && against === undefined) {
+    throw new UsageError(`Option "--finished" goes with "--against"`, `See windkit ${shown} --help`);
+  }
+  return {
+    command: "check",
+    files: words,
+    json: flags.has("json"),
+    strict: flags.has("strict"),
+    ...(against === undefined ? {} : { against }),
+    finished: finished === undefined ? DEFAULT_FINISHED : wholeNumber("--finished", finished, 0),
+  };
 }
 
 function readOptions(verb: Verb, shown: string, argv: readonly string[]): Given | "help" {
@@ -333,11 +417,11 @@ function workflowArguments(text: string): Json {
   );
 }
 
-function checkRunId(id: string): void {
-  if (id === "") throw new UsageError(`Option "--run-id" is empty`);
-  if (id.length > 200) throw new UsageError(`Option "--run-id" is longer than 200 characters: it has ${id.length}`);
+function checkRunId(option: string, id: string): void {
+  if (id === "") throw new UsageError(`Option "${option}" is empty`);
+  if (id.length > 200) throw new UsageError(`Option "${option}" is longer than 200 characters: it has ${id.length}`);
   if (id.startsWith("-") || /[\p{Cc}\s]/u.test(id)) {
-    throw new UsageError(`Option "--run-id" must have no spaces and not begin with "-": got ${JSON.stringify(id)}`);
+    throw new UsageError(`Option "${option}" must have no spaces and not begin with "-": got ${JSON.stringify(id)}`);
   }
 }
 
@@ -349,10 +433,11 @@ function oneOf<T extends string>(option: string, value: string, allowed: readonl
   );
 }
 
-function wholeNumber(option: string, text: string): number {
+function wholeNumber(option: string, text: string, least: 0 | 1 = 1): number {
   const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value > 0) return value;
-  throw new UsageError(`Option "${option}" must be a whole number above 0: got "${text}"`);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+  const range = least === 0 ? "of 0 or more" : "above 0";
+  throw new UsageError(`Option "${option}" must be a whole number ${range}: got "${text}"`);
 }
 
 function parseAge(option: string, text: string): number {

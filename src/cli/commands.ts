@@ -7,7 +7,9 @@ import process from "node:process";
 import { SDK_VERSION } from "../base/version.ts";
 import { approve, cancel } from "./answer_commands.ts";
 import { type Command, parseCommand } from "./arguments.ts";
+import { check } from "./check_command.ts";
 import { doctor } from "./doctor_command.ts";
+import { exportRunFile, importRunFile } from "./file_commands.ts";
 import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { paint } from "./format.ts";
 import { helpText } from "./help.ts";
@@ -84,12 +86,18 @@ async function perform(command: Command, io: Io, interruptions: Interruptions | 
       return await pruneRuns(command, io);
     case "remove":
       return await removeRun(command, io);
+    case "export":
+      return await exportRunFile(command, io);
+    case "import":
+      return await importRunFile(command, io);
     case "approve":
       return await approve(command, io);
     case "cancel":
       return await cancel(command, io);
     case "doctor":
       return await doctor(command, io);
+    case "check":
+      return await check(command, io);
   }
 }
 

@@ -13,8 +13,11 @@ export const HELP_TOPICS = [
   "runs show",
   "runs prune",
   "runs remove",
+  "runs export",
+  "runs import",
   "approve",
   "cancel",
+  "check",
   "doctor",
   "exit-codes",
 ] as const;
@@ -38,7 +41,9 @@ ${DATA}
 
 Also: windkit runs show RUN      the journal of one run
       windkit runs prune         remove old runs
-      windkit runs remove RUN    remove one run`;
+      windkit runs remove RUN    remove one run
+      windkit runs export RUN    write one run as a file
+      windkit runs import FILE   take a run from a file`;
 
 const TEXTS: Readonly<Record<HelpTopic, string>> = {
   windkit: `Windkit runs Windmill workflows on this machine, and goes on where they stopped.
@@ -47,9 +52,10 @@ Usage: windkit COMMAND [options]
 
 Commands:
   run FILE            Run the workflow in FILE, or go on with a run that stopped
-  runs                List runs; also: runs show RUN, runs prune, runs remove RUN
+  runs                List runs; also: runs show, prune, remove, export, import
   approve RUN [KEY]   Answer an approval that a run waits for
   cancel RUN          Ask a run to end
+  check FILE...       Find what a cluster, or a replay, would make of a workflow file
   doctor              Examine the data folder
   help [COMMAND]      Show help; also: COMMAND --help, help exit-codes
 
@@ -113,6 +119,37 @@ Options:
 ${DATA}
 ${JSON_LINES}`,
 
+  "runs export": `Write one run as the text of a file: its journal, with a SHA-256 for each record.
+Works while another process drives the run: what is recorded by then is written.
+
+Usage: windkit runs export RUN [options] > FILE
+
+Options:
+  --messages          Also what was left for the run and it has not taken yet
+${DATA}
+  --json              Errors as a JSON line; the file is JSON lines in any case
+
+The file goes to stdout, its digest to stderr: note it to find edits by whoever writes
+all digests anew. The form is documented in docs/journal.md.
+
+Example:
+  windkit runs export weather-2014 > weather-2014.jsonl`,
+
+  "runs import": `Take a run from a file that windkit runs export wrote. All digests are verified first; then
+all of it is stored, or nothing. Needs the data folder to itself, and makes it when there is none.
+
+Usage: windkit runs import FILE [options]
+
+Options:
+  --as ID             Store it under this id, as a copy
+  --digest HEX        Refuse another file than the one with this digest
+${DATA}
+${JSON_LINES}
+
+A run that has ended can be read, another goes on with windkit run. The same run again changes
+nothing. Exit codes: 2 no such file, or the id is another run's; 4 the file is damaged, or of
+a newer version.`,
+
   approve: `Answer an approval that a run waits for, also while another process drives the run.
 An answer that comes early is kept until the run asks for that key.
 
@@ -137,6 +174,27 @@ Options:
 ${DATA}
 ${JSON_LINES}`,
 
+  check: `Read workflow files and tell, by line: whether the Windmill worker recognises them and which
+names it gives their tasks; and what in a body is another thing when it runs again: clocks, random
+numbers, I/O, timers, races. Nothing is run. Needs the package @babel/parser.
+
+Usage: windkit check FILE... [options]
+
+Options:
+  --against DIR       Also load the files, and replay the runs of the data folder DIR against
+                      them: every unfinished one, and the newest finished ones. No step or task
+                      runs, and the folder is only read
+  --finished N        How many finished runs (default: 20)
+  --strict            Warnings count, too
+  --json              One JSON object for programs
+
+A comment "// windkit-ignore: reason" allows the line after it.
+Exit codes: 0 nothing wrong, 1 errors or runs that would break, 2 usage.
+Rules: docs/check.md
+
+Example:
+  windkit check f/weather/yearly_report.ts --against .windkit`,
+
   doctor: `Examine a data folder: version, owner, damage, sizes, and every record's check value.
 Changes nothing. Exit code 4 when something is wrong.
 
@@ -148,7 +206,8 @@ ${JSON_LINES}`,
 
   "exit-codes": `Exit codes:
   0    Done; for run: the run completed
-  1    The run failed, or its deadline passed; for runs remove: the answer was no
+  1    The run failed, or its deadline passed; for runs remove: the answer was no;
+       for check: something was found
   2    Usage: the command line, the file, its arguments or the run id; or the runtime is too old
   3    The run was cancelled
   4    Storage: the data folder is locked, full, read-only, damaged, or of a newer version

@@ -15,6 +15,8 @@ import { runtimeOf } from "./runtime.ts";
 export const PACKAGE_MODULES: Readonly<Record<string, string>> = {
   "windmill-client": "../compat/mod",
   "@windkit/windmill-client": "../../mod",
+  "@windkit/windmill-client/hosted": "../../mod_hosted",
+  "@windkit/windmill-client/hosted/workflow": "../cluster/hosted",
   "@windkit/windmill-client/client": "../sdk/client",
   "@windkit/windmill-client/api": "../sdk/api",
   "@windkit/windmill-client/compat": "../compat/mod",

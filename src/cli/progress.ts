@@ -10,7 +10,7 @@ import { clip, clock, duration, oneLine, type Paint } from "./format.ts";
 /** Something that goes on now. */
 interface Active {
   readonly key: Key;
-  readonly kind: "task" | "step" | "sleep" | "approval";
+  readonly kind: "task" | "step" | "undo" | "sleep" | "approval";
   readonly since: number;
   /** When a sleep or an approval ends by itself. */
   readonly until?: number;

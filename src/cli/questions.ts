@@ -130,11 +130,17 @@ function openInput(): Input {
   };
 }
 
-/** Names and types of a form's fields. */
+/** Names and types of a form's fields: a server's page reads them in `schema`, which may be a map of fields. */
 function formFields(form: Json | undefined): string {
-  const { properties } = Object(form) as { readonly properties?: Json };
-  const entries = Object.entries(Object(properties) as Record<string, { readonly type?: Json } | null>);
-  return entries.map(([name, field]) => `${name}${typeof field?.type === "string" ? ` (${field.type})` : ""}`).join(
-    ", ",
-  );
+  const { schema = form } = Object(form) as { readonly schema?: Json };
+  const { properties = schema === form ? undefined : schema, order } = Object(schema) as {
+    readonly properties?: Json;
+    readonly order?: Json;
+  };
+  const fields = Object(properties) as Readonly<Record<string, { readonly type?: Json } | null>>;
+  const names = Array.isArray(order) ? order.map(String).filter((name) => Object.hasOwn(fields, name)) : [];
+  return [...new Set([...names, ...Object.keys(fields)])].map((name) => {
+    const type = fields[name]?.type;
+    return `${name}${typeof type === "string" ? ` (${type})` : ""}`;
+  }).join(", ");
 }

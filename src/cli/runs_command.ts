@@ -177,6 +177,12 @@ function recordCells(record: JournalRecord, now: number, colors: Paint): readonl
       return [...start, oneLine(record.key), colors.wait("abandoned"), "", "", record.why];
     case "undoable":
       return [...start, oneLine(record.key), "can be undone", "", "", ""];
+    case "refused":
+      return [...start, oneLine(record.key), colors.bad("refused"), "", "", oneLine(record.reason)];
+    case "dropped":
+      return [...start, "", colors.wait("given up"), "", "", ""];
+    case "reopened":
+      return [...start, "", colors.wait("opened again"), "", "", ""];
     case "cancelling":
       return [...start, "", colors.wait("cancelling"), "", "", oneLine(record.reason)];
     case "closed": {

@@ -24,7 +24,8 @@ export interface Current {
 export function here(what: string): BodySession | undefined | Promise<never> {
   const current = currentRun() as Current | undefined;
   if (current === undefined) {
-    return workerContext() === undefined ? undefined : Promise.reject(
+    if (workerContext() === undefined) return undefined;
+    return Promise.reject(
       new HostUnsupportedError(
         `Cannot call ${what} outside a workflow of this package: on a cluster the file's entry point must be a workflow() of the ` +
           "package that this function is imported from",
@@ -59,6 +60,9 @@ const LONGEST_NAME = 1024;
 /** What is wrong with the name of a call; undefined when nothing is. */
 export function nameProblem(name: unknown): string | undefined {
   if (typeof name !== "string") return `text, found ${typeof name}`;
+  if (name.includes("\0") || !name.isWellFormed()) {
+    return `text without U+0000 and lone surrogates, found ${JSON.stringify(name.slice(0, 80))}`;
+  }
   return name.length <= LONGEST_NAME
     ? undefined
     : `text of at most ${LONGEST_NAME} characters, found one of ${name.length}`;

@@ -5,6 +5,7 @@
  * @module
  */
 import { decode, encode, type Jsonified } from "../base/canonical.ts";
+import { HostUnsupportedError } from "../base/errors.ts";
 import type {
   CallArgs,
   FlowArgs,
@@ -18,9 +19,11 @@ import { wait } from "../platform/clock.ts";
 import { permittedEnv } from "../platform/env.ts";
 import { currentRun } from "../platform/run_context.ts";
 import { type Workflow, WORKFLOW_BODY } from "../workflow/definition.ts";
-import type { Json, TaskInfo, TaskWire } from "../workflow/journal.ts";
+import type { TaskInfo, TaskWire } from "../workflow/journal.ts";
+import { givenArguments } from "../workflow/parameters.ts";
 import { type RetryOptions, retryPolicy } from "../workflow/retry.ts";
 import type { StepSpec, TaskSpec, UndoSpec } from "../workflow/body_session.ts";
+import { clusterHost } from "./cluster_host.ts";
 import { type Current, here, nameProblem, outside, plainly } from "./_here.ts";
 import { workerContext } from "./worker_globals.ts";
 
@@ -48,12 +51,46 @@ export type {
   WindmillTypes,
   WindmillVariables,
 } from "../base/windmill_types.ts";
+export {
+  type ApprovalGranted,
+  type ApprovalInstead,
+  type ApprovalOptions,
+  type ApprovalRejected,
+  type ApprovalResult,
+  type ApprovalSchema,
+  type ApprovalTimedOut,
+  type CheckedApprovalOptions,
+  waitForApproval,
+} from "./approval.ts";
+export {
+  type DefinedError,
+  type DefinedErrorClass,
+  defineError,
+  type DefineErrorOptions,
+  type ErrorData,
+  type Known,
+  type KnownFailure,
+  knownFailure,
+  type SchemaInput,
+} from "./define_error.ts";
+export type { SchemaAnswer, SchemaOutput, StandardSchema } from "../base/standard_schema.ts";
+export type { ValidationIssue } from "../base/errors.ts";
 export type { Workflow } from "../workflow/definition.ts";
-export type { Json, TaskInfo } from "../workflow/journal.ts";
+export type { Json, LogLevel, TaskInfo } from "../workflow/journal.ts";
 export type { RetryOptions } from "../workflow/retry.ts";
 export { race, type RaceBranches, type RaceWinner, type TimeoutOptions, withTimeout } from "./race.ts";
 export { saga } from "./saga.ts";
-export { cancelSignal, type Log, log, now, patched, progress, random, uuid } from "./values.ts";
+export {
+  type ChildOptions,
+  childWorkflow,
+  continueAsNew,
+  defineEvent,
+  type EventOptions,
+  type EventType,
+  sleepUntil,
+  waitForEvent,
+} from "./waits.ts";
+export { cancelSignal, log, now, patched, progress, random, uuid } from "./values.ts";
 
 /** Options of a task, in the official client's names and units (seconds). */
 export interface TaskOptions {
@@ -101,32 +138,6 @@ export type TaskRetry = RetryOptions;
 // deno-lint-ignore no-explicit-any -- parameters of user functions are contravariant: `unknown[]` would refuse them all
 export type TaskFunction = (...args: any[]) => unknown;
 
-/** What `waitForApproval` takes. */
-export interface ApprovalOptions {
-  /** How long to wait, in seconds. @default 1800 */
-  readonly timeout?: number;
-  /** JSON schema of the answer's form. */
-  readonly form?: Json;
-  /** Key of the approval, for links made ahead. @default "approval", then "approval_2", ... */
-  readonly key?: string;
-  /** False: who started the run may not approve it (Windmill Enterprise). @default true */
-  readonly selfApproval?: boolean;
-  /** Look of the page. @default "detailed" */
-  readonly skin?: "detailed" | "minimal";
-  /** Text of the page, or a rich object such as `{ markdown }`. */
-  readonly description?: Json;
-}
-
-/** What `waitForApproval` gives. A timeout is `{ value: null, approver: null, approved: false }`, not an error. */
-export interface ApprovalResult {
-  /** What the approver entered. */
-  readonly value: Json;
-  /** Who answered; null when nobody did. */
-  readonly approver: string | null;
-  /** True when it was granted. */
-  readonly approved: boolean;
-}
-
 /** What `parallel` takes beside items and function. */
 export interface ParallelOptions {
   /** Calls that run at once; 0 or less is all of them, as in Windmill's Python client. @default undefined: all */
@@ -162,9 +173,8 @@ export function workflow<F extends TaskFunction>(fn: F): Workflow<F> {
   const run = function (this: unknown, ...args: unknown[]): unknown {
     // Under the worker's wrapper, a call from outside is a round.
     const context = currentRun() === undefined ? workerContext() : undefined;
-    return context === undefined
-      ? fn.apply(this, args)
-      : import("./worker_round.ts").then(({ runWorkerRound }) => runWorkerRound(context, fn, args));
+    if (context === undefined) return fn.apply(this, args);
+    return clusterHost()?.then(({ runWorkerRound }) => runWorkerRound(context, fn, args)) ?? noHost("workflow");
   };
   return Object.assign(run, { _is_workflow: true, [WORKFLOW_BODY]: fn }) as unknown as Workflow<F>;
 }
@@ -225,7 +235,7 @@ export function task(
     const current = here(`task ${spec.name}`);
     return current instanceof Promise
       ? current
-      : current?.task(spec, args) ?? alone(spec, () => fn(...decode(encode(args)) as unknown[]), args);
+      : current?.task(spec, args) ?? alone(spec, () => fn(...decode(encode(givenArguments(args))) as unknown[]), args);
   };
 }
 
@@ -371,55 +381,6 @@ export function sleep(seconds: number): Promise<void> {
 }
 
 /**
- * Waits until somebody approves or rejects. A rejection and a timeout are results, not errors.
- *
- * @example
- * ```ts
- * import { waitForApproval, workflow } from "@windkit/windmill-client/workflow";
- *
- * export const main = workflow(async () => {
- *   const { approved, approver } = await waitForApproval({ timeout: 3600 });
- *   return approved ? `approved by ${approver}` : "not approved";
- * });
- * ```
- */
-export function waitForApproval(options: ApprovalOptions = {}): Promise<ApprovalResult> {
-  const { timeout = 1800, form, key, selfApproval, skin, description } = options;
-  if (!Number.isInteger(timeout) || timeout < 0 || timeout > 4294967295) {
-    return Promise.reject(
-      new RangeError(
-        `Cannot wait for an approval: 'timeout' must be a whole number of seconds, 0 to 4294967295, found ${
-          String(timeout)
-        }`,
-      ),
-    );
-  }
-  if (
-    key !== undefined &&
-    (key.trim() === "" || key === "." || key === ".." || /[/\\\0]/.test(key) || !key.isWellFormed())
-  ) {
-    return Promise.reject(
-      new TypeError(
-        `Cannot wait for an approval: 'key' must not be blank, "." or "..", nor contain "/", "\\", U+0000 or a lone surrogate, ` +
-          `found ${JSON.stringify(key)}`,
-      ),
-    );
-  }
-  const current = here("waitForApproval");
-  if (current instanceof Promise) return current;
-  const shown = { selfApproval, skin, description };
-  const used = Object.values(shown).some((v) => v !== undefined);
-  return (current?.approval({
-    key,
-    timeoutMs: timeout * 1000,
-    form,
-    options: used
-      ? decode(encode(Object.fromEntries(Object.entries(shown).filter(([, v]) => v !== undefined)))) as Json
-      : undefined,
-  }) ?? outside("waitForApproval")) as Promise<ApprovalResult>;
-}
-
-/**
  * Calls a function for each item, a bounded number at a time, and gives the results in the items' order. The window slides: the
  * next item begins when any running one ends. The first failure rejects, and calls that have begun go on; with
  * `onError: "collect"` all items run.
@@ -509,9 +470,17 @@ export function taskInfo(): TaskInfo {
 
 /** A task without a run: in a job of a Windmill worker it is a job of its own (wac-protocol 12), elsewhere a call. */
 function alone(spec: TaskSpec, call: () => unknown, args: readonly unknown[]): Promise<unknown> {
-  return permittedEnv("WM_JOB_ID") && !permittedEnv("WM_FLOW_JOB_ID")
-    ? import("./v1_task.ts").then(({ runV1Task }) => runV1Task(spec, args))
-    : plainly(call);
+  if (!permittedEnv("WM_JOB_ID") || permittedEnv("WM_FLOW_JOB_ID")) return plainly(call);
+  return clusterHost()?.then(({ runV1Task }) => runV1Task(spec, args)) ?? noHost(`task ${spec.name}`);
+}
+
+function noHost(what: string): Promise<never> {
+  return Promise.reject(
+    new HostUnsupportedError(
+      `Cannot run ${what} in a job of a cluster: this build of the package has no host for it. ` +
+        `Bundlers must resolve the package with the condition "bun" or "node"`,
+    ),
+  );
 }
 
 function wireOptions(options: TaskOptions = {}): Pick<TaskSpec, "options" | "retry" | "unawaited"> {

@@ -45,9 +45,9 @@ export type RaceBranches = Readonly<Record<string, () => unknown>>;
  */
 export function race<T extends RaceBranches>(branches: T): Promise<RaceWinner<T>>;
 /** The same for an array: `winner` is the index. */
-export function race<R>(
-  branches: readonly (() => R)[],
-): Promise<{ readonly winner: number; readonly value: Awaited<R> }>;
+export function race<T extends readonly (() => unknown)[]>(
+  branches: readonly [...T],
+): Promise<{ readonly winner: number; readonly value: Awaited<ReturnType<T[number]>> }>;
 export async function race(
   branches: RaceBranches | readonly (() => unknown)[],
 ): Promise<{ readonly winner: number | string; readonly value: unknown }> {

@@ -76,16 +76,25 @@ export function differences(issues: readonly ValidationIssue[], value: unknown):
   const places = new Set(issues.map((issue: Issue) => {
     const { path = [], expected } = issue;
     let found: unknown = value;
-    const names = path.map((part) => {
+    // Not `path.map`: ArkType's path is an array of a class that makes "0" of an empty one.
+    const names = Array.from(path, (part) => {
       const name = typeof part === "object" ? part.key : part;
       found = Object(found)[name];
       return clip(String(name));
     });
-    const wanted = typeof expected === "string" && expected !== "" ? `, expected ${clip(expected)}` : "";
+    const wanted = isOfSchema(expected, found) ? `, expected ${clip(expected)}` : "";
     return `${names.join(".") || "the top"} (found ${kindOf(found)}${wanted})`;
   }));
   const named = [...places].slice(0, NAMED).join(", ");
   return places.size > NAMED ? `${named} and ${places.size - NAMED} more` : named;
+}
+
+/** True when what a library says it expected comes from the schema alone: of a union, ArkType quotes what it found. */
+function isOfSchema(expected: unknown, found: unknown): expected is string {
+  if (typeof expected !== "string" || expected === "" || expected.includes("(was ")) return false;
+  if (typeof found === "object" && found !== null) return !/[{[]/.test(expected);
+  const text = String(found);
+  return text.length < 3 || !expected.includes(text.slice(0, 16));
 }
 
 function kindOf(value: unknown): string {

@@ -141,40 +141,25 @@ export function progress(value: unknown): void {
  *
  * @param message the line
  * @param data shown after it, in the form in which it would be recorded
+ * @param level how loud it is
  *
  * @example
  * ```ts
  * import { log } from "@windkit/windmill-client/workflow";
  *
  * log("The order was checked", { lines: 3 });
- * log.warn("One line is out of stock");
+ * log("One line is out of stock", undefined, "warn");
  * ```
  */
-export const log: Log = /* @__PURE__ */ makeLog();
-
-/** What {@linkcode log} is: a function, and one for each other level. */
-export interface Log {
-  /** Level `info`. */
-  (message: string, data?: unknown): void;
-  /** Level `debug`. */
-  debug(message: string, data?: unknown): void;
-  /** Level `warn`. */
-  warn(message: string, data?: unknown): void;
-  /** Level `error`. */
-  error(message: string, data?: unknown): void;
-}
-
-function makeLog(): Log {
-  const at = (level: LogLevel) => (message: string, data?: unknown): void => write(level, message, data);
-  return Object.assign(at("info"), { debug: at("debug"), warn: at("warn"), error: at("error") });
-}
-
-function write(level: LogLevel, message: string, data: unknown): void {
+export function log(message: string, data?: unknown, level: LogLevel = "info"): void {
   const current = currentRun() as Current | undefined;
   const shown = data === undefined ? undefined : decode(encode(data)) as Json;
   if (current === undefined) return console[level](...[message, shown].filter((part) => part !== undefined));
   current.session.log(level, String(message), shown, current.info !== undefined);
 }
+
+/** One signal for each session that was asked for it. */
+const signals = /* @__PURE__ */ new WeakMap<BodySession, AbortSignal>();
 
 /**
  * Aborted when the run is cancelled or its deadline passes: for work of the body's own. Calls that are pending then reject with
@@ -195,7 +180,14 @@ function write(level: LogLevel, message: string, data: unknown): void {
 export function cancelSignal(): AbortSignal {
   const session = body();
   if (session === undefined) return new AbortController().signal;
-  if (session.can.has("cancel")) return session.cancelSignal();
+  if (session.can.has("cancel")) {
+    const known = signals.get(session);
+    if (known !== undefined) return known;
+    const controller = new AbortController();
+    signals.set(session, controller.signal);
+    session.onCancel((reason) => controller.abort(reason));
+    return controller.signal;
+  }
   throw new HostUnsupportedError(
     `Cannot call cancelSignal() on ${session.hostName}: a cancelled job's process is ended there. Put what must be undone ` +
       `into the undo of a step, or cancel runs of an engine`,

@@ -3,7 +3,10 @@
  *
  * @module
  */
+import { useClusterHost } from "./cluster_host.ts";
+import { runV1Task } from "./v1_task.ts";
 import type { WorkerContext, WorkerGlobals } from "./worker_globals.ts";
+import { runWorkerRound } from "./worker_round.ts";
 
 export { StepSuspend } from "./step_suspend.ts";
 export type { WorkerContext } from "./worker_globals.ts";
@@ -27,6 +30,7 @@ export class WorkflowCtx implements WorkerContext {
   readonly _executingKey: string | null;
   /** Builds the context of a checkpoint. */
   constructor(checkpoint: WorkerCheckpoint = {}) {
+    useClusterHost(() => Promise.resolve({ runWorkerRound, runV1Task }));
     this.completed = checkpoint.completed_steps ?? {};
     this._executingKey = checkpoint._executing_key ?? null;
   }

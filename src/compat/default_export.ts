@@ -110,15 +110,36 @@ import {
 } from "../sdk/top_level/sql.ts";
 import { decodePayload, definePreprocessor } from "../sdk/preprocessor.ts";
 import {
+  cancelSignal,
+  childWorkflow,
+  CompensationError,
+  continueAsNew,
+  defineError,
+  defineEvent,
+  knownFailure,
+  log,
+  NonRetryableError,
+  now,
   parallel,
+  patched,
+  progress,
+  race,
+  random,
+  RetryAfterError,
+  saga,
   sleep,
+  sleepUntil,
   step,
   task,
   TaskError,
   taskFlow,
   taskInfo,
   taskScript,
+  uuid,
   waitForApproval,
+  waitForEvent,
+  WaitTimeoutError,
+  withTimeout,
   workflow,
 } from "../cluster/authoring.ts";
 import {
@@ -186,15 +207,36 @@ export type DefaultExport =
   & Pick<typeof preprocessorModule, "decodePayload" | "definePreprocessor">
   & Pick<
     typeof authoringModule,
+    | "cancelSignal"
+    | "childWorkflow"
+    | "CompensationError"
+    | "continueAsNew"
+    | "defineError"
+    | "defineEvent"
+    | "knownFailure"
+    | "log"
+    | "NonRetryableError"
+    | "now"
     | "parallel"
+    | "patched"
+    | "progress"
+    | "race"
+    | "random"
+    | "RetryAfterError"
+    | "saga"
     | "sleep"
+    | "sleepUntil"
     | "step"
     | "task"
     | "TaskError"
     | "taskFlow"
     | "taskInfo"
     | "taskScript"
+    | "uuid"
     | "waitForApproval"
+    | "waitForEvent"
+    | "WaitTimeoutError"
+    | "withTimeout"
     | "workflow"
   >
   & Pick<
@@ -219,15 +261,21 @@ export const wmill: DefaultExport = {
   CancelledError,
   cancelOnExit,
   cancelRunning,
+  cancelSignal,
+  childWorkflow,
   commitKafkaOffsets,
+  CompensationError,
   ConfigurationError,
   context,
+  continueAsNew,
   createClient,
   createToken,
   databaseUrlFromResource,
   datatable,
   DeadlineError,
   decodePayload,
+  defineError,
+  defineEvent,
   definePreprocessor,
   deleteS3File,
   deleteS3Object,
@@ -269,21 +317,30 @@ export const wmill: DefaultExport = {
   inferSqlType,
   initGlobalClient,
   JobFailedError,
+  knownFailure,
   listResources,
   loadS3File,
   loadS3FileReader,
   loadS3FileStream,
+  log,
+  NonRetryableError,
+  now,
   parallel,
   parseResourceSyntax,
   parseS3Object,
   parseSqlClientName,
   parseVariableSyntax,
+  patched,
   polarsConnectionSettings,
   post,
+  progress,
+  race,
+  random,
   readPartition,
   requestInteractiveSlackApproval,
   requestInteractiveTeamsApproval,
   resolveDefaultResource,
+  RetryAfterError,
   runFlow,
   runFlowAsync,
   runInlineScriptPreview,
@@ -295,6 +352,7 @@ export const wmill: DefaultExport = {
   runScriptByPathAsync,
   runScriptByPathSync,
   runScriptSync,
+  saga,
   sendTeamsMessage,
   setClient,
   setFlowUserState,
@@ -309,6 +367,7 @@ export const wmill: DefaultExport = {
   signS3Object,
   signS3Objects,
   sleep,
+  sleepUntil,
   sqlIdentifier,
   state,
   statePath,
@@ -323,12 +382,16 @@ export const wmill: DefaultExport = {
   upsertPartition,
   user,
   usernameToEmail,
+  uuid,
   ValidationError,
   version,
   waitForApproval,
+  waitForEvent,
   waitJob,
+  WaitTimeoutError,
   whoami,
   WindmillApiError,
+  withTimeout,
   workerHasInternalServer,
   workflow,
   writeS3File,

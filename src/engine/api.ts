@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { Failure, JournalRecord, Json, Key, RunStatus } from "../workflow/journal.ts";
+import type { ChangeModes, Failure, JournalRecord, Json, Key, LogLevel, RunStatus } from "../workflow/journal.ts";
+import type { JournalFile } from "./journal_file.ts";
+import type { StoreRunOptions } from "./journal_store.ts";
 import type { Executor, Host, Message, RunQuery, RunRow, RunState, Storage } from "./ports.ts";
 
 /** A workflow: what `workflow(fn)` returns, or any async function. */
@@ -36,6 +38,13 @@ export interface EngineOptions {
   readonly onEvent?: (event: EngineEvent) => void;
   /** `always` replays a run from its journal before every outcome: slow, for tests. @default "when-needed" */
   readonly replay?: "when-needed" | "always";
+  /** Records where in the source each name was called first, for errors. A stack costs 5 to 90 µs, once per name. @default true */
+  readonly callSites?: boolean;
+  /**
+   * What a replay does about a recorded call whose arguments, or whose function, have changed since.
+   * @default arguments: fail, code: follow
+   */
+  readonly changes?: ChangeModes;
   /** How long a cancelled body may go on, in milliseconds. @default 5000 */
   readonly cancelGraceMs?: number;
   /** Closed runs older than this are removed while the engine runs, in milliseconds. @default undefined: kept for ever */
@@ -99,7 +108,7 @@ export type EngineEvent =
     readonly event: "call_started";
     readonly run: string;
     readonly key: Key;
-    readonly kind: "task" | "step";
+    readonly kind: "task" | "step" | "undo";
     readonly name: string;
     readonly attempt: number;
     readonly at: number;
@@ -132,6 +141,14 @@ export type EngineEvent =
   | { readonly event: "run_parked"; readonly run: string; readonly wakeAt?: number; readonly waits: readonly string[] }
   | { readonly event: "run_closed"; readonly run: string; readonly status: RunStatus; readonly failure?: Failure }
   | { readonly event: "run_stopped"; readonly run: string; readonly error: Error }
+  | {
+    readonly event: "log";
+    readonly run: string;
+    readonly level: LogLevel;
+    readonly message: string;
+    readonly data?: Json;
+    readonly at: number;
+  }
   | { readonly event: "committed"; readonly writes: number; readonly ms: number }
   | { readonly event: "warning"; readonly run?: string; readonly message: string }
   | { readonly event: "failed"; readonly error: Error };
@@ -140,6 +157,11 @@ export type EngineEvent =
 export interface Engine extends AsyncDisposable {
   /** Records a run and begins it. Waits while the queue is full. Same id, workflow and arguments: the run that exists. */
   start(workflow: string, args?: Json, options?: StartOptions): Promise<RunHandle>;
+  /**
+   * Stores a run that was read from a file, in one commit, and goes on with it unless it has ended. The same journal under the same
+   * id again: the run that exists. Throws `RunExistsError` when that one's journal is another.
+   */
+  importRun(file: JournalFile, options?: StoreRunOptions): Promise<RunHandle>;
   /** A run that exists. Throws `UnknownRunError`. */
   run(id: string): Promise<RunHandle>;
   /** Newest first. */

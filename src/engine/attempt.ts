@@ -11,7 +11,7 @@ export interface Attempt {
   /** Its run, which writes ahead that it has been running for a while. */
   readonly driver: { recordRunning(attempt: Attempt): void };
   readonly key: Key;
-  readonly call: Call & { readonly kind: "task" | "step" };
+  readonly call: Call & { readonly kind: "task" | "step" | "undo" };
   readonly command: Extract<Command, { readonly c: "call" }>;
   startedAt: number;
   controller: AbortController | undefined;

@@ -13,7 +13,7 @@ import type { CurrentRun, Host } from "./ports.ts";
 export function createLocalHost(): Host {
   return {
     name: "engine",
-    can: new Set(["overlap", "subSecond", "cancel", "checked"]),
+    can: new Set(["events", "firstOf", "overlap", "subSecond", "continue", "cancel", "childRuns", "checked"]),
     now: wallClock,
     random: randomBytes,
     timer: wallTimer,

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { JournalCorruptError } from "../base/errors.ts";
+import { hasCode, JournalCorruptError, SchemaTooNewError } from "../base/errors.ts";
+import { SDK_VERSION } from "../base/version.ts";
 import type { JournalRecord } from "../workflow/journal.ts";
 import { chainCheck, decodeRecord, isChainCheck } from "../workflow/record_text.ts";
 import type { Storage, StoredRecord } from "./ports.ts";
@@ -25,25 +26,21 @@ export interface ReadJournal {
  */
 export function verifyChain(runId: string, records: readonly StoredRecord[]): void {
   let check = "";
-  for (const [i, record] of records.entries()) check = verify(runId, record, i, check);
+  for (const [i, record] of records.entries()) check = verifyRecord(runId, record, i, check);
 }
 
 /**
  * Reads all records of a run.
  *
- * @throws JournalCorruptError when one is missing, damaged or of an unknown kind
+ * @throws JournalCorruptError when one is missing or damaged, SchemaTooNewError when one is of an unknown kind
  */
 export async function readJournal(storage: Storage, runId: string): Promise<ReadJournal> {
   const records: JournalRecord[] = [];
   let check = "";
   for await (const page of storage.journal(runId)) {
     for (const stored of page) {
-      check = verify(runId, stored, records.length, check);
-      try {
-        records.push(decodeRecord(stored.text, stored.seq));
-      } catch (cause) {
-        throw corrupt(runId, stored.seq, `it cannot be read: ${(cause as Error).message}`, cause);
-      }
+      check = verifyRecord(runId, stored, records.length, check);
+      records.push(readRecord(runId, stored));
     }
   }
   if (records.length > 0 && records[0]?.t !== "opened") {
@@ -52,11 +49,36 @@ export async function readJournal(storage: Storage, runId: string): Promise<Read
   return { records, nextSeq: records.length, check };
 }
 
-function verify(runId: string, record: StoredRecord, seq: number, previous: string): string {
+/**
+ * Verifies one record against its place and the one before it.
+ *
+ * @returns its check value, which the next one's covers
+ * @throws JournalCorruptError with the run and the position
+ */
+export function verifyRecord(runId: string, record: StoredRecord, seq: number, previous: string): string {
   if (record.seq !== seq) throw corrupt(runId, seq, `it is missing: the next one stored has number ${record.seq}`);
   const { text, check } = record;
   if (isChainCheck(previous, text, check)) return check;
   throw corrupt(runId, seq, `its check value is ${check}, expected ${chainCheck(previous, text)}`);
+}
+
+/**
+ * Reads one record, whose check value has been verified.
+ *
+ * @throws JournalCorruptError when it cannot be read, SchemaTooNewError when its kind is one that this version does not know
+ */
+export function readRecord(runId: string, { text, seq }: StoredRecord): JournalRecord {
+  try {
+    return decodeRecord(text, seq);
+  } catch (cause) {
+    const why = (cause as Error).message;
+    if (!hasCode(cause, "SCHEMA_TOO_NEW")) throw corrupt(runId, seq, `it cannot be read: ${why}`, cause);
+    // What was written is there, whole: a newer version wrote it.
+    throw new SchemaTooNewError(
+      `Cannot read record ${seq} of run "${runId}": ${why} (${SDK_VERSION}). Use the version that wrote it, or a newer one`,
+      { cause },
+    );
+  }
 }
 
 function corrupt(runId: string, seq: number, why: string, cause?: unknown): JournalCorruptError {

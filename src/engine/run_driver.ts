@@ -8,7 +8,9 @@ import { encode } from "../base/canonical.ts";
 import { CancelledError, DeadlineError, EngineClosedError, PayloadTooLargeError } from "../base/errors.ts";
 import { failureOf, shortened } from "../workflow/failure.ts";
 import type {
+  AbandonReason,
   Call,
+  ChangeModes,
   Command,
   Failure,
   JournalRecord,
@@ -42,6 +44,7 @@ export interface Shared {
   readonly by: string;
   readonly cancelGraceMs: number;
   readonly alwaysReplay: boolean;
+  readonly changes: ChangeModes | undefined;
   /** Attempts that run now, in the order of their start. */
   readonly running: Set<Attempt>;
   readonly emit: ((event: EngineEvent) => void) | undefined;
@@ -190,9 +193,13 @@ export class RunDriver {
   // --- Commands ---
 
   #createSession(): BodySession {
-    const { host, site, emit } = this.#shared;
+    const { host, site, emit, changes } = this.#shared;
     const session: BodySession = createSession({
       body: this.#body as (...args: never[]) => unknown,
+      can: host.can,
+      hostName: `the host "${host.name}"`,
+      now: host.now,
+      ...(changes === undefined ? undefined : { changes }),
       hop: host.hop,
       enter: (current, info, fn) =>
         host.context.run(info === undefined ? { session: current } : { session: current, info }, fn),
@@ -228,7 +235,7 @@ export class RunDriver {
         case "call":
           // The session hears of the cancel with the next commit and refuses this call then.
           if (this.#cancelling || this.#tooLarge(command)) break;
-          if (command.call.kind === "task" || command.call.kind === "step") ready.push(command);
+          if (startable(command.call)) ready.push(command);
           else this.#wait(command);
           break;
         case "abandon":
@@ -247,6 +254,15 @@ export class RunDriver {
           this.#close(command);
           break;
         case "marker":
+          // In the order of the commands: what follows a marker is recorded after it.
+          this.#append([{ t: "marker", name: command.name, after: command.after, value: command.value }]);
+          break;
+        case "log": {
+          const { level, message, data } = command;
+          const shown = data === undefined ? undefined : { data };
+          this.#shared.emit?.({ event: "log", run: this.id, level, message, ...shown, at: this.#shared.host.now() });
+          break;
+        }
         case "undoable":
           throw new Error(
             `Cannot drive run "${this.id}": its session asked for "${command.c}", which nothing in this version does`,
@@ -284,7 +300,7 @@ export class RunDriver {
 
   #startAttempt(command: Extract<Command, { readonly c: "call" }>): void {
     const { key, call } = command;
-    if (call.kind !== "task" && call.kind !== "step") return;
+    if (!startable(call)) return;
     const attempt: Attempt = {
       driver: this,
       key,
@@ -351,7 +367,7 @@ export class RunDriver {
       run: this.id,
       key,
       kind: call.kind,
-      name: call.name,
+      name: call.kind === "undo" ? key : call.name,
       attempt: call.attempt,
       at: attempt.startedAt,
     });
@@ -361,7 +377,7 @@ export class RunDriver {
     }
     const info = new AttemptInfo(this.id, attempt);
     const session = this.#session;
-    const inline = call.kind === "step" || call.via === "inline";
+    const inline = call.kind !== "task" || call.via === "inline";
     let work: Promise<Outcome | { readonly ref: string }>;
     let accepted: boolean;
     try {
@@ -408,7 +424,7 @@ export class RunDriver {
   #timedOut(attempt: Attempt, timeoutS: number): void {
     const { key, call, command } = attempt;
     if (this.#closed || this.#attempts.get(key) !== attempt) return;
-    const message = `Task "${call.name}" timed out after ${timeoutS} s`;
+    const message = `Task "${call.kind === "task" ? call.name : key}" timed out after ${timeoutS} s`;
     this.#attempts.delete(key);
     this.#abort(attempt, new DeadlineError(message));
     const failure: Failure = { message, stepKey: key, error: { name: "TimeoutError", message } };
@@ -620,7 +636,12 @@ export class RunDriver {
     );
   }
 
-  #abandon(key: Key, why: "race" | "timeout" | "cancel" | "end"): void {
+  #abandon(key: Key, why: AbandonReason): void {
+    const attempt = this.#attempts.get(key);
+    if (attempt !== undefined) {
+      this.#attempts.delete(key);
+      this.#abort(attempt, new CancelledError(`"${key}" was given up: ${why}`));
+    }
     const wait = this.#waits.get(key);
     this.#shared.alarms.cancel(wait?.alarm);
     this.#waits.delete(key);
@@ -759,6 +780,11 @@ export class RunDriver {
       this.#shared.parked(this);
     });
   }
+}
+
+/** Whether a call is something to run, and no wait. */
+function startable(call: Call): call is Extract<Call, { readonly kind: "task" | "step" | "undo" }> {
+  return call.kind === "task" || call.kind === "step" || call.kind === "undo";
 }
 
 function nothing(): void {}

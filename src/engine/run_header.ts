@@ -77,7 +77,8 @@ export function readableHeader(id: string, records: readonly JournalRecord[]): R
   const theirs = `journal version ${header.v}, codec ${header.codec}, flags [${header.flags.join(", ")}]`;
   const ours = `journal version 1, codec ${CANONICAL_CODEC}, flags [${[...KNOWN_FLAGS].join(", ")}]`;
   throw new SchemaTooNewError(
-    `Cannot replay run "${id}": it was written by version ${header.sdk} with ${theirs}; this is version ${SDK_VERSION}, which knows ${ours}`,
+    `Cannot replay run "${id}": it was written by version ${header.sdk} with ${theirs}; this is version ${SDK_VERSION}, which knows ${ours}. ` +
+      `Use version ${header.sdk} or a newer one for it`,
   );
 }
 

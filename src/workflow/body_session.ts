@@ -157,8 +157,8 @@ export interface BodySession extends Session {
   log(level: LogLevel, message: string, data: Json | undefined, inner: boolean): void;
   /** Ends this run and begins another one of the same workflow. Never settles, unless the arguments cannot be recorded. */
   continueAsNew(args: Encoded): Promise<never>;
-  /** Aborted when the run is cancelled. */
-  cancelSignal(): AbortSignal;
+  /** Calls back when the run is cancelled, with the reason; at once when it was. */
+  onCancel(then: (reason: Error) => void): void;
   /** A scope in another one. */
   openScope(parent: Scope | undefined, tasksOnly?: boolean): Scope;
   /** Gives up what is pending in a scope: its calls reject with `error`, and further ones are refused. */

@@ -129,11 +129,14 @@ function extras(thrown: unknown): Json | undefined {
     const value = RESERVED.has(name) ? undefined : read(thrown, name);
     if (value === undefined || typeof value === "function" || typeof value === "symbol") continue;
     try {
-      const encoded = encode({ [name]: value });
+      // What is undefined in it is left out, as the protocol does (wac-protocol 5.5), and not null as in results.
+      const encoded = encode({ [name]: JSON.parse(JSON.stringify(value)) });
       if (encoded.length <= LIMIT) Object.assign(found, JSON.parse(encoded));
     } catch {
       continue; // not JSON (a cycle, U+0000): left out, as the protocol does
     }
   }
-  return Object.keys(found).length === 0 || encode(found).length > LIMIT ? undefined : found;
+  const all = encode(found);
+  // Read back, so that it is the same object live as it is in a replay.
+  return Object.keys(found).length === 0 || all.length > LIMIT ? undefined : JSON.parse(all) as Json;
 }

@@ -2,6 +2,10 @@
  * What replay depends on, by number. A run's header lists the flags it was opened with, and replay follows those for the
  * run's whole life; any change in what replay does gets the next number and a recorded history in `tests/histories/`.
  *
+ * To add one: give it the next number and a name here, put it into `FLAGS` (new runs) and leave it in `KNOWN_FLAGS` for ever
+ * (old runs), and let what replay does depend on `header.flags.includes(NAME)`, never on the version. A number is never used
+ * again, also when the behaviour is gone. `docs/journal.md` says what needs no flag.
+ *
  * @module
  */
 

@@ -62,3 +62,10 @@ function skip(text: string, i: number): number {
 function end(found: number, length: number, text: string): number {
   return found < 0 ? text.length : found + length;
 }
+
+/** Arguments without those at the end that are undefined: null would keep a parameter from its default. */
+export function givenArguments(args: readonly unknown[]): readonly unknown[] {
+  let { length } = args;
+  while (length > 0 && args[length - 1] === undefined) length--;
+  return length === args.length ? args : args.slice(0, length);
+}

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { SchemaTooNewError } from "../base/errors.ts";
 import { hash64, isHash64 } from "../base/hash.ts";
 import type {
   AbandonReason,
@@ -104,7 +105,7 @@ function allElements({ kind, name, digest, args, site, code }: Fingerprint, key:
 /**
  * Reads a record back.
  *
- * @throws Error when the text is no record of a kind that this version knows
+ * @throws SchemaTooNewError when the record is of a kind that this version does not know, Error when the text is no record
  */
 export function decodeRecord(text: string, seq: number): JournalRecord {
   const cut = text.indexOf("\n");
@@ -196,7 +197,9 @@ export function decodeRecord(text: string, seq: number): JournalRecord {
       };
     }
     default:
-      throw new Error(`Cannot read a record: its kind is ${JSON.stringify(head[0])}, which this version does not know`);
+      throw new SchemaTooNewError(
+        `Cannot read a record: its kind is ${JSON.stringify(head[0])}, which this version does not know`,
+      );
   }
 }
 
@@ -239,7 +242,7 @@ function fingerprintOf(
 ): Fingerprint {
   const kind = KIND_OF[tag];
   if (kind === undefined) {
-    throw new Error(
+    throw new SchemaTooNewError(
       `Cannot read a record: the call's kind is ${JSON.stringify(tag)}, which this version does not know`,
     );
   }

@@ -50,7 +50,7 @@ import type {
   TaskInfo,
 } from "./journal.ts";
 import { createKeys } from "./keys.ts";
-import { parameterNames } from "./parameters.ts";
+import { givenArguments, parameterNames } from "./parameters.ts";
 import { backoffSeconds } from "./retry.ts";
 import { createSeededRandom, type SeededRandom } from "./seeded_random.ts";
 
@@ -149,7 +149,7 @@ class RunSession implements BodySession {
   #stopped: { readonly error: Error; readonly status: RunStatus } | undefined;
   /** Arguments of the run that goes on for this one. */
   #continuing: Encoded | undefined;
-  #cancel: AbortController | undefined;
+  readonly #onCancel: ((reason: Error) => void)[] = [];
   #header: RunHeader | undefined;
   #random: SeededRandom | undefined;
   #undos: Undo[] = [];
@@ -307,7 +307,7 @@ class RunSession implements BodySession {
   task(spec: TaskSpec, args: readonly unknown[]): Promise<unknown> {
     const promise = new CallPromise<unknown>();
     const { name, via, script, options, retry, fn, unawaited, undo } = spec;
-    const encoded = this.#encode(() => via === "inline" ? args : argumentObject(args), promise);
+    const encoded = this.#encode(() => via === "inline" ? givenArguments(args) : argumentObject(args), promise);
     if (encoded === undefined) return promise;
     const base = this.#draw(name);
     const fp = this.#fingerprint("task", name, encoded === "[]" ? "" : encoded, fn);
@@ -339,11 +339,11 @@ class RunSession implements BodySession {
       done: (outcome) => {
         if (!outcome.ok) return this.#reject(promise, outcome.failure, unawaited);
         if (undo !== undefined) {
-          const given = (): unknown[] => {
+          const passed = (): unknown[] => {
             const all: unknown = decode(encoded);
             return Array.isArray(all) ? all : [all];
           };
-          this.#undoable(base, scope, undo, () => [decode(outcome.value), ...given()]);
+          this.#undoable(base, scope, undo, () => [decode(outcome.value), ...passed()]);
         }
         promise.settle(decode(outcome.value));
       },
@@ -404,7 +404,10 @@ class RunSession implements BodySession {
     const promise = new CallPromise<unknown>();
     const { key: chosen, timeoutMs, form, options, check } = spec;
     if (this.#refuseWait("waitForApproval", promise)) return promise;
-    const described = this.#encode(() => ({ timeoutMs, form, options }), promise);
+    // The form of a schema is not compared: another version of its library may describe it in other words, and an answer that does
+    // not fit a changed schema says so itself.
+    const compared = check === undefined ? form : undefined;
+    const described = this.#encode(() => ({ timeoutMs, form: compared, options }), promise);
     if (described === undefined) return promise;
     if (chosen !== undefined && !this.#keys.claim(chosen)) {
       promise.fail(
@@ -563,10 +566,9 @@ class RunSession implements BodySession {
     this.#ports.wake();
   }
 
-  cancelSignal(): AbortSignal {
-    this.#cancel ??= new AbortController();
-    if (this.#stopped !== undefined) this.#cancel.abort(this.#stopped.error);
-    return this.#cancel.signal;
+  onCancel(then: (reason: Error) => void): void {
+    if (this.#stopped !== undefined) then(this.#stopped.error);
+    else this.#onCancel.push(then);
   }
 
   continueAsNew(args: Encoded): Promise<never> {
@@ -978,7 +980,7 @@ class RunSession implements BodySession {
     this.#stopped = { error, status: deadline ? "failed" : "cancelled" };
     const pending = [...this.#pending.values()].filter((p) => !p.undoing);
     for (const { key } of pending) this.#pending.delete(key);
-    this.#cancel?.abort(error);
+    for (const then of this.#onCancel) then(error);
     for (const p of pending) p.settle({ ok: false, failure: failureOf(error, p.key) });
   }
 

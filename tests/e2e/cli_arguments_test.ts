@@ -67,6 +67,24 @@ Deno.test("parseCommand() leaves out what was not given and fills in the default
   });
 });
 
+Deno.test("parseCommand() reads several files and every option of check", () => {
+  equal(parseCommand(["check", "a.ts", "b.ts"]), {
+    command: "check",
+    files: ["a.ts", "b.ts"],
+    json: false,
+    strict: false,
+    finished: 20,
+  });
+  equal(parseCommand(["check", "a.ts", "--against", "d", "--finished=0", "--strict", "--json"]), {
+    command: "check",
+    files: ["a.ts"],
+    json: true,
+    strict: true,
+    against: "d",
+    finished: 0,
+  });
+});
+
 Deno.test("parseCommand() takes values that look like numbers, negative ones and null", () => {
   equal(parseCommand(["approve", "r", "k", "--value", "-5", "--reject"]), {
     command: "approve",
@@ -144,6 +162,14 @@ const REFUSED: readonly (readonly [argv: readonly string[], text: string])[] = [
   ],
   [["approve"], 'Command "approve" needs RUN'],
   [["approve", "r", "--value", "{"], "--value is not JSON: "],
+  [["check"], 'Command "check" needs FILE'],
+  [["check", ""], "FILE is empty"],
+  [["check", "f.ts", "--against="], 'Option "--against" needs the name of a folder: it is empty'],
+  [["check", "f.ts", "--finished", "5"], 'Option "--finished" goes with "--against"'],
+  [
+    ["check", "f.ts", "--against", "d", "--finished", "-1"],
+    'Option "--finished" must be a whole number of 0 or more: got "-1"',
+  ],
   [["help", "rum"], 'No help on "rum": did you mean "run"?'],
 ];
 
@@ -162,7 +188,7 @@ Deno.test("helpText() fits into 100 columns and names every command", () => {
   for (const topic of HELP_TOPICS) {
     for (const line of helpText(topic).split("\n")) ok(line.length <= 100, `${topic}: "${line}"`);
   }
-  for (const word of ["run FILE", "runs", "approve", "cancel", "doctor", "help"]) {
+  for (const word of ["run FILE", "runs", "approve", "cancel", "check FILE", "doctor", "help"]) {
     ok(helpText("windkit").includes(word));
   }
 });

@@ -6,7 +6,7 @@ const FILES = {
 const prepare = task(async () => await new Promise((resolve) => setTimeout(resolve, 150)));
 export const main = workflow(async () => {
   await prepare();
-  const form = { type: "object", properties: { note: { type: "string" } } };
+  const form = { schema: { type: "object", properties: { at: {}, note: { type: "string" } }, order: ["note", "at"] } };
   const { approved, value } = await waitForApproval({ key: "sign_off", description: "Ship it?", form });
   return { approved, value };
 });`,
@@ -23,7 +23,7 @@ Deno.test({
     await run.line("1 running");
     await run.line("Ship it?");
     run.type("maybe\ny\n{oops\n");
-    await run.line("The value is not JSON");
+    await run.line(/Value as JSON with note \(string\), at, or Enter for none: .*The value is not JSON/);
     run.type('{"note":"fine"}\n');
     const { code, stdout } = await run.ended;
     equal(code, 0);

@@ -79,6 +79,8 @@ for (const [name, schema] of [["Zod", zod], ["Valibot", valibot], ["ArkType", ar
     }
     assert.ok(!error.message.includes(secret) && !JSON.stringify({ ...error }).includes(secret));
     assert.equal(error.issues.length, 3);
+    const whole = await resources("text").get("f/a/db", { schema }).then(() => undefined, (thrown: unknown) => thrown);
+    assert.match(String(whole), /found differences at the top \(found string\);/);
     assert.ok(error.issues.every(({ message }) => message.length > 0));
   });
 }

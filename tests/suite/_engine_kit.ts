@@ -13,6 +13,7 @@ import {
   type Json,
   type RunHandle,
   type StartOptions,
+  type StoredRecord,
   type ViewedCall,
   type WorkflowFunction,
 } from "@windkit/windmill-client/engine";
@@ -111,6 +112,44 @@ export async function bothWays(make: () => Trial): Promise<Ended> {
   assertEquals(replayed.view, live.view, "Live and replayed have different journals");
   await further?.(make, live);
   return live;
+}
+
+/**
+ * Runs a trial, and then again from every beginning of its journal, as after a crash between two commits. Fails unless each ends
+ * with the same result.
+ *
+ * @returns how the first one ended
+ */
+export async function fromEveryCut(make: () => Trial): Promise<Ended> {
+  const storage = createMemoryStorage();
+  const first = await runTrial({ ...make(), options: { ...make().options, storage } });
+  const [opened] = first.records;
+  if (opened?.t !== "opened") throw new Error("Expected a run that was opened");
+  const { id, createdAt } = opened.header;
+  const stored: StoredRecord[] = [];
+  for await (const page of storage.visit().journal(id)) stored.push(...page);
+  const closed = first.records.findIndex((record) => record.t === "closed");
+  for (let length = 1; length <= closed; length++) {
+    const { main, options, during } = make();
+    const cut = createMemoryStorage();
+    await cut.own({ name: "cut" });
+    const row = { id, workflow: "main", state: "active" as const, createdAt };
+    await cut.commit([{ w: "create", row, records: stored.slice(0, length) }]);
+    await withEngine({ workflows: { main }, ...options, storage: cut.fork() }, async (bench) => {
+      const run = await bench.engine.run(id);
+      const result = run.result();
+      result.catch(() => undefined);
+      await during?.(bench, run);
+      const ended = await bench.host.drive(result.then((value) => ({ value }), (error: Error) => ({ error })));
+      const { value, error } = { value: undefined, error: undefined, ...ended };
+      assertEquals(
+        [value, error?.name, error?.message],
+        [first.value, first.error?.name, first.error?.message],
+        `From ${length} of ${stored.length} records (the last: ${stored[length - 1]?.text.slice(0, 100)})`,
+      );
+    });
+  }
+  return first;
 }
 
 /** The keys of a run's settled calls, in the order of their outcomes. */

@@ -603,8 +603,11 @@ export const TOP: Readonly<Record<string, Row>> = {
 export const ELSEWHERE: readonly string[] = [
   // Errors.
   ..."CancelledError ConfigurationError DeadlineError HostUnsupportedError JobFailedError TaskError".split(" "),
-  ..."ValidationError WindmillApiError hasCode".split(" "),
+  ..."ValidationError WindmillApiError hasCode CompensationError NonRetryableError RetryAfterError".split(" "),
+  "WaitTimeoutError",
   // Workflows.
+  ..."cancelSignal childWorkflow continueAsNew defineEvent defineError knownFailure log now patched progress race random saga sleepUntil uuid waitForEvent withTimeout"
+    .split(" "),
   ..."parallel sleep step task taskFlow taskInfo taskScript waitForApproval workflow".split(" "),
   // Clients: what they make is in the tables.
   ..."createClient setClient getClient initGlobalClient cancelOnExit".split(" "),

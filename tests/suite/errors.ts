@@ -35,6 +35,10 @@ const all: readonly (readonly [string, Error])[] = [
   ["JOB_FAILED", new errors.JobFailedError("Failed", "job-1", null)],
   ["CONFIGURATION", new errors.ConfigurationError("No workspace")],
   ["VALIDATION_FAILED", new errors.ValidationError("Does not fit", [{ message: "not text", path: ["host"] }])],
+  ["NON_RETRYABLE", new errors.NonRetryableError("Expired")],
+  ["RETRY_AFTER", new errors.RetryAfterError("Busy", 5)],
+  ["WAIT_TIMEOUT", new errors.WaitTimeoutError("Nobody came")],
+  ["COMPENSATION_FAILED", new errors.CompensationError("Both", new Error("No"), new Error("stuck"))],
   ["MISSING_PACKAGE", new errors.MissingPackageError("No such package")],
 ];
 

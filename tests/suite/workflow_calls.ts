@@ -593,3 +593,17 @@ test("step() and workflow() refuse what is no function", async () => {
   await assertRejects(() => step("x", 5 as unknown as () => void), undefined, 'Cannot run step "x"');
   await assertRejects(() => workflow(5 as unknown as () => void), undefined, "Cannot make a workflow");
 });
+
+test("task: an argument that is undefined at the end leaves its parameter its default, on every host", async () => {
+  const withDefault = task("t", async (a: number, b: number | undefined = 7) => await Promise.resolve([a, b]));
+  const { value } = await bothWays(() => ({ main: workflow(async () => await withDefault(1, undefined)) }));
+  assertEquals(value, [1, 7]);
+  assertEquals(await withDefault(1, undefined), [1, 7]);
+});
+
+test("step: a name with U+0000 or a lone surrogate is refused at the call", async () => {
+  for (const name of ["a\0b", "\ud800"]) {
+    const error = await step(name, () => 1).then(() => undefined, (e: Error) => e);
+    assertIncludes(error?.message ?? "", "without U+0000 and lone surrogates");
+  }
+});

@@ -1,0 +1,13 @@
+/**
+ * The root's default export with the cluster's host.
+ *
+ * @module
+ */
+import { task, workflow } from "../cluster/hosted.ts";
+import { type DefaultExport, wmill } from "./default_export.ts";
+
+/** Everything that the root exports by name. */
+export const hosted: DefaultExport = /* @__PURE__ */ Object.assign(/* @__PURE__ */ Object.create(null), wmill, {
+  task,
+  workflow,
+});
