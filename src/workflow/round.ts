@@ -246,6 +246,9 @@ class Round {
         case "notice":
           if (this.#only === undefined) this.#ports.note?.(command);
           break;
+        case "abandon":
+          this.#abandon(command.key);
+          break;
         case "call":
           this.#call(command);
       }
@@ -261,6 +264,15 @@ class Round {
     else if (call.kind === "task") this.#tasks.push(command);
     else if (call.kind === "approval") this.#approvals.push(command);
     else if (call.kind === "sleep") this.#sleeps.push(command);
+  }
+
+  /** The body has given a call up: it is not begun any more. */
+  #abandon(key: Key): void {
+    const others = (c: CallCommand): boolean => c.key !== key;
+    this.#tasks = this.#tasks.filter(others);
+    this.#approvals = this.#approvals.filter(others);
+    this.#sleeps = this.#sleeps.filter(others);
+    this.#recorder.abandoned(key);
   }
 
   #close(outcome: Outcome | undefined): void {

@@ -145,6 +145,8 @@ export interface Recorder {
   call(key: Key, n: number, fp: Fingerprint): void;
   /** `n`: number of the call. */
   handed(entry: OrderEntry, n: number): void;
+  /** A call that gets no outcome. */
+  abandoned(key: Key): void;
   /** A seed that was drawn from. */
   seed(seed: string): void;
   /** Nothing is new. */
@@ -191,6 +193,7 @@ export function createRecorder(known: RoundHistory, run: string): Recorder {
       last = Math.max(last, n);
       order.push(entry);
     },
+    abandoned: (key) => void open.delete(key),
     seed(drawn) {
       if (hasSeed) return;
       hasSeed = true;

@@ -300,6 +300,19 @@ Deno.test("a saga, and a run that fails, take back what was done, with posts and
   }
 });
 
+Deno.test("a wait that the body has given up is not waited for", async () => {
+  const main = workflow(async () => {
+    await saga(async () => {
+      await Promise.all([sleep(1000), double(1), step("bad", () => Promise.reject(new Error("no")))]);
+    }).catch(() => undefined);
+    await sleep(1);
+    return "done";
+  });
+  const job = await runJob(main);
+  deepStrictEqual(result(job), "done");
+  deepStrictEqual(Object.keys(job.completed).filter((key) => key.startsWith("sleep")), ["sleep_2"]);
+});
+
 Deno.test("a step is repeated as its retry says", async () => {
   let ran = 0;
   const main = workflow(async () =>
