@@ -35,6 +35,8 @@ export interface RoundOptions {
   /** Makes the fast path known; without it the environment has no job. */
   readonly server?: Server;
   readonly env?: Readonly<Record<string, string>>;
+  /** Rejects when the process ends in the middle. */
+  readonly dead?: Promise<never>;
   /** How long a timer of 30 s really takes. */
   readonly patienceMs?: number;
 }
@@ -94,7 +96,7 @@ export async function until(holds: () => boolean): Promise<void> {
 
 /** Runs one round, as the wrapper does, and reads its result file back. */
 export async function round(workflow: unknown, checkpoint: object, options: RoundOptions = {}): Promise<Round> {
-  const { args = [], server, env = {}, patienceMs } = options;
+  const { args = [], server, env = {}, patienceMs, dead } = options;
   const back = setEnv(server === undefined ? { ...JOB, WM_JOB_ID: "", ...env } : { ...JOB, ...env });
   const { requests: posts, stop } = serve(server ?? (() => Promise.reject(new Error("no server"))));
   const lines: string[] = [];
@@ -107,7 +109,8 @@ export async function round(workflow: unknown, checkpoint: object, options: Roun
   }
   official.setWorkflowCtx(new official.WorkflowCtx(checkpoint));
   try {
-    const result = await (workflow as (...args: readonly unknown[]) => Promise<unknown>)(...args);
+    const running = (workflow as (...args: readonly unknown[]) => Promise<unknown>)(...args);
+    const result = await (dead === undefined ? running : Promise.race([running, dead]));
     return { end: { type: "complete", result: written(result) }, posts, log: lines };
   } catch (error) {
     const { dispatchInfo, ...rest } = error as Record<string, unknown>;
@@ -175,9 +178,10 @@ export async function runJob(workflow: unknown, options: JobOptions = {}): Promi
   }
   while (rounds.length < most) {
     let crashed: () => void = () => {};
-    const dead = new Promise<Round>((resolve) => {
-      crashed = () => resolve({ end: { type: "failed", error: { name: "Crash" } }, posts: [], log: [] });
+    const dead = new Promise<never>((_, reject) => {
+      crashed = () => reject(Object.assign(new Error("crashed"), { name: "Crash" }));
     });
+    dead.catch(() => "a round may end without it");
     const server: Server = ({ url, body: { key, result } }) => {
       if (url.includes("/getupdate/")) return Promise.resolve(Response.json({ workflow_as_code_status: timeline?.() }));
       if (refuse?.(key as string)) return Promise.resolve(new Response("no", { status: 500 }));
@@ -187,10 +191,7 @@ export async function runJob(workflow: unknown, options: JobOptions = {}): Promi
       crashed();
       return new Promise(() => {});
     };
-    const found = await Promise.race([
-      round(workflow, { completed_steps: kept() }, { args, ...(fast ? { server } : {}) }),
-      dead,
-    ]);
+    const found = await round(workflow, { completed_steps: kept() }, { args, dead, ...(fast ? { server } : {}) });
     rounds.push(found);
     if (found.end.type === "failed" && found.end.error.name === "Crash") continue;
     if (found.end.type !== "suspended") return { end: found.end, rounds, completed };

@@ -2,7 +2,7 @@
  * Tasks that are called in a job, but in no round of a workflow: jobs of their own (wac-protocol 12).
  */
 import { deepStrictEqual, rejects, strictEqual } from "node:assert";
-import { task, taskScript } from "../../src/cluster/authoring.ts";
+import { task, taskScript } from "../../src/cluster/hosted.ts";
 import { type Posted, serve, setEnv } from "./_worker_round_kit.ts";
 
 const ID = "0192f0a4-0000-7000-8000-0000000000aa";

@@ -15,7 +15,7 @@ import {
   taskInfo,
   uuid,
   workflow,
-} from "../../src/cluster/authoring.ts";
+} from "../../src/cluster/hosted.ts";
 import { hop } from "../../src/platform/hop.ts";
 import { type Job, type JobOptions, round, runJob } from "./_worker_round_kit.ts";
 

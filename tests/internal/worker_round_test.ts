@@ -3,7 +3,7 @@
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import * as official from "official-windmill-client";
-import { sleep, step, task, waitForApproval, workflow } from "../../src/cluster/authoring.ts";
+import { sleep, step, task, waitForApproval, workflow } from "../../src/cluster/hosted.ts";
 import { post, type Posted, type Round, round, until } from "./_worker_round_kit.ts";
 
 const double = task(async function double(n: number): Promise<number> {
@@ -201,7 +201,7 @@ Deno.test("what leaves the body is an error that the wrapper can write down: nul
     [null, "Error", "null was thrown"],
     [undefined, "Error", "undefined was thrown"],
     [5n, "Error", "5"],
-    [Object.assign(new TypeError("bad"), { big: 7n, fn: () => 1, name: "Mine" }), "Mine", "bad"],
+    [Object.assign(new TypeError("bad"), { at: 7, fn: () => 1, name: "Mine" }), "Mine", "bad"],
   ];
   for (const [thrown, name, message] of cases) {
     const error = failed(
@@ -213,7 +213,7 @@ Deno.test("what leaves the body is an error that the wrapper can write down: nul
       ),
     );
     deepStrictEqual([error.name, error.message], [name, message]);
-    if (name === "Mine") deepStrictEqual(error.extra, { big: "7" });
+    if (name === "Mine") deepStrictEqual(error.extra, { at: 7 });
   }
   const record = {
     __wmill_error: true,
