@@ -4,7 +4,7 @@
  * @module
  */
 import * as official from "official-windmill-client";
-import * as ours from "../../src/cluster/authoring.ts";
+import * as ours from "../../src/cluster/hosted.ts";
 import * as context from "../../src/cluster/worker_context.ts";
 // Loaded when a round begins: here before, so that a round needs nothing but macrotasks.
 import "../../src/cluster/worker_round.ts";
