@@ -151,7 +151,7 @@ export interface Recorder {
   seed(seed: string): void;
   /** Nothing is new. */
   readonly isEmpty: boolean;
-  /** Something is not recorded that must be, before anything that follows it. */
+  /** Something is not recorded that must be, before anything that follows it: the body goes by it. */
   readonly urgent: boolean;
   /** Something is not recorded that must be before these calls, or any, get their outcomes. */
   isNeeded(keys?: readonly Key[]): boolean;
@@ -203,13 +203,13 @@ export function createRecorder(known: RoundHistory, run: string): Recorder {
       return markers.length + calls.length + order.length === 0 && seed === undefined;
     },
     get urgent() {
-      return markers.length > 0 || seed !== undefined;
+      return seed !== undefined || markers.some(({ name }) => name !== "progress");
     },
     isNeeded(keys) {
       // Without a record, outcomes are handed over in the order of their calls. A marker that nothing durable has followed yet is
       // made again.
       if (keys !== undefined) return disordered || keys.some((key) => (open.get(key) ?? last) < last);
-      return markers.length > 0 || seed !== undefined || disordered || [...open.values()].some((n) => n < last);
+      return this.urgent || disordered || [...open.values()].some((n) => n < last);
     },
     draft() {
       if (this.isEmpty) return undefined;

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import {
   now,
   patched,
+  progress,
   race,
   random,
   saga,
@@ -187,6 +188,11 @@ Deno.test("keys of the runtime's own prefix that are no records are nobody's", a
   deepStrictEqual([result(found), found.log], [1, []]);
 });
 
+Deno.test("a call may not have a name of the runtime's own", async () => {
+  const error = failure(await round(workflow(() => step("__windkit/1", () => 1)), {}));
+  deepStrictEqual([error.name, String(error.message).includes("__windkit/")], ["TypeError", true]);
+});
+
 /** A body that draws from everything that is recorded beside calls. */
 const drawing = workflow(async () => {
   const seen: unknown[] = [now(), random(), patched("v2")];
@@ -246,6 +252,20 @@ Deno.test("a record that is refused ends the round only when the body could see 
   const job = await runJob(racing, { refuse });
   deepStrictEqual(result(job), ["fast", "slow"]);
   strictEqual(job.rounds[0]?.end.type === "suspended" && job.rounds[0].end.info.key, "__windkit/1");
+});
+
+Deno.test("progress is recorded, and delays nothing", async () => {
+  const main = workflow(async () => {
+    await step("a", () => 1);
+    progress({ done: 1 });
+    await step("b", () => 2);
+    return await double(1);
+  });
+  const job = await runJob(main);
+  strictEqual(result(job), 2);
+  deepStrictEqual(job.rounds[0]?.posts.map(({ body }) => body.key), ["a", "b", "__windkit/1"]);
+  const [{ markers }] = records(job) as [{ markers: unknown }];
+  deepStrictEqual(markers, [{ name: "progress", after: 1, value: { done: 1 } }]);
 });
 
 Deno.test("the idempotency key of a task is the run's in every attempt", async () => {
