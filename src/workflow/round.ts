@@ -233,6 +233,14 @@ class Round {
     };
   }
 
+  /** What the body has given up before it began is not begun. */
+  #forget(key: Key): void {
+    const others = (command: CallCommand): boolean => command.key !== key;
+    this.#tasks = this.#tasks.filter(others);
+    this.#approvals = this.#approvals.filter(others);
+    this.#sleeps = this.#sleeps.filter(others);
+  }
+
   #drive(): void {
     const commands = this.#session.take();
     // First of all: a step that begins beside a marker need not run again because the marker has to be recorded.
@@ -245,6 +253,9 @@ class Round {
         case "log":
         case "notice":
           if (this.#only === undefined) this.#ports.note?.(command);
+          break;
+        case "abandon":
+          this.#forget(command.key);
           break;
         case "call":
           this.#call(command);
