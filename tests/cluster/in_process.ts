@@ -36,7 +36,15 @@ let installed = false;
 function install(): void {
   if (installed) return;
   installed = true;
-  const real = { env: process.env, get: Deno.env.get.bind(Deno.env), fetch: globalThis.fetch, log: console.log };
+  const real = {
+    env: process.env,
+    get: Deno.env.get.bind(Deno.env),
+    fetch: globalThis.fetch,
+    log: console.log,
+    now: Date.now,
+  };
+  // The stand-in's clock: what a body reads of it goes on with the server's.
+  Date.now = () => machine.cluster?.now ?? real.now();
   const env = new Proxy(real.env, {
     get: (target, name) => machine.env === undefined ? Reflect.get(target, name) : machine.env[name as string],
   });

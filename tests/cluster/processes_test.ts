@@ -36,8 +36,8 @@ interface Ran {
 }
 
 async function run(who: Who, body: string, options: Options = {}): Promise<Ran> {
-  const { bundled = false, newest = true, env = {}, limitMs = 20_000, args, script, ...rest } = options;
-  await using worker = await startWorker(() => cluster, { bundled, newest, env, limitMs });
+  const { bundled = false, target = "bun", newest = true, env = {}, limitMs = 20_000, args, script, ...rest } = options;
+  await using worker = await startWorker(() => cluster, { bundled, target, newest, env, limitMs });
   const cluster: Cluster = new Cluster({ runner: worker.runner, workers: 2, ...rest });
   const job = cluster.start({ code: `${IMPORTS[who]}\n${body}`, ...script }, args);
   const completed = await cluster.drive(job);
@@ -108,8 +108,8 @@ export const main = workflow(async () => {
 });
 
 for (const who of BOTH) {
-  for (const bundled of [false, true]) {
-    test(`${who}: names, values, dates and markers of the log, ${bundled ? "bundled" : "not bundled"}`, async () => {
+  for (const target of [undefined, "bun", "node"] as const) {
+    test(`${who}: names, values, dates and markers of the log, ${target === undefined ? "not bundled" : `bundled for ${target}`}`, async () => {
       const { result, job, cluster } = await run(
         who,
         `
@@ -120,7 +120,12 @@ export const main = workflow(async (when: Date, n: number) => {
   await sleep(1.2);
   return [when instanceof Date, got];
 });`,
-        { bundled, args: { n: 5, when: "2026-01-02T03:04:05.000Z" }, script: { hash: "9" } },
+        {
+          bundled: target !== undefined,
+          ...(target && { target }),
+          args: { n: 5, when: "2026-01-02T03:04:05.000Z" },
+          script: { hash: "9" },
+        },
       );
       deepStrictEqual(result, [true, [{ big: "10", none: null, when: "2026-01-02T03:04:05.000Z" }, 5, {}]]);
       const steps = job.messages.flatMap((m) => (m as { steps?: { name: string; script: string }[] }).steps ?? []);

@@ -21,15 +21,22 @@ import { type Answer, Cluster } from "./server.ts";
 /** Cases whose trial is not a cluster's, and why. */
 const ENDS_FIRST =
   "its result depends on which call ends first, and a parent wakes when all of them have ended (wac-protocol 10)";
+const ONE_SLEEP = "a round ends in one sleep: they come one after the other";
 const NOT_HERE: Readonly<Record<string, string>> = {
   "workflow: takes an object for one destructured parameter": "the server's parser has no name for such a parameter",
   "workflow: takes no arguments for one destructured parameter": "the server's parser has no name for such a parameter",
-  "sleep(): sleeps overlap each other and tasks": "a round ends in one sleep: they come one after the other",
+  "sleep(): sleeps overlap each other and tasks": ONE_SLEEP,
+  "now(): concurrent branches get their own markers back, in any order": ONE_SLEEP,
+  "sleepUntil(): waits until the date, takes its three forms, and refuses others":
+    "sleeps are whole seconds, at least one",
   "parallel(): after a failure nothing begins, and what runs is waited for": ENDS_FIRST,
   "Promise.any: gives the first success of several tasks": ENDS_FIRST,
   "Promise.race: gives what ended first, on every replay": ENDS_FIRST,
   "Promise.race: a sleep is a timeout for a task": ENDS_FIRST,
   "Promise.race: an approval that loses is given up": ENDS_FIRST,
+  "race(): an array's winner is an index; live and replayed agree": "race() takes no sleep on a cluster, and says so",
+  "withTimeout(): one that nobody catches fails the run by its name": "there is none on a cluster, and it says so",
+  "random() and uuid(): are the run's own, the same on every replay, and differ between runs": "another run",
   "branches: each goes on by itself, and a replay keeps their order": "branches that race call a task of one name",
   "branches: a branch that only computes between two calls is not overtaken on replay": ENDS_FIRST,
   "failures: the TaskError's own name is the protocol's, whatever was thrown": "a task is a job, and has an id",
@@ -131,8 +138,10 @@ function viewOf(cluster: Cluster, job: Job): readonly Viewed[] {
         const text = via === "inline" ? (values.length === 0 ? "" : encode(values)) : encode(args);
         called.set(key, { kind: "task", name, args: text.length > 512 ? hash64(text) : text });
       }
-    } else if (message.type === "inline_checkpoint") called.set(message.key, { kind: "step" });
-    else if (message.type !== "complete") called.set(message.key, { kind: message.type });
+    } else if (message.type === "inline_checkpoint") {
+      called.set(message.key, { kind: /#undo(?:#\d+)?$/.test(message.key) ? "undo" : "step" });
+    }
+    if (message.type === "sleep" || message.type === "approval") called.set(message.key, { kind: message.type });
   }
   const completed = cluster.checkpoint(job).completed_steps;
   const recorded = recordedCalls(completed);

@@ -19,6 +19,8 @@ import { BUNDLE_HEAD, plainWrapperSource, wrapperSource } from "./wrapper.ts";
 export interface WorkerOptions {
   /** Deployed scripts are bundled; others are not. @default false */
   readonly bundled?: boolean;
+  /** For what the bundler builds. @default "bun" */
+  readonly target?: "bun" | "node";
   /** @default true */
   readonly newest?: boolean;
   /** Variables beside those of wac-protocol 13. */
@@ -80,14 +82,15 @@ interface ProcessInput {
 
 async function runProcess({ round, place, port, options, found, folder }: ProcessInput): Promise<RoundEnd> {
   const { job, workflow, args, checkpoint, token, preprocess } = round;
-  const { bundled = false, newest = true, env = {}, limitMs = 20_000 } = options;
+  const { bundled = false, newest = true, env = {}, limitMs = 20_000, target = "bun" } = options;
   const code = workflow ? withoutVersions(injectTaskNames(job.script.code)) : withoutVersions(job.script.code);
   const parameters = parametersIn(code, job.entrypoint);
   const wrapper = workflow
     ? wrapperSource({ parameters, newest, bundled, preprocess })
     : plainWrapperSource(job.entrypoint ?? "main", parameters);
-  if (workflow && bundled) await copyFile(await bundle(BUNDLE_HEAD + code, found, folder), join(place, "main.js"));
-  else await writeFile(join(place, "main.ts"), code);
+  if (workflow && bundled) {
+    await copyFile(await bundle(BUNDLE_HEAD + code, target, found, folder), join(place, "main.js"));
+  } else await writeFile(join(place, "main.ts"), code);
   await writeFile(join(place, "args.json"), args);
   await writeFile(join(place, "checkpoint.json"), checkpoint);
   await writeFile(join(place, "wrapper.mjs"), wrapper);
@@ -148,22 +151,24 @@ async function runBun(
 }
 
 /** Bundles a script as deploying it does: once. */
-async function bundle(code: string, { bun, modules }: Packages, folder: string): Promise<string> {
-  const name = createHash("sha256").update(code).digest("hex").slice(0, 24);
-  const target = join(folder, `${name}.js`);
-  if (existsSync(target)) return target;
+async function bundle(code: string, target: string, { bun, modules }: Packages, folder: string): Promise<string> {
+  const name = createHash("sha256").update(target + code).digest("hex").slice(0, 24);
+  const bundled = join(folder, `${name}.js`);
+  if (existsSync(bundled)) return bundled;
   const place = await mkdtemp(join(folder, "bundle-"));
   await symlink(modules, join(place, "node_modules"), "dir");
   await writeFile(join(place, "main.ts"), code);
   await writeFile(
     join(place, "build.mjs"),
-    `const built = await Bun.build({ entrypoints: ["./main.ts"], outdir: "./out", target: "bun", minify: false });
+    `const built = await Bun.build({ entrypoints: ["./main.ts"], outdir: "./out", target: ${
+      JSON.stringify(target)
+    }, minify: false });
 if (!built.success) throw new AggregateError(built.logs, "bundling failed");`,
   );
   const { code: exit, output } = await runBun(bun, ["run", "build.mjs"], place, 60_000, {});
   if (exit !== 0) throw new Error(`Cannot bundle the script: ${output}`);
-  await rename(join(place, "out", "main.js"), target);
-  return target;
+  await rename(join(place, "out", "main.js"), bundled);
+  return bundled;
 }
 
 async function textOf(path: string): Promise<string | undefined> {

@@ -245,14 +245,14 @@ const DIFFERENCES: readonly Difference[] = [
     windkit: { type: "complete", result: "Cannot record value: it contains U+0000, which jsonb refuses" },
   },
   {
-    what: "an argument that is undefined",
+    what: "an argument that is undefined before another",
     why: "arguments are recorded, and undefined is recorded as null; the official child gets what the body gave",
     body: (api) => {
-      const t = api.task("t", async (a: number, b: number | null = 7) => await Promise.resolve([a, b]));
-      return api.workflow(async () => await t(1, undefined));
+      const t = api.task("t", async (a: number | null = 7, b: number) => await Promise.resolve([a, b]));
+      return api.workflow(async () => await t(undefined, 2));
     },
-    official: (end) => end === JSON.stringify({ type: "complete", result: [1, 7] }),
-    windkit: { type: "complete", result: [1, null] },
+    official: (end) => end === JSON.stringify({ type: "complete", result: [7, 2] }),
+    windkit: { type: "complete", result: [null, 2] },
   },
   {
     what: "an approval's key that is used already",

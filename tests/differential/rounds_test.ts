@@ -4,6 +4,8 @@
  */
 import { deepStrictEqual } from "node:assert";
 import fc from "fast-check";
+import type { Fault } from "../cluster/server.ts";
+import { taskInfo } from "../../src/cluster/authoring.ts";
 import { answer, build, external, type Node, patterned, program } from "./programs.ts";
 import { type Api, drive, type Driven, type DriveOptions, officialClient, windkit, windkitAlone } from "./wrapper.ts";
 
@@ -64,6 +66,33 @@ Deno.test("a round is the same under the older wrapper, which takes nothing that
         return rest;
       });
       deepStrictEqual(shown(older), { ...shown(newest), messages });
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+Deno.test("a workflow comes to the same end whichever posts fail, and no step's body runs twice", async () => {
+  const fault = fc.constantFrom<Fault | undefined>(
+    undefined,
+    undefined,
+    "error",
+    "timeout",
+    "dropped",
+    "lost",
+    "garbage",
+  );
+  await fc.assert(
+    fc.asyncProperty(program, fc.infiniteStream(fault), async (nodes, stream) => {
+      const expected = await drive(windkit, build(windkit.api, nodes), external, { answer, fastPath: true });
+      const ran: string[] = [];
+      const api: Api = {
+        ...windkit.api,
+        step: (name, fn) => windkit.api.step(name, () => (ran.push(taskInfo().key), fn())),
+      };
+      const fault = (): Fault | undefined => stream.next().value;
+      const met = await drive(windkit, build(api, nodes), external, { answer, fastPath: true, fault });
+      deepStrictEqual(summed(met), summed(expected));
+      deepStrictEqual(ran.toSorted(), [...new Set(ran)].toSorted());
     }),
     { numRuns: RUNS },
   );

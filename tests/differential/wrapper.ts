@@ -9,7 +9,7 @@ import { inProcess } from "../cluster/in_process.ts";
 import type { Job } from "../cluster/jobs.ts";
 import type { Json } from "../cluster/jsonb.ts";
 import type { DispatchStep } from "../cluster/messages.ts";
-import { type Answer, Cluster } from "../cluster/server.ts";
+import { type Answer, Cluster, type ClusterOptions } from "../cluster/server.ts";
 
 export { type Api, type Client, officialClient, windkit, windkitAlone } from "../cluster/clients.ts";
 
@@ -36,6 +36,7 @@ export interface DriveOptions {
   readonly fastPath?: boolean;
   /** @default true */
   readonly newest?: boolean;
+  readonly fault?: ClusterOptions["fault"];
   /** @default an approval by Anna, with the key as value */
   readonly answer?: (key: string) => Answer | undefined;
 }
@@ -47,14 +48,19 @@ export async function drive(
   external: External,
   options: DriveOptions = {},
 ): Promise<Driven> {
-  const { fastPath = false, newest = true, answer = (key) => ({ value: { for: key }, approver: "anna" }) } = options;
+  const { fastPath = false, newest = true, fault, answer = approvedByAnna } = options;
   const cluster: Cluster = new Cluster({
     runner: inProcess(() => cluster, { names, fastPath, newest }),
     answer,
     external: (path) => scriptOf(external, path),
+    ...(fault === undefined ? undefined : { fault }),
   });
   const job = cluster.start({ code: CODE, main: workflow, modules: modulesOf(external) });
   return await driven(cluster, job);
+}
+
+function approvedByAnna(key: string): Answer {
+  return { value: { for: key }, approver: "anna" };
 }
 
 /** Drives a job to its end and says what came of it. */
