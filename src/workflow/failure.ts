@@ -130,7 +130,8 @@ function extras(thrown: unknown): Json | undefined {
     if (value === undefined || typeof value === "function" || typeof value === "symbol") continue;
     try {
       // What is undefined in it is left out, as the protocol does (wac-protocol 5.5), and not null as in results.
-      const encoded = encode({ [name]: JSON.parse(JSON.stringify(value)) });
+      const text = JSON.stringify(value, (_key, inner) => typeof inner === "bigint" ? `${inner}` : inner as unknown);
+      const encoded = encode({ [name]: JSON.parse(text) });
       if (encoded.length <= LIMIT) Object.assign(found, JSON.parse(encoded));
     } catch {
       continue; // not JSON (a cycle, U+0000): left out, as the protocol does
