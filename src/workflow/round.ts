@@ -233,14 +233,6 @@ class Round {
     };
   }
 
-  /** What the body has given up before it began is not begun. */
-  #forget(key: Key): void {
-    const others = (command: CallCommand): boolean => command.key !== key;
-    this.#tasks = this.#tasks.filter(others);
-    this.#approvals = this.#approvals.filter(others);
-    this.#sleeps = this.#sleeps.filter(others);
-  }
-
   #drive(): void {
     const commands = this.#session.take();
     // First of all: a step that begins beside a marker need not run again because the marker has to be recorded.
@@ -255,7 +247,7 @@ class Round {
           if (this.#only === undefined) this.#ports.note?.(command);
           break;
         case "abandon":
-          this.#forget(command.key);
+          this.#abandon(command.key);
           break;
         case "call":
           this.#call(command);
@@ -272,6 +264,15 @@ class Round {
     else if (call.kind === "task") this.#tasks.push(command);
     else if (call.kind === "approval") this.#approvals.push(command);
     else if (call.kind === "sleep") this.#sleeps.push(command);
+  }
+
+  /** The body has given a call up: it is not begun any more. */
+  #abandon(key: Key): void {
+    const others = (c: CallCommand): boolean => c.key !== key;
+    this.#tasks = this.#tasks.filter(others);
+    this.#approvals = this.#approvals.filter(others);
+    this.#sleeps = this.#sleeps.filter(others);
+    this.#recorder.abandoned(key);
   }
 
   #close(outcome: Outcome | undefined): void {

@@ -145,11 +145,13 @@ export interface Recorder {
   call(key: Key, n: number, fp: Fingerprint): void;
   /** `n`: number of the call. */
   handed(entry: OrderEntry, n: number): void;
+  /** A call that gets no outcome. */
+  abandoned(key: Key): void;
   /** A seed that was drawn from. */
   seed(seed: string): void;
   /** Nothing is new. */
   readonly isEmpty: boolean;
-  /** Something is not recorded that must be, before anything that follows it. */
+  /** Something is not recorded that must be, before anything that follows it: the body goes by it. */
   readonly urgent: boolean;
   /** Something is not recorded that must be before these calls, or any, get their outcomes. */
   isNeeded(keys?: readonly Key[]): boolean;
@@ -191,6 +193,7 @@ export function createRecorder(known: RoundHistory, run: string): Recorder {
       last = Math.max(last, n);
       order.push(entry);
     },
+    abandoned: (key) => void open.delete(key),
     seed(drawn) {
       if (hasSeed) return;
       hasSeed = true;
@@ -200,13 +203,13 @@ export function createRecorder(known: RoundHistory, run: string): Recorder {
       return markers.length + calls.length + order.length === 0 && seed === undefined;
     },
     get urgent() {
-      return markers.length > 0 || seed !== undefined;
+      return seed !== undefined || markers.some(({ name }) => name !== "progress");
     },
     isNeeded(keys) {
       // Without a record, outcomes are handed over in the order of their calls. A marker that nothing durable has followed yet is
       // made again.
       if (keys !== undefined) return disordered || keys.some((key) => (open.get(key) ?? last) < last);
-      return markers.length > 0 || seed !== undefined || disordered || [...open.values()].some((n) => n < last);
+      return this.urgent || disordered || [...open.values()].some((n) => n < last);
     },
     draft() {
       if (this.isEmpty) return undefined;

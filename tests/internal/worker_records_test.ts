@@ -6,6 +6,7 @@ import fc from "fast-check";
 import {
   now,
   patched,
+  progress,
   race,
   random,
   saga,
@@ -187,6 +188,11 @@ Deno.test("keys of the runtime's own prefix that are no records are nobody's", a
   deepStrictEqual([result(found), found.log], [1, []]);
 });
 
+Deno.test("a call may not have a name of the runtime's own", async () => {
+  const error = failure(await round(workflow(() => step("__windkit/1", () => 1)), {}));
+  deepStrictEqual([error.name, String(error.message).includes("__windkit/")], ["TypeError", true]);
+});
+
 /** A body that draws from everything that is recorded beside calls. */
 const drawing = workflow(async () => {
   const seen: unknown[] = [now(), random(), patched("v2")];
@@ -248,6 +254,20 @@ Deno.test("a record that is refused ends the round only when the body could see 
   strictEqual(job.rounds[0]?.end.type === "suspended" && job.rounds[0].end.info.key, "__windkit/1");
 });
 
+Deno.test("progress is recorded, and delays nothing", async () => {
+  const main = workflow(async () => {
+    await step("a", () => 1);
+    progress({ done: 1 });
+    await step("b", () => 2);
+    return await double(1);
+  });
+  const job = await runJob(main);
+  strictEqual(result(job), 2);
+  deepStrictEqual(job.rounds[0]?.posts.map(({ body }) => body.key), ["a", "b", "__windkit/1"]);
+  const [{ markers }] = records(job) as [{ markers: unknown }];
+  deepStrictEqual(markers, [{ name: "progress", after: 1, value: { done: 1 } }]);
+});
+
 Deno.test("the idempotency key of a task is the run's in every attempt", async () => {
   const keys: string[] = [];
   const flaky = task(async function flaky(): Promise<number> {
@@ -298,6 +318,19 @@ Deno.test("a saga, and a run that fails, take back what was done, with posts and
     strictEqual(failure(job).message, "at the end");
     deepStrictEqual(undone, ["b", "a", "c"], `fast: ${fast}`);
   }
+});
+
+Deno.test("a wait that the body has given up is not waited for", async () => {
+  const main = workflow(async () => {
+    await saga(async () => {
+      await Promise.all([sleep(1000), double(1), step("bad", () => Promise.reject(new Error("no")))]);
+    }).catch(() => undefined);
+    await sleep(1);
+    return "done";
+  });
+  const job = await runJob(main);
+  deepStrictEqual(result(job), "done");
+  deepStrictEqual(Object.keys(job.completed).filter((key) => key.startsWith("sleep")), ["sleep_2"]);
 });
 
 Deno.test("a step is repeated as its retry says", async () => {
