@@ -2,6 +2,7 @@
  * Named cases under the stand-in, in the process of the test: what a server does to a workflow, and what the workflow makes of it.
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
+import { race } from "../../src/cluster/race.ts";
 import { type Api, type CaseOptions, type Client, officialClient, runCase, windkit } from "./clients.ts";
 import { type Job, statusWith } from "./jobs.ts";
 import type { Json } from "./jsonb.ts";
@@ -296,6 +297,61 @@ Deno.test("children: those that are still missing when a park ends after 14 days
   deepStrictEqual(result, [1, 2]);
   strictEqual(cluster.now, 1_750_000_000_000 + 14 * 86_400_000);
   deepStrictEqual([...cluster.jobs.values()].map((j) => j.step?.key), [undefined, "t", "t_2", "t_2"]);
+});
+
+// --- The earliest of several ---
+
+function raced(count: number): (api: Api) => unknown {
+  return (api) => {
+    const t = api.task("t", async (n: number) => await Promise.resolve(n * 10));
+    return api.workflow(async () => {
+      const first = await race(Array.from({ length: count }, (_, n) => () => t(n)));
+      await api.sleep(5);
+      return [first, await t(9)];
+    });
+  };
+}
+
+/** Seconds that the children of `raced` take. */
+function seconds(...list: readonly number[]): NonNullable<CaseOptions["duration"]> {
+  return ({ step }) => (list[Number(step?.key.replace(/^t_?/, "") || 1) - 1] ?? 0) * 1000;
+}
+
+Deno.test("race(): the winner is the earliest to end by the server's times, in every later round", async () => {
+  const { result, cluster, job } = await runCase(windkit, raced(3), { duration: seconds(7, 2, 4) });
+  deepStrictEqual(result, [{ winner: 1, value: 10 }, 90]);
+  // The parent was woken when the last of them had ended.
+  strictEqual(cluster.now, 1_750_000_000_000 + 7_000 + 5_000);
+  ok(cluster.requests.some((line) => line.startsWith(`GET jobs_u/getupdate/${job.id}`)));
+  const records = Object.entries(cluster.checkpoint(job).completed_steps).filter(([key]) =>
+    key.startsWith("__windkit/")
+  );
+  ok(records.some(([, value]) => JSON.stringify(value).includes('"markers":[{')), "The winner is no marker");
+});
+
+Deno.test("race(): without the server's times the first in order wins, and the log says so", async () => {
+  const { result, job } = await runCase(windkit, raced(2), {
+    duration: seconds(7, 2),
+    before: (cluster) => {
+      const { handle } = cluster;
+      cluster.handle = async (request) =>
+        request.url.includes("/jobs_u/getupdate/")
+          ? new Response("down", { status: 500 })
+          : await handle.call(cluster, request);
+    },
+  });
+  deepStrictEqual(result, [{ winner: 0, value: 0 }, 90]);
+  match(job.logs, /the times of the branches of race\(\) are not known/);
+});
+
+Deno.test("Promise.race(): the first in order, whichever ended first, under both clients", async () => {
+  for (const [, client] of CLIENTS) {
+    const { result } = await runCase(client, (api) => {
+      const t = taskOf(api, (n) => n);
+      return api.workflow(async () => await Promise.race([t(1), t(2)]));
+    }, { duration: seconds(7, 2) });
+    strictEqual(result, 1);
+  }
 });
 
 // --- Approvals ---

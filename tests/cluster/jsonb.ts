@@ -11,7 +11,7 @@ export type Json = null | boolean | number | string | Json[] | { [name: string]:
 const bytes = new TextEncoder();
 
 function order(a: string, b: string): number {
-  // deno-lint-ignore no-control-regex -- all of ASCII, where characters are bytes
+  // All of it ASCII, where characters are bytes.
   if (/^[\0-\x7f]*$/.test(a + b)) return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
   const [x, y] = [bytes.encode(a), bytes.encode(b)];
   if (x.length !== y.length) return x.length - y.length;

@@ -73,6 +73,8 @@ export interface ClusterOptions {
   readonly answer?: (key: string, job: Job, cluster: Cluster) => Answer | undefined;
   /** Called when a round has ended, before the server does what it says. */
   readonly onRoundEnd?: (job: Job, end: RoundEnd) => void;
+  /** How long a child runs, on the stand-in's clock, in milliseconds. @default 0 */
+  readonly duration?: (job: Job) => number;
   /** Rounds that run at once. @default 1 */
   readonly workers?: number;
   /** Community builds refuse an approval that its asker may not give. @default true */
@@ -97,6 +99,8 @@ export class Cluster {
   readonly #options: ClusterOptions;
   #ids = 0;
   #pushed = Promise.withResolvers<void>();
+  /** Jobs whose processes have ended, and whose time has not. */
+  readonly #ending = new Map<Job, { readonly at: number; readonly completed: Completed }>();
 
   /** Builds a stand-in without jobs. */
   constructor(options: ClusterOptions) {
@@ -120,10 +124,7 @@ export class Cluster {
     let rounds = 0;
     while (job.completed === undefined) {
       const ready = [...this.jobs.values()].filter((j) => this.#isReady(j));
-      // A parent of v1 keeps its process while its children run: it takes no worker from them here.
-      for (
-        const next of ready.slice(0, Math.max(ready.length > 0 && active.size < workers ? workers - active.size : 0, 0))
-      ) {
+      for (const next of ready.slice(0, workers - active.size)) {
         if (++rounds > mostRounds) throw new Error(`Job ${job.id} has not ended after ${mostRounds} rounds`);
         const run: Promise<void> = this.run(next).finally(() => active.delete(run));
         active.add(run);
@@ -133,10 +134,13 @@ export class Cluster {
         await Promise.race([...active, this.#pushed.promise]);
         continue;
       }
-      if (this.#answerOne()) continue;
-      const times = [...this.jobs.values()].flatMap((j) =>
-        j.completed === undefined ? [j.suspendUntil ?? j.scheduledFor] : []
-      );
+      if (this.#endOne() || this.#answerOne()) continue;
+      const times = [...this.#ending.values()].map(({ at }) => at);
+      for (const { completed, running, suspendUntil, scheduledFor } of this.jobs.values()) {
+        if (completed !== undefined) continue;
+        if (suspendUntil !== undefined) times.push(suspendUntil);
+        else if (!running) times.push(scheduledFor);
+      }
       const next = Math.min(...times);
       if (!Number.isFinite(next) || next <= this.now) throw new Error(`Nothing wakes job ${job.id}`);
       this.now = next;
@@ -145,8 +149,19 @@ export class Cluster {
     return job.completed;
   }
 
+  /** Completes a job whose time has come. */
+  #endOne(): boolean {
+    for (const [job, { at, completed }] of this.#ending) {
+      if (at > this.now) continue;
+      this.#ending.delete(job);
+      this.#complete(job, completed);
+      return true;
+    }
+    return false;
+  }
+
   #isReady(job: Job): boolean {
-    if (job.completed !== undefined) return false;
+    if (job.completed !== undefined || this.#ending.has(job)) return false;
     if (!job.running) return job.scheduledFor <= this.now;
     return job.suspendUntil !== undefined && (job.suspend <= 0 || job.suspendUntil <= this.now);
   }
@@ -229,6 +244,8 @@ export class Cluster {
     job.suspend = 0;
     delete job.suspendUntil;
     job.startedAt = this.now;
+    const parent = job.parent === undefined ? undefined : this.jobs.get(job.parent);
+    if (parent !== undefined && !parked) this.#stamp(parent, job.id, { started_at: this.#time() });
     if (job.canceledBy !== undefined) return this.#cancelled(job);
     if (parked) this.#prepareForResume(job);
     if (job.external !== undefined) return this.#runExternal(job, job.external);
@@ -310,6 +327,8 @@ export class Cluster {
   /** Ends a job; what its parent waits for is recorded with it (wac-protocol 5.2). */
   #complete(job: Job, completed: Completed): void {
     if (job.completed !== undefined) return;
+    const end = (job.startedAt ?? this.now) + (job.parent === undefined ? 0 : this.#options.duration?.(job) ?? 0);
+    if (end > this.now) return void this.#ending.set(job, { at: end, completed });
     job.completed = completed;
     job.running = false;
     const parent = job.parent === undefined ? undefined : this.jobs.get(job.parent);

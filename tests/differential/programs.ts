@@ -214,7 +214,7 @@ export function build(api: Api, nodes: readonly Node[]): unknown {
         return await api.step(node.name, () => {
           if (node.fails) {
             throw Object.assign(new RangeError(`no ${node.name}`), {
-              value: node.value === 9 ? 9 : values[node.value],
+              value: values[node.value],
             });
           }
           return values[node.value];
