@@ -697,7 +697,8 @@ class LocalEngine implements Engine {
       emit?.({
         event: "warning",
         run: next,
-        message: `${messages.length} messages stay with run "${id}": ${waiting} wait for run "${next}", which goes on for it`,
+        message:
+          `${messages.length} messages stay with run "${id}": ${waiting} wait for run "${next}", which goes on for it`,
       });
       return undefined;
     }
@@ -721,7 +722,10 @@ class LocalEngine implements Engine {
     if (first?.t === "opened" && first.header.parent !== undefined) {
       const { parent } = first.header;
       const child = linkOf(first.header).first;
-      writes.push({ w: "post", message: settleMessage(parent, child, outcome, host.now(), storage.limits.maxRecordBytes) });
+      writes.push({
+        w: "post",
+        message: settleMessage(parent, child, outcome, host.now(), storage.limits.maxRecordBytes),
+      });
       tell.add(parent.run);
     }
     for (const { runId } of unsettledChildren(journal).values()) {
@@ -1065,7 +1069,9 @@ class LocalEngine implements Engine {
     await this.#row(runId);
     checkRunId(id);
     const { storage, batcher, host, emit } = this.#shared;
-    if (!await this.#reserve(id)) throw new RunExistsError(`Cannot fork run "${runId}" as "${id}": a run of that id exists`, []);
+    if (!await this.#reserve(id)) {
+      throw new RunExistsError(`Cannot fork run "${runId}" as "${id}": a run of that id exists`, []);
+    }
     try {
       const { records } = await readJournal(storage, runId);
       const header = readableHeader(runId, records);
@@ -1080,7 +1086,7 @@ class LocalEngine implements Engine {
         encoded = encode(args);
       }
       const write = forkWrite({ records, from, id, args: encoded, now: host.now() });
-      if (write.w === "create") for (const { text } of write.records.slice(0, 1)) this.#checkSize(text, id);
+      if (write.w === "create") { for (const { text } of write.records.slice(0, 1)) this.#checkSize(text, id); }
       await this.#committed([write]);
       emit?.({ event: "run_started", run: id, workflow: header.workflow });
     } finally {
@@ -1094,7 +1100,9 @@ class LocalEngine implements Engine {
   async resumeUndo(runId: string): Promise<RunHandle> {
     const { storage, host } = this.#shared;
     this.#open();
-    if (this.#kept.has(runId)) throw new Error(`Cannot go on with the undos of run "${runId}": that is under way already`);
+    if (this.#kept.has(runId)) {
+      throw new Error(`Cannot go on with the undos of run "${runId}": that is under way already`);
+    }
     this.#kept.add(runId);
     try {
       // A removal that is on its way is made first.

@@ -62,7 +62,9 @@ async function replay({ host, body, header, read, changes }: Replayed): Promise<
         void Promise.resolve().then(() => {
           for (const command of session.take()) {
             if (command.c !== "close") continue;
-            return end(command.mismatch === true && command.outcome?.ok === false ? command.outcome.failure : undefined);
+            return end(
+              command.mismatch === true && command.outcome?.ok === false ? command.outcome.failure : undefined,
+            );
           }
           if (!session.replaying) end(undefined);
         }),

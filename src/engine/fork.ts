@@ -113,9 +113,11 @@ function unknownKey(records: readonly JournalRecord[], from: Key, run: string): 
     if (record.t === "called" || record.t === "settled") keys.add(record.key);
   }
   const near = [...keys].sort((a, b) => distance(from, a) - distance(from, b)).slice(0, SHOWN);
-  const known = near.length === 0 ? "it has made no call yet" : `it has ${near.map((k) => `"${k}"`).join(", ")}${
-    keys.size > near.length ? ` and ${keys.size - near.length} more` : ""
-  }`;
+  const known = near.length === 0
+    ? "it has made no call yet"
+    : `it has ${near.map((k) => `"${k}"`).join(", ")}${
+      keys.size > near.length ? ` and ${keys.size - near.length} more` : ""
+    }`;
   return new RangeError(`Cannot fork run "${run}" from "${from}": it has no call of that key that has begun; ${known}`);
 }
 

@@ -86,7 +86,8 @@ export interface Shared {
 }
 
 /** A run that another one begins. */
-export interface Created extends Pick<RunHeader, "id" | "workflow" | "args" | "parent" | "root" | "chain" | "deadlineAt"> {}
+export interface Created
+  extends Pick<RunHeader, "id" | "workflow" | "args" | "parent" | "root" | "chain" | "deadlineAt"> {}
 
 /** A call that waits for a time or for a message. */
 interface Wait {
@@ -168,7 +169,6 @@ export class RunDriver {
   get state(): RunState {
     return this.#stored;
   }
-
 
   /** Earliest time at which this run has something to do of itself. */
   get wakeAt(): number | undefined {
@@ -738,7 +738,8 @@ export class RunDriver {
       if (!wanted && isFree) release(call.runId);
       if (!wanted) return;
       if (!isFree) {
-        const differs = `Cannot start child workflow "${call.workflow}": run "${call.runId}" exists. Give the child another 'runId'`;
+        const differs =
+          `Cannot start child workflow "${call.workflow}": run "${call.runId}" exists. Give the child another 'runId'`;
         return fail(new RunExistsError(differs, []));
       }
       try {
@@ -762,7 +763,10 @@ export class RunDriver {
   }
 
   /** Messages that end the children which nothing waits for any more. */
-  #cancelChildren(why: string, which: (key: Key) => boolean = () => true): { readonly writes: Write[]; deliver(): void } {
+  #cancelChildren(
+    why: string,
+    which: (key: Key) => boolean = () => true,
+  ): { readonly writes: Write[]; deliver(): void } {
     const children = [...this.#waits].flatMap(([key, { call }]) =>
       call.kind === "child" && this.#called.has(key) && which(key) ? [call.runId] : []
     );
@@ -1000,7 +1004,9 @@ export class RunDriver {
     let isReserved = false;
     try {
       isReserved = await reserve(id);
-      if (!isReserved) throw new RunExistsError(`Cannot continue run "${this.id}" as "${id}": a run of that id exists`, []);
+      if (!isReserved) {
+        throw new RunExistsError(`Cannot continue run "${this.id}" as "${id}": a run of that id exists`, []);
+      }
       const moved = movedTo(id, await allMessages(storage, this.id));
       if (this.#closed) return release(id);
       const next = create({

@@ -55,7 +55,8 @@ const COUNTED_RUNS = 1024;
 
 const PARKED = STATES.indexOf("parked");
 
-const ROW = `SELECT r.no, r.id, w.name AS workflow, r.state, r.status, r.wake_at, r.waits, r.created_at, r.closed_at, r.parent`;
+const ROW =
+  `SELECT r.no, r.id, w.name AS workflow, r.state, r.status, r.wake_at, r.waits, r.created_at, r.closed_at, r.parent`;
 
 /** Makes the storage of an opened file. */
 export function createSqliteStorage(opened: Opened): SqliteStorage {

@@ -251,7 +251,9 @@ function applyPost(data: MemoryData, message: Message, undo: Undo): void {
   const known = data.messages.get(id);
   if (known !== undefined && (!known.taken || known.message.run === run)) return;
   const inbox = inboxOf(data, run);
-  if (isBounded(message) && inbox.waiting.size >= data.limits.maxMessages) throw inboxFull(message, data.limits.maxMessages);
+  if (isBounded(message) && inbox.waiting.size >= data.limits.maxMessages) {
+    throw inboxFull(message, data.limits.maxMessages);
+  }
   // Taken by another run, and passed on to this one.
   if (known !== undefined) data.inboxes.get(known.message.run)?.taken.delete(id);
   const stored: StoredMessage = { no: data.nextNo++, message: { ...message }, taken: false };

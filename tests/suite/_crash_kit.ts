@@ -47,7 +47,9 @@ async function live(
   start: number,
   dieAfter: number,
   options: Partial<BenchOptions>,
-): Promise<{ readonly end: PlayEnd | undefined; readonly disk: MemoryStorage; readonly commits: number; readonly now: number }> {
+): Promise<
+  { readonly end: PlayEnd | undefined; readonly disk: MemoryStorage; readonly commits: number; readonly now: number }
+> {
   const host = createVirtualHost(start);
   let commits = 0;
   let disk: MemoryStorage | undefined;
@@ -132,8 +134,13 @@ async function compare(
   what: string,
   check: ((end: PlayEnd) => void) | undefined,
 ): Promise<void> {
-  assertEquals([end.value, end.error?.name, end.error?.message], [first.value, first.error?.name, first.error?.message], what);
-  const ids = (rows: readonly RunRow[]): readonly string[] => rows.map(({ id, status }) => `${id} ${status}`).toSorted();
+  assertEquals(
+    [end.value, end.error?.name, end.error?.message],
+    [first.value, first.error?.name, first.error?.message],
+    what,
+  );
+  const ids = (rows: readonly RunRow[]): readonly string[] =>
+    rows.map(({ id, status }) => `${id} ${status}`).toSorted();
   assertEquals(ids(end.rows), ids(first.rows), what);
   for (const [id, records] of end.journals) {
     const keys = new Set<string>();

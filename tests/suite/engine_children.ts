@@ -102,7 +102,9 @@ test("childWorkflow(): wrong arguments and a taken id fail the call, not the run
 
 test("childWorkflow(): two that ask for one id at once: one gets it", async () => {
   const main = workflow(async () =>
-    (await Promise.allSettled([1, 2].map((n) => childWorkflow("double", { n }, { runId: "same" })))).map((s) => s.status)
+    (await Promise.allSettled([1, 2].map((n) => childWorkflow("double", { n }, { runId: "same" })))).map((s) =>
+      s.status
+    )
   );
   await withEngine({ workflows: { main, double } }, async ({ engine, host }) => {
     const starts = Promise.allSettled([
@@ -194,7 +196,9 @@ test("childWorkflow(): the loser of a race is cancelled, and its late end does n
 }, noAsyncLocalStorage);
 
 test("childWorkflow(): one that is cancelled by itself fails the parent's call", async () => {
-  const main = workflow(async () => await childWorkflow("leaf").catch((error: Error) => `${error.name}: ${error.message}`));
+  const main = workflow(async () =>
+    await childWorkflow("leaf").catch((error: Error) => `${error.name}: ${error.message}`)
+  );
   const leaf = workflow(async () => await waitForEvent("never"));
   await withEngine({ workflows: { main, leaf } }, async ({ engine, host }) => {
     const run = await engine.start("main", {}, { runId: "r" });
@@ -205,27 +209,34 @@ test("childWorkflow(): one that is cancelled by itself fails the parent's call",
   });
 }, noAsyncLocalStorage);
 
-test("childWorkflow(): a child that no longer fits its code is ended by a cancel, and the parent hears of it", async () => {
-  const storage = createMemoryStorage();
-  const host = createVirtualHost();
-  const main = workflow(async () => await childWorkflow("leaf").catch((error: Error) => error.message));
-  const leaf = (name: string) =>
-    workflow(async () => {
-      await step(name, () => 1);
-      await waitForEvent("go");
+test(
+  "childWorkflow(): a child that no longer fits its code is ended by a cancel, and the parent hears of it",
+  async () => {
+    const storage = createMemoryStorage();
+    const host = createVirtualHost();
+    const main = workflow(async () => await childWorkflow("leaf").catch((error: Error) => error.message));
+    const leaf = (name: string) =>
+      workflow(async () => {
+        await step(name, () => 1);
+        await waitForEvent("go");
+      });
+    await withEngine({ workflows: { main, leaf: leaf("old") }, storage, host }, async ({ engine }) => {
+      await engine.start("main", {}, { runId: "r" });
+      await host.settle();
     });
-  await withEngine({ workflows: { main, leaf: leaf("old") }, storage, host }, async ({ engine }) => {
-    await engine.start("main", {}, { runId: "r" });
-    await host.settle();
-  });
-  await withEngine({ workflows: { main, leaf: leaf("new") }, storage: storage.visit(), host }, async ({ engine, events }) => {
-    await host.drive(engine.signal("r.1", "go"));
-    await host.settle();
-    assertEquals(events.filter((e) => e.event === "run_stopped").length, 1);
-    await host.drive(engine.cancel("r.1", "Does not fit"));
-    assertIncludes(String(await host.drive((await engine.run("r")).result())), "Does not fit");
-  });
-}, noAsyncLocalStorage);
+    await withEngine(
+      { workflows: { main, leaf: leaf("new") }, storage: storage.visit(), host },
+      async ({ engine, events }) => {
+        await host.drive(engine.signal("r.1", "go"));
+        await host.settle();
+        assertEquals(events.filter((e) => e.event === "run_stopped").length, 1);
+        await host.drive(engine.cancel("r.1", "Does not fit"));
+        assertIncludes(String(await host.drive((await engine.run("r")).result())), "Does not fit");
+      },
+    );
+  },
+  noAsyncLocalStorage,
+);
 
 // --- Many, deep, chained ---
 
@@ -233,8 +244,10 @@ test("childWorkflow(): 1,000 children of one parent, with room for few at once",
   const count = 1000;
   for (const bounds of [{ maxActiveRuns: 4 }, { maxActiveRuns: 1, maxParkedInMemory: 0 }]) {
     const main = workflow(async () => {
-      const all = await parallel(Array.from({ length: bounds.maxActiveRuns === 4 ? count : 50 }, (_, n) => n), (n) =>
-        childWorkflow<number>("double", { n }));
+      const all = await parallel(
+        Array.from({ length: bounds.maxActiveRuns === 4 ? count : 50 }, (_, n) => n),
+        (n) => childWorkflow<number>("double", { n }),
+      );
       return all.reduce((sum, n) => sum + n, 0);
     });
     await withEngine({ workflows: { main, double }, ...bounds }, async ({ engine, host }) => {

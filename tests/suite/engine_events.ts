@@ -96,7 +96,9 @@ test("signal(): the run's crash at any commit loses no event and takes none twic
     },
     during: async ({ engine, host }, id) => {
       for (const [i, name] of ["x", "y", "x", "x"].entries()) {
-        await engine.signal(id, name, i, { id: `${i}` }).catch((error: Error) => assertIncludes(error.message, "ended"));
+        await engine.signal(id, name, i, { id: `${i}` }).catch((error: Error) =>
+          assertIncludes(error.message, "ended")
+        );
         if (i === 1) await host.settle();
       }
     },
@@ -154,13 +156,16 @@ test("signal(): as many as the storage takes are kept, and one more is refused t
 
 test("signal(): a run that is full can be cancelled", async () => {
   const main = workflow(async () => await createGate().promise);
-  await withEngine({ workflows: { main }, storage: createMemoryStorage({ maxMessages: 1 }) }, async ({ engine, host }) => {
-    const run = await engine.start("main");
-    await host.drive(run.signal("x"));
-    await assertRejects(() => host.drive(run.signal("x")), "STORAGE_FAILED");
-    await host.drive(run.cancel());
-    await assertRejects(() => host.drive(run.result()), "CANCELLED");
-  });
+  await withEngine(
+    { workflows: { main }, storage: createMemoryStorage({ maxMessages: 1 }) },
+    async ({ engine, host }) => {
+      const run = await engine.start("main");
+      await host.drive(run.signal("x"));
+      await assertRejects(() => host.drive(run.signal("x")), "STORAGE_FAILED");
+      await host.drive(run.cancel());
+      await assertRejects(() => host.drive(run.result()), "CANCELLED");
+    },
+  );
 });
 
 test("signal(): 5,000 events of one run, before and while it takes them", async () => {
@@ -202,21 +207,27 @@ test("signal(): a payload that does not fit is refused to its sender, and the ru
   for (const maxParkedInMemory of [0, 9]) {
     for (const replay of ["always", "when-needed"] as const) {
       const main = workflow(async () => await waitForEvent(paid) * 2);
-      await withEngine({ workflows: { main }, maxParkedInMemory, replay }, async ({ engine, host, events, storage }) => {
-        const run = await engine.start("main");
-        await host.settle();
-        const refused = await assertRejects(() => host.drive(run.signal("paid", "much", { id: "a" })), "VALIDATION_FAILED");
-        assertIncludes(refused.message, '"paid"');
-        assertIncludes(refused.message, "still waits");
-        assertEquals((await run.row()).waits, ["event:paid"]);
-        const records = await engine.journal(run.id);
-        const [record] = records.filter((r) => r.t === "refused");
-        assert(record?.t === "refused" && record.key === "paid" && record.inbox.endsWith(":a"));
-        assertEquals(events.flatMap((e) => e.event === "answer_refused" ? [e.key, e.kind] : []), ["paid", "event"]);
-        assertEquals(await storage.inbox(run.id, 9), []);
-        await host.drive(run.signal(paid, 21));
-        assertEquals(await host.drive(run.result()), 42);
-      });
+      await withEngine(
+        { workflows: { main }, maxParkedInMemory, replay },
+        async ({ engine, host, events, storage }) => {
+          const run = await engine.start("main");
+          await host.settle();
+          const refused = await assertRejects(
+            () => host.drive(run.signal("paid", "much", { id: "a" })),
+            "VALIDATION_FAILED",
+          );
+          assertIncludes(refused.message, '"paid"');
+          assertIncludes(refused.message, "still waits");
+          assertEquals((await run.row()).waits, ["event:paid"]);
+          const records = await engine.journal(run.id);
+          const [record] = records.filter((r) => r.t === "refused");
+          assert(record?.t === "refused" && record.key === "paid" && record.inbox.endsWith(":a"));
+          assertEquals(events.flatMap((e) => e.event === "answer_refused" ? [e.key, e.kind] : []), ["paid", "event"]);
+          assertEquals(await storage.inbox(run.id, 9), []);
+          await host.drive(run.signal(paid, 21));
+          assertEquals(await host.drive(run.result()), 42);
+        },
+      );
     }
   }
 });
@@ -268,18 +279,35 @@ test("approve(): an answer that does not fit is refused, and another one is take
     },
   };
   for (const maxParkedInMemory of [0, 9]) {
-    const main = workflow(async () => {
-      const { value } = await waitForApproval({ form: { schema: slow, jsonSchema: { type: "number" } } as never })
-        .catch(() => ({ value: "no such form" }));
-      return value as string;
-    });
-    await withEngine({ workflows: { main }, maxParkedInMemory }, async ({ engine, host }) => {
-      const run = await engine.start("main");
-      await host.settle();
-      if ((await run.row()).state === "closed") return;
-      await host.drive(engine.approve(run.id, undefined, { value: 3 }));
-      assertEquals(await host.drive(run.result()), 3);
-    });
+    for (const replay of ["always", "when-needed"] as const) {
+      const main = workflow(async () => {
+        const { approved, value } = await waitForApproval({
+          form: { schema: slow, jsonSchema: { type: "object", properties: {} } },
+        });
+        return [approved, value] as const;
+      });
+      await withEngine({ workflows: { main }, maxParkedInMemory, replay }, async ({ engine, host, storage }) => {
+        const run = await engine.start("main");
+        await host.settle();
+        for (const value of ["x", null]) {
+          const refused = await assertRejects(
+            () => host.drive(engine.approve(run.id, undefined, { value })),
+            "VALIDATION_FAILED",
+          );
+          assertIncludes(refused.message, 'what "approval" of run');
+        }
+        assertEquals((await run.row()).waits, ["approval:approval"]);
+        assertEquals((await engine.approvals(run.id)).length, 1);
+        await host.drive(engine.approve(run.id, undefined, { value: 3 }));
+        assertEquals(await host.drive(run.result()), [true, 3]);
+        assertEquals(await storage.inbox(run.id, 9), []);
+        const other = await engine.start("main");
+        await host.settle();
+        // A rejection has no value to check.
+        await host.drive(engine.approve(other.id, undefined, { approved: false, value: "no" }));
+        assertEquals(await host.drive(other.result()), [false, "no"]);
+      });
+    }
   }
 });
 
@@ -303,7 +331,9 @@ test("approve(): the first answer counts, whoever comes at once", async () => {
 
 test("approve(): answers of other processes that come too late are thrown away", async () => {
   const storage = createMemoryStorage();
-  const main = workflow(async () => [(await waitForApproval({ key: "a" })).value, (await waitForApproval({ key: "b" })).value]);
+  const main = workflow(
+    async () => [(await waitForApproval({ key: "a" })).value, (await waitForApproval({ key: "b" })).value],
+  );
   await withEngine({ workflows: { main }, storage }, async ({ engine, host }) => {
     const run = await engine.start("main");
     await host.settle();

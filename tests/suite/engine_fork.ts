@@ -65,7 +65,10 @@ test("fork(): of a run that has not ended begins its own work, timers and childr
     const other = await host.drive(engine.fork("r", { from: "first", runId: "g", args: { n: 2 } }));
     await host.settle();
     const parents = (await engine.runs()).map(({ id, parent }) => [id, parent]).toSorted();
-    assertEquals(parents, [["f", undefined], ["f.3", "f"], ["g", undefined], ["g.3", "g"], ["r", undefined], ["r.3", "r"]]);
+    assertEquals(parents, [["f", undefined], ["f.3", "f"], ["g", undefined], ["g.3", "g"], ["r", undefined], [
+      "r.3",
+      "r",
+    ]]);
     for (const id of ["f", "g", "r"]) {
       await host.drive(engine.signal(id, "go", id));
       await host.drive(engine.approve(`${id}.3`));
@@ -90,7 +93,10 @@ test("fork(): a retry, a failure and a cancelled run; the fork outlives a restar
     return value;
   });
   await withEngine({ workflows: { main }, storage, host }, async ({ engine }) => {
-    await assertRejects(async () => await host.drive((await engine.start("main", {}, { runId: "r" })).result()), "RUN_FAILED");
+    await assertRejects(
+      async () => await host.drive((await engine.start("main", {}, { runId: "r" })).result()),
+      "RUN_FAILED",
+    );
     broken = false;
     await engine.fork("r", { from: "t#2", runId: "f" });
     const second = await engine.fork("r", { from: "t", runId: "g" });

@@ -19,7 +19,10 @@ import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts
 import { noAsyncLocalStorage } from "./env.ts";
 import { test } from "./harness.ts";
 
-function keysOf(journals: ReadonlyMap<string, readonly { readonly t: string; readonly key?: string }[]>, id = "r"): string {
+function keysOf(
+  journals: ReadonlyMap<string, readonly { readonly t: string; readonly key?: string }[]>,
+  id = "r",
+): string {
   return (journals.get(id) ?? []).flatMap((r) => r.t === "settled" ? [r.key ?? ""] : []).join(" ");
 }
 
@@ -327,7 +330,9 @@ test("resumeUndo(): of anything else says what it found", async () => {
     await waitForEvent("never");
   });
   await withEngine({ workflows: { main } }, async ({ engine, host }) => {
-    await host.drive((await engine.start("main", { fails: true }, { runId: "failed" })).result().catch(() => undefined));
+    await host.drive(
+      (await engine.start("main", { fails: true }, { runId: "failed" })).result().catch(() => undefined),
+    );
     await engine.start("main", { fails: false }, { runId: "waits" });
     await host.settle();
     await assertRejects(() => engine.resumeUndo("failed"), undefined, "no undo of it has failed");
