@@ -7,6 +7,7 @@ import { type Api, type CaseOptions, type Client, officialClient, runCase, windk
 import { type Job, statusWith } from "./jobs.ts";
 import type { Json } from "./jsonb.ts";
 import { Cluster, type Fault, type RoundEnd } from "./server.ts";
+import { hop } from "../../src/platform/hop.ts";
 import { resumeIdOf } from "./signatures.ts";
 
 const CLIENTS: readonly (readonly [string, Client])[] = [["windkit", windkit], ["official", officialClient]];
@@ -98,10 +99,15 @@ for (const [who, client] of CLIENTS) {
       client,
       (api) => api.workflow(async () => await Promise.all(["a", "b", "c"].map((n) => api.step(n, () => n)))),
       {
-        fault: () => {
-          most = Math.max(most, ++inFlight);
-          queueMicrotask(() => inFlight--);
-          return undefined;
+        before: (cluster) => {
+          const { handle } = cluster;
+          cluster.handle = async (request) => {
+            most = Math.max(most, ++inFlight);
+            // Time in which another could come.
+            for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => hop(resolve));
+            inFlight--;
+            return await handle.call(cluster, request);
+          };
         },
       },
     );

@@ -11,7 +11,7 @@ import type { Api, External } from "./wrapper.ts";
 /** External scripts: one that always works, one that fails until its second attempt, one that never works. */
 export function external(script: string, key: string, args: unknown): ReturnType<External> {
   if (script === "f/x/never") return { ok: false, value: "never works" };
-  if (script === "f/x/flaky" && !key.includes("#2")) return { ok: false, value: "not yet" };
+  if ((script === "f/x/flaky" || script === "f/flaky/x") && !key.includes("#2")) return { ok: false, value: "not yet" };
   return { ok: true, value: { from: script, args } as never };
 }
 
@@ -36,6 +36,7 @@ export type Node =
     readonly attempts: number;
   }
   | { readonly t: "script"; readonly path: string; readonly attempts: number; readonly delay: number }
+  | { readonly t: "named"; readonly name: string }
   | { readonly t: "all"; readonly args: readonly number[] }
   | { readonly t: "mix"; readonly calls: readonly { readonly task: TaskName; readonly arg: number }[] }
   | { readonly t: "fan"; readonly count: number; readonly concurrency: number }
@@ -122,8 +123,31 @@ export const patterned: fc.Arbitrary<readonly Node[]> = fc.array(
   { minLength: 1, maxLength: 5 },
 );
 
-/** Bodies of up to seven statements, loops among them. */
-export const program: fc.Arbitrary<readonly Node[]> = fc.array(
+/** Calls whose names get in each other's way: names that look like other calls' keys, and a script of the same name that is repeated. */
+const crowded: fc.Arbitrary<readonly Node[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        t: fc.constant("named" as const),
+        name: fc.constantFrom("x", "x", "x_2", "x_3", "x_2_2", "x#2", "x#retry2"),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        t: fc.constant("script" as const),
+        path: fc.constant("f/flaky/x"),
+        attempts: fc.nat(2),
+        delay: fc.constantFrom(0, 5),
+      }),
+    },
+  ),
+  { minLength: 2, maxLength: 8 },
+);
+
+/** Up to seven statements, loops among them. */
+const mixed: fc.Arbitrary<readonly Node[]> = fc.array(
   fc.oneof(
     { weight: 5, arbitrary: leaf },
     {
@@ -136,6 +160,12 @@ export const program: fc.Arbitrary<readonly Node[]> = fc.array(
     },
   ),
   { maxLength: 7 },
+);
+
+/** Bodies of all kinds of statements, and bodies in which names collide. */
+export const program: fc.Arbitrary<readonly Node[]> = fc.oneof(
+  { weight: 4, arbitrary: mixed },
+  { weight: 1, arbitrary: crowded },
 );
 
 /** The workflow of a program, written with one client's functions. Its text is a script, too: it uses nothing from outside. */
@@ -171,6 +201,7 @@ export function build(api: Api, nodes: readonly Node[]): unknown {
     JSON.parse('{"__proto__":{"x":1},"constructor":2}'),
   ];
   let approvals = 0;
+  let calls = 0;
 
   function call(task: TaskName, n: number, attempts = 0): Promise<unknown> {
     if (task === "double") return double(n);
@@ -225,6 +256,11 @@ export function build(api: Api, nodes: readonly Node[]): unknown {
         const retry = node.attempts === 0 ? {} : { retry: { attempts: node.attempts, delay: node.delay } };
         return await api.taskScript(node.path, { timeout: 5, tag: "t", concurrency_limit: 2, ...retry })({ a: 1 });
       }
+      case "named": {
+        // A value of its own: a call that got another's would show.
+        const value = `${node.name}, call ${++calls}`;
+        return await api.step(node.name, () => value);
+      }
       case "all":
         return await Promise.all(node.args.map((n) => double(n)));
       case "mix":
@@ -274,7 +310,7 @@ export function build(api: Api, nodes: readonly Node[]): unknown {
   }
 
   return api.workflow(async () => {
-    approvals = 0;
+    approvals = calls = 0;
     const out: unknown[] = [];
     await run(nodes, out);
     return out;
