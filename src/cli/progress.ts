@@ -37,13 +37,15 @@ const KEY_COLUMNS = 28;
 /**
  * Makes the progress of one run.
  *
- * @param run id of the run: events of others are passed over
+ * @param shown id of the run: events of others are passed over
  * @param colors how to paint
  * @param startedAt when this process began with it
  * @returns an empty progress
  */
-export function createProgress(run: string, colors: Paint, startedAt: number): Progress {
+export function createProgress(shown: string, colors: Paint, startedAt: number): Progress {
   const active = new Map<Key, Active>();
+  /** The run that goes on for it. */
+  let run = shown;
   let done = 0;
   let failed = 0;
   /** What the body said last of how far it is. */
@@ -107,6 +109,10 @@ export function createProgress(run: string, colors: Paint, startedAt: number): P
         case "warning":
           return `${colors.wait("!")} ${oneLine(event.message)}`;
         case "run_closed":
+          active.clear();
+          if (event.next === undefined) return undefined;
+          run = event.next;
+          return `${colors.busy("»")} goes on as run ${oneLine(event.next)}`;
         case "run_stopped":
           active.clear();
           return undefined;

@@ -6,7 +6,7 @@
 import { decode } from "../base/canonical.ts";
 import type { WorkflowFunction } from "../engine/api.ts";
 import { createCallSites } from "../engine/call_site.ts";
-import { mismatchError } from "../engine/explain.ts";
+import { mismatchError } from "../workflow/explain.ts";
 import { createLocalHost } from "../engine/host.ts";
 import { readableHeader } from "../engine/run_header.ts";
 import { bodyOf } from "../workflow/definition.ts";

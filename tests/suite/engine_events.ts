@@ -279,18 +279,35 @@ test("approve(): an answer that does not fit is refused, and another one is take
     },
   };
   for (const maxParkedInMemory of [0, 9]) {
-    const main = workflow(async () => {
-      const { value } = await waitForApproval({ form: { schema: slow, jsonSchema: { type: "number" } } as never })
-        .catch(() => ({ value: "no such form" }));
-      return value as string;
-    });
-    await withEngine({ workflows: { main }, maxParkedInMemory }, async ({ engine, host }) => {
-      const run = await engine.start("main");
-      await host.settle();
-      if ((await run.row()).state === "closed") return;
-      await host.drive(engine.approve(run.id, undefined, { value: 3 }));
-      assertEquals(await host.drive(run.result()), 3);
-    });
+    for (const replay of ["always", "when-needed"] as const) {
+      const main = workflow(async () => {
+        const { approved, value } = await waitForApproval({
+          form: { schema: slow, jsonSchema: { type: "object", properties: {} } },
+        });
+        return [approved, value] as const;
+      });
+      await withEngine({ workflows: { main }, maxParkedInMemory, replay }, async ({ engine, host, storage }) => {
+        const run = await engine.start("main");
+        await host.settle();
+        for (const value of ["x", null]) {
+          const refused = await assertRejects(
+            () => host.drive(engine.approve(run.id, undefined, { value })),
+            "VALIDATION_FAILED",
+          );
+          assertIncludes(refused.message, 'what "approval" of run');
+        }
+        assertEquals((await run.row()).waits, ["approval:approval"]);
+        assertEquals((await engine.approvals(run.id)).length, 1);
+        await host.drive(engine.approve(run.id, undefined, { value: 3 }));
+        assertEquals(await host.drive(run.result()), [true, 3]);
+        assertEquals(await storage.inbox(run.id, 9), []);
+        const other = await engine.start("main");
+        await host.settle();
+        // A rejection has no value to check.
+        await host.drive(engine.approve(other.id, undefined, { approved: false, value: "no" }));
+        assertEquals(await host.drive(other.result()), [false, "no"]);
+      });
+    }
   }
 });
 
