@@ -143,8 +143,11 @@ class Round {
   #approvals: CallCommand[] = [];
   #sleeps: CallCommand[] = [];
   #posting: Promise<unknown> = Promise.resolve();
+  /** What is awaited before the round ends: steps, records, times. */
   #running = 0;
-  /** No more step begins in this round. */
+  #steps = 0;
+  #deferred: CallCommand[] = [];
+  /** Posts do not get through: steps run one after the other. */
   #slow: boolean;
   /** The outcome that could not be posted, with which the round ends. */
   #unposted: InlineCheckpoint | undefined;
@@ -191,6 +194,7 @@ class Round {
       now: () => ports.now(),
       hostName: "a cluster",
       ...(ports.post === undefined ? undefined : { can: new Set(["checked"]) }),
+      asked: () => this.#stir(),
       handed: (key, after, n) => this.#recorder.handed({ key, after }, n),
       ...(ports.endedAt === undefined ? undefined : { endedAt: (keys) => this.#times(keys) }),
     });
@@ -223,8 +227,7 @@ class Round {
   #watched(body: RoundPorts["body"]): RoundPorts["body"] {
     const ended = (): void => {
       this.#bodyEnded = true;
-      this.#epoch++;
-      this.#arm();
+      this.#stir();
     };
     return (...args) => {
       const result = new Promise((resolve) => resolve(body(...args)));
@@ -269,6 +272,7 @@ class Round {
   /** The body has given a call up: it is not begun any more. */
   #abandon(key: Key): void {
     const others = (c: CallCommand): boolean => c.key !== key;
+    this.#deferred = this.#deferred.filter(others);
     this.#tasks = this.#tasks.filter(others);
     this.#approvals = this.#approvals.filter(others);
     this.#sleeps = this.#sleeps.filter(others);
@@ -292,12 +296,22 @@ class Round {
     this.#end(closing(outcome));
   }
 
-  async #step({ key, call }: CallCommand): Promise<void> {
+  async #step(command: CallCommand): Promise<void> {
+    const { key, call } = command;
     if (this.#unposted !== undefined) return;
-    if (this.#slow && this.#running > 0) return;
+    // One at a time: its outcome may have to go into the message of the round, and then there is no place for another.
+    if (this.#slow && this.#steps > 0) return void this.#deferred.push(command);
+    this.#steps++;
     this.#running++;
     if (this.#isDue()) await this.#markersRecorded();
-    if (this.#unposted !== undefined) return this.#stepped();
+    if (this.#unposted === undefined) await this.#run(key, call);
+    this.#steps--;
+    const next = this.#steps === 0 ? this.#deferred.shift() : undefined;
+    if (next !== undefined) void this.#step(next);
+    this.#stepped();
+  }
+
+  async #run(key: Key, call: Call): Promise<void> {
     const start = this.#ports.now();
     const started_at = new Date(start).toISOString();
     this.#log(`\n--- WAC: ${key} ---`);
@@ -324,11 +338,15 @@ class Round {
     } else if (answer !== false) {
       this.#session.feed([{ c: "settle", key, outcome: settled(result, key, answer) }]);
     }
-    this.#stepped();
   }
 
   #stepped(): void {
     this.#running--;
+    this.#stir();
+  }
+
+  /** Something has happened: whether the round is over is looked at anew. */
+  #stir(): void {
     this.#epoch++;
     this.#arm();
   }
@@ -341,7 +359,7 @@ class Round {
 
   async #markersRecorded(): Promise<void> {
     while (this.#recording !== undefined) await this.#recording;
-    if (this.#recorder.urgent && !this.#recordRefused) await this.#record(true);
+    if (this.#recorder.urgent && this.#unposted === undefined) await this.#record(true);
   }
 
   /** Posts what this round did that is new. When it is refused and must be durable, the round ends with it. */
@@ -421,7 +439,7 @@ class Round {
     // What was made beside a step whose outcome is to be kept first is made again, unless the body has seen more.
     const must = (this.#unposted === undefined && this.#isDue()) || this.#recorder.isNeeded(this.#kept);
     const may = this.#ports.post !== undefined && this.#unposted === undefined;
-    if ((must || may) && !this.#recordRefused && !this.#recorder.isEmpty) {
+    if (((must && !this.#endsWithRecord) || (may && !this.#recordRefused)) && !this.#recorder.isEmpty) {
       this.#running++;
       // Then this is looked at again.
       return void this.#record(must).then(() => this.#stepped());

@@ -770,6 +770,7 @@ class RunSession implements BodySession {
   #add(p: Pending): void {
     const { key } = p;
     p.n = ++this.#calls;
+    this.#ports.asked?.();
     // The run has failed: what other branches of the body still ask for is not begun. Undos are.
     if (this.#ended?.ok === false && !p.undoing) return;
     p.scope?.keys.push(key);
@@ -794,10 +795,8 @@ class RunSession implements BodySession {
       this.#rest?.delete(key);
       this.#inputs.push({ c: "settle", key, outcome: done });
       this.#schedule();
-    } else {
-      if (this.#only === undefined || this.#only === key) {
-        this.#commands.push({ c: "call", n: p.n, key, call: p.call, fp: p.fp });
-      }
+    } else if (this.#only === undefined || this.#only === key) {
+      this.#commands.push({ c: "call", n: p.n, key, call: p.call, fp: p.fp });
       this.#ports.wake();
     }
   }

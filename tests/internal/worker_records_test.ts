@@ -268,6 +268,72 @@ Deno.test("progress is recorded, and delays nothing", async () => {
   deepStrictEqual(markers, [{ name: "progress", after: 1, value: { done: 1 } }]);
 });
 
+Deno.test("steps that begin while a record is refused run, and its order is kept", async () => {
+  const gate = Promise.withResolvers<void>();
+  const ran: string[] = [];
+  const main = workflow(async () => {
+    const named = (name: string): Promise<string> =>
+      step(name, async () => {
+        ran.push(name);
+        await turns(1);
+        return name;
+      });
+    const later = async (): Promise<void> => {
+      await Promise.all([named("a"), named("b")]);
+      await Promise.all([named("c"), named("d")]);
+    };
+    await Promise.all([sleep(60), gate.promise.then(later)]);
+  });
+  const { end, posts } = await round(main, {}, {
+    server: async ({ body }) => {
+      if (body.key !== "__windkit/1") return new Response("");
+      gate.resolve();
+      await turns(2);
+      return new Response("no", { status: 500 });
+    },
+  });
+  deepStrictEqual(ran, ["a", "b", "c", "d"]);
+  deepStrictEqual(posts.map(({ body }) => body.key), ["__windkit/1", "a", "b", "c", "d", "__windkit/1"]);
+  // All came before "sleep", which is called first: the order must be kept.
+  ok(end.type === "suspended" && end.info.mode === "inline_checkpoint" && end.info.key === "__windkit/1");
+  deepStrictEqual((end.info.result as { order: unknown }).order, [
+    { key: "a", after: 3 },
+    { key: "b", after: 3 },
+    { key: "c", after: 5 },
+    { key: "d", after: 5 },
+  ]);
+});
+
+Deno.test("times are asked for while other branches go on, also where one step runs in a round", async () => {
+  for (const fast of [true, false]) {
+    const main = workflow(async () =>
+      await Promise.all([
+        race({ a: () => step("a", () => 1), b: () => step("b", () => 2) }),
+        step("c", () => 3).then(() => step("d", () => 4)).then(() => double(1)),
+      ])
+    );
+    const job = await runJob(main, { fast, timeline: () => ({}) });
+    deepStrictEqual(result(job), [{ value: 1, winner: "a" }, 2]);
+  }
+});
+
+Deno.test("a body that differs after I/O of its own fails, too", async () => {
+  const made = await runJob(workflow(async () => {
+    await step("a", () => 1);
+    await turns(3);
+    await step("b", () => 2);
+    return await double(1);
+  }));
+  const other = workflow(async () => {
+    await step("a", () => 1);
+    await turns(3);
+    await sleep(1);
+    return await step("b", () => 2);
+  });
+  const error = failure(await round(other, { completed_steps: made.completed }, { patienceMs: 0 }));
+  ok(String(error.message).includes('step "b"') && String(error.message).includes("sleep"), String(error.message));
+});
+
 Deno.test("the idempotency key of a task is the run's in every attempt", async () => {
   const keys: string[] = [];
   const flaky = task(async function flaky(): Promise<number> {
