@@ -316,6 +316,8 @@ export interface Session {
   readonly replaying: boolean;
   /** Undos that have not run, of calls that have settled. */
   readonly undos: number;
+  /** The run has failed, and takes back what it did: a cancel comes too late. */
+  readonly compensating: boolean;
   /** True once `random()` or `uuid()` was drawn from the header's seed. */
   readonly seeded: boolean;
   /** Outcomes of `rest` that nothing has asked for. */

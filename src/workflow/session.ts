@@ -148,7 +148,7 @@ class RunSession implements BodySession {
   #ended: Outcome | undefined;
   #stopped: { readonly error: Error; readonly status: RunStatus } | undefined;
   /** Arguments of the run that goes on for this one. */
-  #continuing: Encoded | undefined;
+  #continuing: { readonly args: Encoded; readonly promise: Fallible } | undefined;
   readonly #onCancel: ((reason: Error) => void)[] = [];
   #header: RunHeader | undefined;
   #random: SeededRandom | undefined;
@@ -205,6 +205,10 @@ class RunSession implements BodySession {
 
   get undos(): number {
     return this.#undos.length;
+  }
+
+  get compensating(): boolean {
+    return this.#compensating;
   }
 
   get seeded(): boolean {
@@ -574,7 +578,7 @@ class RunSession implements BodySession {
   continueAsNew(args: Encoded): Promise<never> {
     const promise = new CallPromise<never>();
     if (this.#refuse(promise)) return promise;
-    this.#continuing = args;
+    this.#continuing = { args, promise };
     this.#schedule();
     return promise;
   }
@@ -839,7 +843,7 @@ class RunSession implements BodySession {
       if (more) this.#schedule();
       return;
     }
-    if (this.#continuing !== undefined && this.#ended === undefined) this.#continue(this.#continuing);
+    if (this.#continuing !== undefined && this.#ended === undefined) this.#continue(this.#continuing.args);
     else if (this.#ended !== undefined) this.#finish(this.#ended);
     // Also without a command: that nothing is left to hand over is news to the driver.
     this.#ports.wake();
@@ -876,11 +880,12 @@ class RunSession implements BodySession {
 
   /** Replay: the body has failed, and the next record is of what takes back what it did. */
   #takesBack(head: HandedOver | undefined): boolean {
-    if (head === undefined || this.#compensating || this.#undos.length === 0 || this.#undoFailed !== undefined) {
-      return false;
-    }
+    if (this.#compensating || this.#undos.length === 0 || this.#undoFailed !== undefined) return false;
     if (this.#ended?.ok !== false && this.#stopped === undefined) return false;
-    if (head.t !== "settled" || this.#pending.has(head.key) || this.#given.has(head.key)) return false;
+    if (head === undefined) {
+      // One that ran for a while is recorded ahead of its outcome: the process may have ended in it.
+      if (![...this.#called.values()].some(({ call }) => call.kind === "undo")) return false;
+    } else if (head.t !== "settled" || this.#pending.has(head.key) || this.#given.has(head.key)) return false;
     this.#takeBack();
     this.#schedule();
     return true;
@@ -980,6 +985,9 @@ class RunSession implements BodySession {
     const pending = [...this.#pending.values()].filter((p) => !p.undoing);
     for (const { key } of pending) this.#pending.delete(key);
     for (const then of this.#onCancel) then(error);
+    // Nothing goes on for a run that is cancelled.
+    this.#continuing?.promise.fail(error);
+    this.#continuing = undefined;
     for (const p of pending) p.settle({ ok: false, failure: failureOf(error, p.key) });
   }
 
