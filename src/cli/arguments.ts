@@ -119,6 +119,22 @@ export interface DoctorCommand extends Common {
   readonly command: "doctor";
 }
 
+/** `windkit capture`. */
+export interface CaptureCommand {
+  readonly command: "capture";
+  /** Data folder. */
+  readonly data: string;
+  readonly run: string;
+  /** The workflow's file. */
+  readonly file?: string;
+  /** Where the test is written; absent: to stdout. */
+  readonly out?: string;
+  /** Replaces a file that is there. */
+  readonly force: boolean;
+  /** Names of further fields whose values are secret. */
+  readonly redact: readonly string[];
+}
+
 /** `windkit check`. */
 export interface CheckCommand {
   readonly command: "check";
@@ -149,6 +165,7 @@ export type Command =
   | SignalCommand
   | CancelCommand
   | DoctorCommand
+  | CaptureCommand
   | CheckCommand;
 
 /** Options by command, apart from `--help`. */
@@ -172,6 +189,7 @@ const OPTIONS = {
   approve: { reject: "boolean", value: "string", approver: "string", data: "string", json: "boolean" },
   cancel: { reason: "string", data: "string", json: "boolean" },
   doctor: { data: "string", json: "boolean" },
+  capture: { file: "string", out: "string", force: "boolean", redact: "string", data: "string" },
   check: { against: "string", finished: "string", strict: "boolean", json: "boolean" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, "string" | "boolean">>>>;
 
@@ -181,7 +199,7 @@ type Verb = keyof typeof OPTIONS;
 const RUNS_VERBS = ["list", "show", "prune", "remove", "export", "import", "fork"] as const satisfies readonly Verb[];
 
 /** What may follow `windkit`, beside `runs` and `help`. */
-const VERBS = ["run", "approve", "signal", "cancel", "check", "doctor"] as const satisfies readonly Verb[];
+const VERBS = ["run", "approve", "signal", "cancel", "capture", "check", "doctor"] as const satisfies readonly Verb[];
 
 const STATUSES: readonly RunStatus[] = ["completed", "failed", "cancelled", "continued"];
 
@@ -367,6 +385,21 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     case "doctor":
       take(shown, words, []);
       return { command: "doctor", ...common };
+    case "capture": {
+      const [run] = take(shown, words, ["RUN"]);
+      const file = values.get("file");
+      const out = values.get("out");
+      const redact = values.get("redact") ?? "";
+      return {
+        command: "capture",
+        data: common.data,
+        run: run ?? "",
+        ...(file === undefined ? {} : { file }),
+        ...(out === undefined ? {} : { out }),
+        force: flags.has("force"),
+        redact: redact.split(",").map((name) => name.trim()).filter((name) => name !== ""),
+      };
+    }
     case "check":
       return parseCheck(shown, read);
   }

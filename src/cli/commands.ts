@@ -7,6 +7,7 @@ import process from "node:process";
 import { SDK_VERSION } from "../base/version.ts";
 import { approve, cancel, signal } from "./answer_commands.ts";
 import { type Command, parseCommand } from "./arguments.ts";
+import { capture } from "./capture_command.ts";
 import { check } from "./check_command.ts";
 import { doctor } from "./doctor_command.ts";
 import { exportRunFile, importRunFile } from "./file_commands.ts";
@@ -101,6 +102,8 @@ async function perform(command: Command, io: Io, interruptions: Interruptions | 
       return await cancel(command, io);
     case "doctor":
       return await doctor(command, io);
+    case "capture":
+      return await capture(command, io);
     case "check":
       return await check(command, io);
   }

@@ -19,6 +19,7 @@ export const HELP_TOPICS = [
   "approve",
   "signal",
   "cancel",
+  "capture",
   "check",
   "doctor",
   "exit-codes",
@@ -59,6 +60,7 @@ Commands:
   approve RUN [KEY]   Answer an approval that a run waits for
   signal RUN NAME     Send an event to a run
   cancel RUN          Ask a run to end
+  capture RUN         Make a test of a run
   check FILE...       Find what a cluster, or a replay, would make of a workflow file
   doctor              Examine the data folder
   help [COMMAND]      Show help; also: COMMAND --help, help exit-codes
@@ -206,6 +208,22 @@ Options:
 ${DATA}
 ${JSON_LINES}`,
 
+  capture: `Make a test of a run that has ended: its steps give what they gave then, and it must end
+as it did. The test is for node:test, in Deno, Node and Bun. It was run before it is written.
+
+Usage: windkit capture RUN [options] > run_test.ts
+
+Options:
+  --out FILE          Write it there (default: stdout, to be kept in this folder)
+  --force             Replace FILE when it is there
+  --file FILE         The workflow's file (default: found by its name)
+  --redact NAMES      Further fields that are secret, as in pin,iban. Values are replaced under
+                      names with token, password, secret, authorization, api_key, cookie and
+                      the like in them, and where they look like keys
+${DATA}
+
+Example:
+  windkit capture weather-2014 --out f/weather/yearly_report_test.ts`,
   check: `Read workflow files and tell, by line: whether the Windmill worker recognises them and which
 names it gives their tasks; and what in a body is another thing when it runs again: clocks, random
 numbers, I/O, timers, races. Nothing is run. Needs the package @babel/parser.

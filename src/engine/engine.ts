@@ -50,9 +50,9 @@ import {
 import type { Attempt } from "./attempt.ts";
 import { createBatcher } from "./batcher.ts";
 import { createCallSites } from "./call_site.ts";
+import { mismatchError } from "../workflow/explain.ts";
 import { allMessages, headerOf, type Link, linkId, linkOf, movedTo, newestOf, nextLink } from "./chain.ts";
 import { cancelChild, type ChildCall, childIdProblem, settleMessage, unsettledChildren } from "./children.ts";
-import { mismatchError } from "./explain.ts";
 import { forkWrite } from "./fork.ts";
 import { createLocalHost } from "./host.ts";
 import type { JournalFile } from "./journal_file.ts";

@@ -258,7 +258,7 @@ export type Command =
   }
   /** A line of the body's own log: not recorded, and not repeated on replay. */
   | { readonly c: "log"; readonly level: LogLevel; readonly message: string; readonly data?: Json }
-  /** Something worth a line in the log, once per run and subject: the text is the driver's (`engine/explain.ts`). */
+  /** Something worth a line in the log, once per run and subject: the text is the driver's (`explain.ts`). */
   | { readonly c: "notice"; readonly notice: "non-confluent"; readonly key: Key; readonly name: string }
   | {
     readonly c: "notice";

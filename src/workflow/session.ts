@@ -774,6 +774,7 @@ class RunSession implements BodySession {
   #add(p: Pending): void {
     const { key } = p;
     p.n = ++this.#calls;
+    this.#ports.asked?.();
     // The run has failed: what other branches of the body still ask for is not begun. Undos are.
     if (this.#ended?.ok === false && !p.undoing) return;
     p.scope?.keys.push(key);
@@ -833,7 +834,10 @@ class RunSession implements BodySession {
       }
       if (input.c === "cancel") this.#cancelAll(input.reason, input.deadline === true);
       else if (input.c === "drop") this.#drop();
-      else this.#settle(input.key, input.outcome);
+      else {
+        this.#ports.handed?.(input.key, this.#calls, this.#pending.get(input.key)?.n ?? 0);
+        this.#settle(input.key, input.outcome);
+      }
       // With nothing pending the body is the only one to go on, and what it does announces itself: its next call, or its end.
       const more = this.#pending.size > 0 || this.#inputs.length > 0 || this.#ended !== undefined;
       if (more) this.#schedule();
@@ -876,11 +880,12 @@ class RunSession implements BodySession {
 
   /** Replay: the body has failed, and the next record is of what takes back what it did. */
   #takesBack(head: HandedOver | undefined): boolean {
-    if (head === undefined || this.#compensating || this.#undos.length === 0 || this.#undoFailed !== undefined) {
-      return false;
-    }
+    if (this.#compensating || this.#undos.length === 0 || this.#undoFailed !== undefined) return false;
     if (this.#ended?.ok !== false && this.#stopped === undefined) return false;
-    if (head.t !== "settled" || this.#pending.has(head.key) || this.#given.has(head.key)) return false;
+    if (head === undefined) {
+      // One that ran for a while is recorded ahead of its outcome: the process may have ended in it.
+      if (![...this.#called.values()].some(({ call }) => call.kind === "undo")) return false;
+    } else if (head.t !== "settled" || this.#pending.has(head.key) || this.#given.has(head.key)) return false;
     this.#takeBack();
     this.#schedule();
     return true;
