@@ -535,7 +535,7 @@ export class RunDriver {
   }
 
   #timedOut(attempt: Attempt, timeoutS: number): void {
-    const { key, call, command } = attempt;
+    const { key, command } = attempt;
     if (this.#closed || this.#attempts.get(key) !== attempt) return;
     const message = `Task "${command.fp.name}" timed out after ${timeoutS} s`;
     this.#attempts.delete(key);
