@@ -46,6 +46,8 @@ export const BIN_PATH = "src/cli/main.js";
 export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {
   // Reads workflow files for \`windkit check\`.
   "@babel/parser": "^7.26.0 || ^8.0.0",
+  // Routes of the local server.
+  "hono": "^4.6.0",
 };
 
 /** Subpaths that have the cluster's host where a worker can run, and where that is. */

@@ -36,6 +36,8 @@ export interface RunnerIo {
   log(text: string): void;
   /** A piece of the streamed result. */
   stream(text: string): void;
+  /** Resident size of the job's processes, now and then: the largest is kept. */
+  memory?(bytes: number): void;
   /** Aborted when the job is cancelled; its reason's message is shown. */
   readonly signal: AbortSignal;
   /** Present for a workflow's job: lines of JSON to and from the body's process (`src/server/workflow_jobs.ts`). */

@@ -66,7 +66,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   durable_object: { layers: ["base", "engine", "storage"] },
   handlers: { layers: ["base", "wire", "http", "sdk"] },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
-  server: { layers: ["base", "wire", "engine", "storage", "runner", "ui"] },
+  server: {
+    // Files of the data folder, random tokens.
+    layers: ["base", "platform", "wire", "engine", "storage", "runner", "ui"],
+    typesOf: ["workflow"],
+    node: true,
+    packages: ["hono"],
+  },
   ui: { layers: ["base", "wire"] },
   cli: { layers: sources, node: true },
   testing: { layers: ["base", "wire", "http", "sdk", "workflow", "engine", "storage"] },
