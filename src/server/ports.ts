@@ -71,7 +71,7 @@ export interface Script {
   readonly priority?: number;
   /** `preprocessor` is exported. */
   readonly hasPreprocessor: boolean;
-  /** `wac` when the worker would take it for a workflow (wac-protocol 1.1). */
+  /** `wac` when the worker would take it for a workflow (wac-protocol 1.1), `lib` when nothing in it can be run. */
   readonly autoKind?: string;
   readonly createdAt: number;
   readonly createdBy: string;
@@ -120,6 +120,10 @@ export interface Folder {
   scripts(): readonly Script[];
   /** Writes a new version (file and metadata). Throws when the path leaves the folder. */
   writeScript(script: Pick<Script, "path" | "content" | "language"> & Partial<Script>): Script;
+  /** Removes a script's files; its versions stay, by hash. False when there is none. */
+  deleteScript(path: string): boolean;
+  /** Versions of a script, the newest first: the current one, and those that are stored. */
+  scriptVersions(path: string): readonly Script[];
   /** `secret`: with the decrypted value. */
   variable(path: string, secret: boolean): Variable | undefined;
   variables(): readonly Variable[];
@@ -132,6 +136,7 @@ export interface Folder {
   resourceType(name: string): ResourceType | undefined;
   resourceTypes(): readonly ResourceType[];
   writeResourceType(type: ResourceType): void;
+  deleteResourceType(name: string): boolean;
   /** A value with its `$var:` and `$res:` texts resolved, at any depth. Throws for a reference that leads nowhere, or in a circle. */
   interpolate(value: Json, context?: Readonly<Record<string, string>>): Json;
   /** What cannot be used now. */
