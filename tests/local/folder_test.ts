@@ -175,7 +175,10 @@ Deno.test("problems lists what cannot be used, and the rest works", async () => 
     "f/a/bomb.script.yaml": bomb,
     "f/a/bomb.variable.yaml": `value: x\n${bomb}`,
     "f/a/deep.resource.yaml": `value: ${"[".repeat(5000)}${"]".repeat(5000)}\n`,
-    "f/a/deep_block.resource.yaml": `${"- ".repeat(3000)}x\n`,
+    "f/a/deep_block.resource.yaml": `${"- ".repeat(300_000)}x\n`,
+    "f/a/tags.resource.yaml": `${"!a ".repeat(300_000)}x\n`,
+    "f/a/indented.resource.yaml": Array.from({ length: 1200 }, (_, at) => `${" ".repeat(at)}a:\n`).join(""),
+    "f/a/large.resource.yaml": `value: "${"x".repeat(3_000_000)}"\n`,
     "f/a/list.resource.yaml": "- a\n- b\n",
     "f/a/twice.ts": MAIN,
     "f/a/twice.py": "def main(): pass",
@@ -199,7 +202,10 @@ Deno.test("problems lists what cannot be used, and the rest works", async () => 
   assertIncludes(of("f/a/bomb.script.yaml"), "alias");
   assertIncludes(of("f/a/bomb.variable.yaml"), "alias");
   assertIncludes(of("f/a/deep.resource.yaml"), "open brackets");
-  assert(of("f/a/deep_block.resource.yaml") !== "", "Deep blocks");
+  assertIncludes(of("f/a/deep_block.resource.yaml"), "indicators in a row at line 1");
+  assertIncludes(of("f/a/tags.resource.yaml"), "tags or anchors in a row");
+  assertIncludes(of("f/a/indented.resource.yaml"), "spaces of indentation at line 1001");
+  assertIncludes(of("f/a/large.resource.yaml"), "may have at most 2097152");
   assertIncludes(of("f/a/list.resource.yaml"), "must hold fields, and holds a list");
   assertIncludes(of("f/a/twice.py"), '"f/a/twice" has 2 files');
   assertIncludes(of("f/a/both.variable.json"), "2 files");
@@ -605,7 +611,7 @@ Deno.test("readSignature() infers what people write", () => {
     ) {}`),
     [{
       a: { type: "string" },
-      b: { type: "number", default: 3 },
+      b: { type: "integer", default: 3 },
       c: {
         type: "object",
         properties: { x: { type: "number" }, y: { type: "array", items: { type: "string" } } },
