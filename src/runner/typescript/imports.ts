@@ -73,7 +73,18 @@ function afterFrom(tokens: readonly Token[], at: number): number | undefined {
 }
 
 /** Words that follow `export` where it declares something itself. */
-const STATEMENTS = new Set(["const", "let", "var", "function", "class", "enum", "default", "async", "abstract", "import"]);
+const STATEMENTS = new Set([
+  "const",
+  "let",
+  "var",
+  "function",
+  "class",
+  "enum",
+  "default",
+  "async",
+  "abstract",
+  "import",
+]);
 
 function place({ start, end }: Token): { readonly start: number; readonly end: number } {
   return { start, end };
