@@ -41,6 +41,8 @@ export interface TypeScriptRunnerOptions {
   readonly maxResultCharacters?: number;
 }
 
+/** A process that has waited for so long loads the package ahead. */
+const IDLE_MS = 150;
 /** A process that the script has ended has this long to end of itself: what it compiled is kept then. */
 const LEAVE_MS = 200;
 
@@ -70,6 +72,7 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
   const graph = createGraphCheck({ deno, cacheFolder, stubMap });
   const warm: BoxedProcess[] = [];
   const slots = new Set<number>();
+  const slotOf = new WeakMap<BoxedProcess, number>();
   const closing = new Set<Promise<void>>();
   const running = new Set<{ readonly process: BoxedProcess; readonly abort: AbortController }>();
   let closed = false;
@@ -83,7 +86,6 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
     slotOf.set(started, slot);
     return started;
   }
-  const slotOf = new WeakMap<BoxedProcess, number>();
   function take(): BoxedProcess {
     for (let one = warm.shift(); one !== undefined; one = warm.shift()) {
       if (one.alive) return one;
@@ -92,7 +94,15 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
     return open();
   }
   function refill(): void {
-    while (!closed && warm.length < poolSize) warm.push(open());
+    while (!closed && warm.length < poolSize) {
+      const started = open();
+      warm.push(started);
+      // Not at once: a job may be about to come, and would wait for it.
+      const timer = setTimeout(() => {
+        if (warm.includes(started) && started.alive) started.send("preload");
+      }, IDLE_MS);
+      void started.ended.then(() => clearTimeout(timer));
+    }
   }
   function leave(one: BoxedProcess, graceMs: number): void {
     const promise = one.close(graceMs).finally(() => {

@@ -7,7 +7,7 @@
  */
 import type { Json } from "../../workflow/journal.ts";
 
-/** Begins a job: the first line on the input of a process. */
+/** Begins a job: the first line on the input of a process, or the second one after the word `preload`. */
 export interface StartLine {
   /** Marks what the wrapper says. */
   readonly mark: string;
@@ -45,12 +45,3 @@ export type ResultMessage =
 
 /** Begins what the wrapper says, before the mark: no text that is printed has it, as a rule. */
 export const FRAME = "\x1e";
-/** Variables that start the process and are no affair of the script. */
-export const START_VARIABLES: readonly string[] = [
-  "DENO_DIR",
-  "DENO_NO_PACKAGE_JSON",
-  "DENO_NO_UPDATE_CHECK",
-  "NO_COLOR",
-  "NPM_CONFIG_REGISTRY",
-  "HOME",
-];
