@@ -37,8 +37,11 @@ const NET_VARIABLES = [
 ];
 /** Loopback, "this host", link-local: of IPv6 single addresses, for Deno reads no ranges of it. */
 const CLOSED = ["127.0.0.0/8", "0.0.0.0/8", "169.254.0.0/16", "[::1]", "[::]"];
-/** Deno's own needs beside the script's memory, which the limit of the data segment counts too. */
-const BASE_BYTES = 256 * 2 ** 20;
+/**
+ * What the kernel's limit of the data segment leaves beside the script's memory: Deno's own, and the room that V8 sets aside for the
+ * code of each worker, 512 MiB that are never used. So a script may have some 30 workers, and what it really uses is watched.
+ */
+const BESIDE_BYTES = 17 * 2 ** 30;
 
 /**
  * How a process of a job folder is started.
@@ -60,7 +63,7 @@ export function boxedStart(options: BoxOptions, folder: string, socket: string):
     `--allow-write=${listed(written)}`,
     // The environment is empty but for what the job brings.
     "--allow-env",
-    net === "open" ? "--allow-net" : `--allow-net=${listed([`unix:${socket}`, "localhost"])}`,
+    net === "open" ? "--allow-net" : `--allow-net=${listed([`unix:${socket}`, "windkit.localhost"])}`,
     `--deny-net=${listed(denied)}`,
     `--v8-flags=--max-old-space-size=${Math.floor(memoryLimitBytes / 2 ** 20)}`,
     moduleUrl("src/runner/wrapper/main"),
@@ -88,7 +91,7 @@ export function parentEnv(cacheFolder: string): Readonly<Record<string, string>>
 }
 
 /**
- * Linux: the kernel bounds the memory that is asked for, refuses new privileges, and ends the process with this one, whatever this one
+ * Linux: the kernel bounds the memory that is set aside, refuses new privileges, and ends the process with this one, whatever this one
  * dies of. Elsewhere the runner's watch of the resident size and the end of the input do what they can.
  */
 function limited(deno: string, args: readonly string[], memoryLimitBytes: number): Pick<Start, "command" | "args"> {
@@ -98,7 +101,7 @@ function limited(deno: string, args: readonly string[], memoryLimitBytes: number
   return {
     command: prlimit,
     args: [
-      `--data=${memoryLimitBytes + BASE_BYTES}`,
+      `--data=${memoryLimitBytes + BESIDE_BYTES}`,
       "--core=0",
       ...[setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--"],
       deno,

@@ -5,16 +5,16 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { boxedStart, type BoxOptions } from "./box.ts";
+import { createServerRelay, type RelayTarget } from "./server_relay.ts";
 
 /** A process, before or in its job. */
 export interface BoxedProcess {
   readonly folder: string;
-  /** Socket that leads to the server, once `relayTo` was called. */
+  /** Socket that leads to the server, once `relayTo` says where that is. */
   readonly socket: string;
   readonly child: ChildProcess;
   /** False as soon as the process has ended. */
@@ -22,7 +22,7 @@ export interface BoxedProcess {
   /** Resolves when the process has ended and all its output was read. */
   readonly ended: Promise<Ended>;
   send(line: string): void;
-  relayTo(host: string, port: number): void;
+  relayTo(target: RelayTarget): void;
   /** To the process and whatever it started. */
   signal(name: "SIGTERM" | "SIGKILL"): void;
   /** Resident size in bytes; undefined when it cannot be read. */
@@ -61,7 +61,8 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
   const child = spawn(command, args, { cwd: folder, env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
   if (child.pid !== undefined) writeFileSync(pidFile(folder), String(child.pid));
   let alive = true;
-  let relay: Server | undefined;
+  let target: RelayTarget | undefined;
+  const relay = createServerRelay(socket, () => target);
   child.stdin?.on("error", () => undefined); // it ended before it read what it was told: its end says more
   const ended = new Promise<Ended>((resolve) => {
     child.once("error", (error) => {
@@ -98,17 +99,8 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
     send: (line) => void child.stdin?.write(`${line}\n`),
     signal,
     memory: () => child.pid === undefined || !alive ? undefined : residentBytes(child.pid),
-    relayTo(host, port) {
-      relay = createServer({ allowHalfOpen: true }, (from) => {
-        const to = connect({ host, port, allowHalfOpen: true });
-        from.on("error", () => to.destroy());
-        to.on("error", () => from.destroy());
-        from.on("close", () => to.destroy());
-        from.pipe(to).pipe(from);
-      });
-      relay.on("error", () => relay?.close()); // the script's requests say that nothing answers
-      relay.listen(socket);
-      relay.unref();
+    relayTo(value) {
+      target = value;
     },
     async close(graceMs) {
       let timer: ReturnType<typeof setTimeout> | undefined;
@@ -117,7 +109,8 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
       child.stdin?.end();
       await ended;
       clearTimeout(timer);
-      relay?.close();
+      relay.close();
+      relay.closeAllConnections();
       if (socket !== inFolder) rmSync(socket, { force: true });
       removeFolder(folder);
       rmSync(pidFile(folder), { force: true });

@@ -16,6 +16,7 @@ import { execute } from "./execution.ts";
 import { createGraphCheck } from "./graph_check.ts";
 import { importMap } from "./package_modules.ts";
 import { prepare, type Prepared } from "./prepare.ts";
+import type { RelayTarget } from "./server_relay.ts";
 
 /** Options of {@linkcode createTypeScriptRunner}. */
 export interface TypeScriptRunnerOptions {
@@ -177,7 +178,7 @@ function write(folder: string, { files }: Prepared): void {
 
 function startLine(job: RunnerJob, io: RunnerIo, prepared: Prepared, process: BoxedProcess): StartLine {
   const api = serverOf(job);
-  if (api !== undefined) process.relayTo(api.host, api.port);
+  if (api !== undefined) process.relayTo(api);
   return {
     mark: crypto.randomUUID(),
     entry: pathToFileURL(join(process.folder, prepared.entry)).href,
@@ -193,13 +194,13 @@ function startLine(job: RunnerJob, io: RunnerIo, prepared: Prepared, process: Bo
 }
 
 /** Where the job reaches its server, when that is on this machine: other services of it are closed to a script. */
-function serverOf({ env }: RunnerJob): { origin: string; host: string; port: number } | undefined {
+function serverOf({ env }: RunnerJob): RelayTarget & { readonly origin: string } | undefined {
   const text = env["BASE_INTERNAL_URL"] || env["BASE_URL"] || "";
   if (!URL.canParse(text)) return undefined;
-  const { protocol, hostname, port, origin } = new URL(text);
-  const host = hostname.replace(/^\[|\]$/g, "");
-  if (protocol !== "http:" || !/^(?:127(?:\.\d+){3}|localhost|::1)$/.test(host)) return undefined;
-  return { origin, host, port: Number(port || 80) };
+  const { protocol, hostname: name, host, port, origin } = new URL(text);
+  const hostname = name.replace(/^\[|\]$/g, "");
+  if (protocol !== "http:" || !/^(?:127(?:\.\d+){3}|localhost|::1)$/.test(hostname)) return undefined;
+  return { origin, hostname, host, port: Number(port || 80) };
 }
 
 function canceled({ reason }: AbortSignal): JobOutcome {

@@ -99,7 +99,7 @@ function isDate(part: readonly Token[]): boolean {
   const type: string[] = [];
   for (const token of part.slice(colon + 1)) {
     if (is(token, "=")) break;
-    if (!is(token, "(") && !is(token, ")")) type.push(token.text);
+    if (!is(token, "(") && !is(token, ")")) type.push(token.kind === "string" ? `"${token.text}"` : token.text);
   }
   const named = type.join("").split("|").filter((one) => one !== "null" && one !== "undefined" && one !== "");
   return named.length === 1 && /^(?:[\w$]+\.)*Date$/.test(named[0] as string);

@@ -119,23 +119,26 @@ function setUp({ env, api }: StartLine): void {
 }
 
 /**
- * The box is closed to this machine's services; the server alone is reached, through a socket that the runner made for this job. Its
- * name there is "localhost", which it answers to as it does to its address.
+ * The box is closed to this machine's services; the server alone is reached, through a socket that the runner made for this job. A
+ * request takes another host's name on the way, for the server's own address is closed too (and Deno takes no proxy for
+ * "localhost"); what listens at the socket gives it its own again.
  */
 function reachServer(origin: string, socket: string): void {
   const plain = globalThis.fetch;
-  const inside = new URL(origin);
-  inside.hostname = "localhost";
+  const { port } = new URL(origin);
+  const inside = `http://windkit.localhost${port === "" ? "" : `:${port}`}`;
   let client: Deno.HttpClient | undefined;
   globalThis.fetch = function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const url = input instanceof Request ? input.url : String(input);
     if (!url.startsWith(origin) || !/^(?:[/?#]|$)/.test(url.slice(origin.length))) return plain(input, init);
     client ??= Deno.createHttpClient({ proxy: { transport: "unix", path: socket } });
-    const target = inside.origin + url.slice(origin.length);
-    const options = { ...init, client };
-    const request = input instanceof Request ? new Request(target, input) : target;
-    return plain(request, options).then((response) =>
-      Object.defineProperty(response, "url", { value: response.url.replace(inside.origin, origin) })
+    const target = inside + url.slice(origin.length);
+    const request = input instanceof Request
+      ? new Request(target, new Request(input, init))
+      : new Request(target, init);
+    // `as` -- the option is Deno's own; the declared type is the web's
+    return plain(request, { client } as RequestInit).then((response) =>
+      Object.defineProperty(response, "url", { value: response.url.replace(inside, origin) })
     );
   };
 }
