@@ -16,7 +16,7 @@ import { type Did, runnerKit } from "./_runner_kit.ts";
 const kit = await runnerKit();
 const file = new URL("./_runner_workflow.ts", import.meta.url);
 const source = await Deno.readTextFile(file);
-Deno.test.afterAll(() => kit[Symbol.asyncDispose]());
+Deno.test.afterAll(async () => await kit[Symbol.asyncDispose]());
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name: `runner workflows: ${name}`, fn, sanitizeOps: false, sanitizeResources: false });
@@ -91,6 +91,7 @@ async function inBox(history: readonly JournalRecord[]): Promise<Driven> {
   }
   const did = await kit.run(source, {
     path: "f/flows/sample",
+    timeoutMs: 20_000,
     session: {
       receive,
       attach(write) {
@@ -134,18 +135,22 @@ test("answers are checked, signals aborted, and a file without a workflow is an 
   const local = await onEngine();
   const [first] = local;
   ok(first?.t === "opened");
-  const { promise: closed, resolve } = Promise.withResolvers<void>();
   let send = (_message: ToBody): void => {};
   const content = `
 import { step, taskInfo, waitForApproval, workflow } from "windmill-client";
-const form = { "~standard": { version: 1, vendor: "test", validate: (v) => v === 1 ? { value: v } : { issues: [{ message: "one only" }] } } };
+const schema = { "~standard": { version: 1, vendor: "test", validate: (v) => v === 1 ? { value: v } : { issues: [{ message: "one only" }] } } };
 export default workflow(async () => {
   try {
-    await step("long", () => new Promise((_, reject) => taskInfo().signal.addEventListener("abort", () => reject(taskInfo().signal.reason))));
+    await step("long", () => new Promise((_, reject) => {
+      const { signal } = taskInfo();
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener("abort", () => reject(signal.reason));
+    }));
   } catch (error) { console.log(error.message); }
-  return await waitForApproval({ form });
+  return await waitForApproval({ form: { schema, jsonSchema: { type: "number" } } });
 });`;
   const did = await kit.run(content, {
+    timeoutMs: 20_000,
     session: {
       attach(write) {
         send = (message) => write(JSON.stringify(message));
@@ -158,7 +163,6 @@ export default workflow(async () => {
         if ("checked" in message) {
           if (message.checked === 1) return send({ check: "approval", value: { value: 1, approved: true }, n: 2 });
           send({ end: true });
-          resolve();
         }
         for (const command of "commands" in message ? message.commands : []) {
           if (command.c !== "call") continue;
@@ -172,10 +176,10 @@ export default workflow(async () => {
       },
     },
   });
-  await closed;
   equal(did.outcome, { ok: true, result: null });
   const problems = said.flatMap((one) => "checked" in one ? [one.problem] : []);
-  equal(problems.length, 2);
+  equal([typeof problems[0], problems[1]], ["string", null]);
+  match(String(problems[0]), /one only/);
   match(did.log, /enough/);
   const none = await kit.run("export function main() {}", { session: { receive() {}, attach() {} } });
   match(String(none.error?.message), /^No workflow\(\) entrypoint found/);

@@ -74,7 +74,7 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
         if (kind === "r") result = text;
         else if (kind === "e") quiet = true;
         else if (kind === "t") io.stream(JSON.parse(text) as string);
-        else io.session?.receive(text);
+        else io.session?.receive(clean(text));
         if (result !== undefined && quiet && stopped === undefined) finish();
       },
       tooLong: () =>
