@@ -275,6 +275,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
         database.transaction(() => {
           table.restart(id);
           output.write(id, "log", "[Windkit: the server stopped while the job ran; it is begun again]\n");
+          output.finish(id);
         });
       } else {
         const times = job.restarts > 0 ? `, ${job.restarts + 1} times` : "";
@@ -362,21 +363,22 @@ export function createJobs(parts: JobsParts): ServerJobs {
     });
   }
 
+  /** Waits for something, but not for longer. */
+  async function within(work: Promise<void>, ms: number): Promise<void> {
+    let timer: unknown;
+    const late = new Promise<void>((resolve) => timer = clock.setTimeout(resolve, ms));
+    await Promise.race([work, late]);
+    clock.clearTimeout(timer);
+  }
+
   async function close(drainMs: number): Promise<void> {
     if (closing) return;
     queue.stop();
-    let timer: unknown;
-    const drained = new Promise<void>((resolve) => timer = clock.setTimeout(resolve, drainMs));
-    await Promise.race([queue.idle(), drained]);
-    clock.clearTimeout(timer);
+    if (drainMs > 0) await within(queue.idle(), drainMs);
     closing = true;
     const left = queue.all();
     for (const { abort } of left) abort.abort(new JobStoppedError("The server stops"));
-    if (left.length > 0) {
-      const late = new Promise<void>((resolve) => timer = clock.setTimeout(resolve, GRACE_MS));
-      await Promise.race([queue.idle(), late]);
-      clock.clearTimeout(timer);
-    }
+    if (left.length > 0) await within(queue.idle(), GRACE_MS);
     if (retentionTimer !== undefined) clock.clearTimeout(retentionTimer);
     output.close();
   }

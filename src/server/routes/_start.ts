@@ -5,7 +5,7 @@
  */
 import type { Context } from "hono";
 import type { Job, JobRequest, Script, ServerContext } from "../ports.ts";
-import { callerOf } from "../auth.ts";
+import { callerOf, refuseOtherJobs } from "../auth.ts";
 import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { jobInput } from "./_arguments.ts";
 import {
@@ -54,8 +54,11 @@ export function startOptions(context: ServerContext, c: Context): Omit<JobReques
   if (id !== undefined && context.jobs.get(checkId(id, "job_id")) !== undefined) {
     throw badRequest(`Id ${id} already exists`);
   }
+  const caller = callerOf(c.req.raw);
+  // A job that could say whose child its own child is could make it one of any other job.
+  for (const other of [parent, root]) if (other !== undefined) refuseOtherJobs(context.jobs, caller, other);
   return {
-    caller: callerOf(c.req.raw),
+    caller,
     ...(id !== undefined && { id: checkId(id, "job_id") }),
     ...(parent !== undefined && { parent: checkId(parent, "parent_job") }),
     ...(root !== undefined && { root: checkId(root, "root_job") }),
