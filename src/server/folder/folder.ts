@@ -230,11 +230,12 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       records.writeType(type);
     },
     deleteResourceType: records.deleteType,
-    interpolate(value: Json, context?: Readonly<Record<string, string>>) {
+    interpolate(value: Json, context?: Readonly<Record<string, string>>, onSecret?: () => void) {
       return interpolate(value, {
         variable(path) {
           const found = folder.variable(path, true);
           if (found === undefined) throw notFound(`Variable ${path} not found`);
+          if (found.isSecret) onSecret?.();
           return found.value ?? "";
         },
         resource(path) {
