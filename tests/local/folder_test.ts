@@ -688,3 +688,15 @@ Deno.test("readAll() reads everything; what is wrong is known then", async () =>
   await trial.folder.readAll();
   assertEquals(trial.folder.problems.map(({ file }) => file), ["f/a/x7.script.yaml"]);
 });
+
+Deno.test("A variable without quotes is the text that was written, and one without a value is empty", async () => {
+  await using trial = await trialFolder({
+    "f/a/number.variable.yaml": "value: 12\n",
+    "f/a/none.variable.yaml": "value:\n",
+    "f/a/empty.variable.yaml": "",
+  });
+  assertEquals(
+    ["number", "none", "empty"].map((name) => trial.folder.variable(`f/a/${name}`, true)?.value),
+    ["12", "", ""],
+  );
+});

@@ -93,18 +93,22 @@ export function openDisk(path: string): Disk {
   }
 
   function look(file: string): FoundFile | undefined {
-    let found;
     try {
-      found = lstatSync(within(file), { throwIfNoEntry: false, bigint: true });
+      return found(file, within(file));
     } catch (error) {
       // No path below the folder, or one that leads through a file or a link: nothing is there.
       void error;
+      return undefined;
     }
-    if (found === undefined || !found.isFile()) return undefined;
+  }
+
+  function found(file: string, path: string): FoundFile | undefined {
+    const stat = lstatSync(path, { throwIfNoEntry: false, bigint: true });
+    if (stat === undefined || !stat.isFile()) return undefined;
     return {
       file,
-      mark: `${found.mtimeNs}:${found.ctimeNs}:${found.size}:${found.ino}`,
-      modifiedAt: Number(found.mtimeMs),
+      mark: `${stat.mtimeNs}:${stat.ctimeNs}:${stat.size}:${stat.ino}`,
+      modifiedAt: Number(stat.mtimeMs),
     };
   }
 
@@ -147,9 +151,9 @@ export function openDisk(path: string): Disk {
         else if (entry.isDirectory()) {
           if (enter(file)) open.push(file);
         } else if (entry.isFile() && !DRAFT.test(entry.name)) {
-          const found = look(file);
-          // It may be gone since it was listed.
-          if (found !== undefined) files.push(found);
+          // Every folder on the way was just walked. The file may be gone since it was listed.
+          const one = found(file, join(root, file));
+          if (one !== undefined) files.push(one);
         }
       }
     }
