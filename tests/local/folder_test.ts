@@ -700,3 +700,19 @@ Deno.test("A variable without quotes is the text that was written, and one witho
     ["12", "", ""],
   );
 });
+
+Deno.test("A data folder that is inside of the folder under any name is no part of it", async () => {
+  await using trial = await trialFolder({ "f/a/x.ts": MAIN, "f/data/jobs/y.ts": MAIN });
+  assertEquals(trial.folder.scripts().length, 2);
+  symlinkSync(trial.path("f/data"), trial.path("elsewhere"));
+  const { openFolder } = await import("../../src/server/folder/folder.ts");
+  using folder = await openFolder({
+    root: trial.root,
+    dataDir: trial.path("elsewhere"),
+    database: trial.database,
+    secrets: trial.secrets,
+    owner: "me",
+    now: Date.now,
+  });
+  assertEquals(folder.scripts().map(({ path }) => path), ["f/a/x"]);
+});

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { existsSync, realpathSync } from "node:fs";
 import { basename, relative, resolve, sep } from "node:path";
 import type { Json } from "../../workflow/journal.ts";
 import { badRequest, notFound } from "../refusal.ts";
@@ -70,7 +71,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
   const documents = await loadDocuments();
   const disk = openDisk(root);
   const kept = openKept(database, secrets, now);
-  const data = relative(disk.root, resolve(dataDir)).split(sep).join("/");
+  const data = relative(disk.root, existsSync(dataDir) ? realpathSync(dataDir) : resolve(dataDir)).split(sep).join("/");
   const scanOptions = { disk, documents, excluded: data, ...specific === undefined ? {} : { specific } };
   const loaded = new Map<string, Loaded>();
   const watchers = new Set<(files: readonly string[]) => void>();
