@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -51,8 +52,7 @@ const OUTPUT_MS = 500;
  * @param folder its job folder, which is made anew
  */
 export function startBoxedProcess(options: BoxOptions, folder: string): BoxedProcess {
-  removeFolder(folder);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const inFolder = join(folder, ".server.sock");
   const socket = inFolder.length <= LONGEST_SOCKET
     ? inFolder
@@ -112,7 +112,7 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
       relay.close();
       relay.closeAllConnections();
       if (socket !== inFolder) rmSync(socket, { force: true });
-      removeFolder(folder);
+      await removeFolder(folder);
       rmSync(pidFile(folder), { force: true });
     },
   };
@@ -131,13 +131,24 @@ function residentBytes(pid: number): number | undefined {
   }
 }
 
-/** Removes a job folder, also when the job took the right to read parts of it away. */
-function removeFolder(folder: string): void {
+function makeFolder(folder: string): void {
   try {
-    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { mode: 0o700 });
   } catch {
+    // Something is left of a job whose folder could not be removed.
     makeRemovable(folder);
     rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { mode: 0o700 });
+  }
+}
+
+/** Removes a job folder, also when the job took the right to read parts of it away. */
+async function removeFolder(folder: string): Promise<void> {
+  try {
+    await rm(folder, { recursive: true, force: true });
+  } catch {
+    makeRemovable(folder);
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -153,7 +164,7 @@ function makeRemovable(folder: string): void {
  *
  * @param jobsFolder where job folders are
  */
-export function removeLeftovers(jobsFolder: string): void {
+export async function removeLeftovers(jobsFolder: string): Promise<void> {
   for (const name of readdirSync(jobsFolder)) {
     if (!/^s\d+(?:\.pid)?$/.test(name)) continue;
     const path = join(jobsFolder, name);
@@ -169,7 +180,7 @@ export function removeLeftovers(jobsFolder: string): void {
       }
       rmSync(path, { force: true });
     } else {
-      removeFolder(path);
+      await removeFolder(path);
     }
   }
 }

@@ -64,7 +64,7 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
     return realpathSync(path); // permissions are given to real paths
   }) as [string, string];
   chmodSync(jobsFolder, 0o700);
-  removeLeftovers(jobsFolder);
+  await removeLeftovers(jobsFolder);
   const map = join(cacheFolder, "import_map.json");
   const stubMap = join(cacheFolder, "import_map_stubs.json");
   writeFileSync(map, importMap(false));
