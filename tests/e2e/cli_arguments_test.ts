@@ -85,6 +85,22 @@ Deno.test("parseCommand() reads several files and every option of check", () => 
   });
 });
 
+Deno.test("parseCommand() reads every option of capture", () => {
+  equal(parseCommand(["capture", "r"]), { command: "capture", data: ".windkit", run: "r", force: false, redact: [] });
+  equal(
+    parseCommand(["capture", "r", "--file", "f.ts", "--out", "x_test.ts", "--force", "--redact", "pin, iban,"]),
+    {
+      command: "capture",
+      data: ".windkit",
+      run: "r",
+      file: "f.ts",
+      out: "x_test.ts",
+      force: true,
+      redact: ["pin", "iban"],
+    },
+  );
+});
+
 Deno.test("parseCommand() takes values that look like numbers, negative ones and null", () => {
   equal(parseCommand(["approve", "r", "k", "--value", "-5", "--reject"]), {
     command: "approve",
@@ -163,6 +179,7 @@ const REFUSED: readonly (readonly [argv: readonly string[], text: string])[] = [
   [["approve"], 'Command "approve" needs RUN'],
   [["approve", "r", "--value", "{"], "--value is not JSON: "],
   [["check"], 'Command "check" needs FILE'],
+  [["capture"], 'Command "capture" needs RUN'],
   [["check", ""], "FILE is empty"],
   [["check", "f.ts", "--against="], 'Option "--against" needs the name of a folder: it is empty'],
   [["check", "f.ts", "--finished", "5"], 'Option "--finished" goes with "--against"'],

@@ -71,7 +71,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     typesOf: ["cluster"],
     node: true,
   },
-  server: { layers: ["base", "wire", "engine", "storage", "runner", "ui"] },
+  server: {
+    // Files of the data folder, random tokens.
+    layers: ["base", "platform", "wire", "engine", "storage", "runner", "ui"],
+    typesOf: ["workflow"],
+    node: true,
+    packages: ["hono", "yaml"],
+  },
   ui: { layers: ["base", "wire"] },
   cli: { layers: sources, node: true },
   testing: { layers: ["base", "wire", "http", "sdk", "workflow", "engine", "storage"] },
