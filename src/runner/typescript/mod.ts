@@ -58,7 +58,7 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
   if (!(Number.isSafeInteger(poolSize) && poolSize >= 0)) {
     throw new RangeError(`Cannot make a runner: 'poolSize' must be a whole number from 0, found ${poolSize}`);
   }
-  const deno = await findDeno(options.deno);
+  const deno = findDeno(options.deno);
   const [jobsFolder, cacheFolder] = [options.jobsFolder, options.cacheFolder].map((path) => {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return realpathSync(path); // permissions are given to real paths

@@ -71,7 +71,7 @@ async function serve(): Promise<void> {
   const job = parse(first.value) as StartLine;
   const say = (kind: MessageKind, text: string): void => writeAll(stdout, `${FRAME}${job.mark}${kind}${text}\n`);
   setUp(job);
-  if (!job.session) void endWithServer(lines);
+  if (!job.session) endWithServer(lines);
 
   let outcome: string;
   try {
@@ -94,14 +94,13 @@ async function serve(): Promise<void> {
   exit(0);
 }
 
-/** A process whose server has gone has nothing to do: the end of its input says so. */
-async function endWithServer(lines: AsyncGenerator<string>): Promise<void> {
-  try {
-    while (!(await lines.next()).done);
-    exit(1);
-  } catch {
-    // The script reads its input itself: there the runner's other means must do.
-  }
+/**
+ * A process whose server has gone has nothing to do: the end of its input says so. When the script reads the input itself, the
+ * runner's other means must do.
+ */
+function endWithServer(lines: AsyncGenerator<string>): void {
+  const next = (): void => void lines.next().then(({ done }) => done === true ? exit(1) : next(), () => undefined);
+  next();
 }
 
 function setUp({ env, api }: StartLine): void {
@@ -248,18 +247,14 @@ function failed(caught: unknown, args: string | undefined): string {
     }
   };
   const extra: string[] = [];
-  try {
-    for (const name of isObject ? Object.getOwnPropertyNames(thrown) : []) {
-      if (RESERVED.has(name)) continue;
-      try {
-        const value = stringify((thrown as Readonly<Record<string, unknown>>)[name]);
-        if (value !== undefined) extra.push(`${stringify(name)}:${value}`);
-      } catch {
-        continue; // no JSON: left out
-      }
+  for (const name of isObject ? namesIn(thrown as object) : []) {
+    if (RESERVED.has(name)) continue;
+    try {
+      const value = stringify((thrown as Readonly<Record<string, unknown>>)[name]);
+      if (value !== undefined) extra.push(`${stringify(name)}:${value}`);
+    } catch {
+      continue; // no JSON: left out
     }
-  } catch {
-    // A proxy that hides its names has no extras.
   }
   const stepId = Deno.env.get("WM_FLOW_STEP_ID") || undefined;
   const error = stringify({
@@ -270,6 +265,14 @@ function failed(caught: unknown, args: string | undefined): string {
   });
   const whole = extra.length === 0 ? error : `${error.slice(0, -1)},"extra":{${extra.join()}}}`;
   return `{"ok":false,"error":${whole}${args === undefined ? "" : `,"args":${args}`}}`;
+}
+
+function namesIn(value: object): readonly string[] {
+  try {
+    return Object.getOwnPropertyNames(value);
+  } catch {
+    return []; // a proxy that hides its names
+  }
 }
 
 function printed(value: unknown): string {
