@@ -142,16 +142,15 @@ function reachServer(origin: string, socket: string): void {
   };
 }
 
-/** Tasks outside a workflow become jobs (wac-protocol 12): what makes them is loaded when the first one is called. */
+/**
+ * Tasks outside a workflow become jobs (wac-protocol 12). What makes them is named by the functions of this entry; it is loaded when
+ * the first task is called.
+ */
 async function useClient({ client }: StartLine): Promise<void> {
   if (!client) return;
-  const url = (path: string): string =>
-    new URL(`../../cluster/${path}${/\.[jt]s$/.exec(import.meta.url)?.[0]}`, import.meta.url).href;
-  const [{ useClusterHost }, { loadHost }] = await Promise.all([
-    import(url("cluster_host")) as Promise<typeof import("../../cluster/cluster_host.ts")>,
-    import(url("load_host")) as Promise<typeof import("../../cluster/load_host.ts")>,
-  ]);
-  useClusterHost(loadHost);
+  const name = "@windkit/windmill-client/hosted/workflow";
+  const { workflow } = await import(name) as { workflow(fn: () => unknown): unknown };
+  workflow(() => undefined);
 }
 
 /** A failure of `main` after its preprocessor has made the arguments. */
