@@ -100,7 +100,7 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
       warm.push(started);
       // Not at once: a job may be about to come, and would wait for it.
       const timer = setTimeout(() => {
-        if (warm.includes(started) && started.alive) started.send("preload");
+        if (warm.includes(started) && started.alive) started.send("preload windmill-client");
       }, IDLE_MS);
       void started.ended.then(() => clearTimeout(timer));
     }
@@ -187,7 +187,7 @@ function startLine(job: RunnerJob, io: RunnerIo, prepared: Prepared, process: Bo
     args: job.args,
     signatures: prepared.signatures,
     env: job.env,
-    client: prepared.client,
+    ...(prepared.client ? { client: "@windkit/windmill-client/hosted/workflow" } : {}),
     session: io.session !== undefined,
     ...(api === undefined ? {} : { api: { origin: api.origin, socket: process.socket } }),
   };

@@ -26,8 +26,8 @@ const stdout = Deno.stdout.writeSync.bind(Deno.stdout);
 const stderr = Deno.stderr.writeSync.bind(Deno.stderr);
 const exit = Deno.exit.bind(Deno);
 const read = Deno.stdin.read.bind(Deno.stdin);
-/** Says that the process has waited for a while: it loads the package ahead. */
-const PRELOAD = "preload";
+/** Says that the process has waited for a while: it loads a module ahead. */
+const PRELOAD = "preload ";
 
 type Exports = Readonly<Record<string, unknown>>;
 type Callable = (...args: readonly unknown[]) => unknown;
@@ -62,9 +62,8 @@ async function* inputLines(): AsyncGenerator<string> {
 async function serve(): Promise<void> {
   const lines = inputLines();
   let first = await lines.next();
-  if (first.value === PRELOAD) {
-    const name = "windmill-client"; // in a variable, else it would be loaded at the start
-    import(name).catch(() => undefined); // a job that needs it gets the error
+  if (first.value?.startsWith(PRELOAD) === true) {
+    import(first.value.slice(PRELOAD.length)).catch(() => undefined); // a job that needs it gets the error
     first = await lines.next();
   }
   if (first.done === true) return exit(0); // the server has gone
@@ -147,9 +146,8 @@ function reachServer(origin: string, socket: string): void {
  * the first task is called.
  */
 async function useClient({ client }: StartLine): Promise<void> {
-  if (!client) return;
-  const name = "@windkit/windmill-client/hosted/workflow";
-  const { workflow } = await import(name) as { workflow(fn: () => unknown): unknown };
+  if (client === undefined) return;
+  const { workflow } = await import(client) as { workflow(fn: () => unknown): unknown };
   workflow(() => undefined);
 }
 
