@@ -38,7 +38,9 @@ export interface SqlKit extends AsyncDisposable {
 /** Opens a runner. */
 export async function openSql(options: Partial<SqlRunnerOptions> = {}): Promise<SqlKit> {
   const folder = options.dataFolder ?? await Deno.makeTempDir({ prefix: "windkit-sql-" });
-  const runner = createSqlRunner({ ducklake: "off", ...options, dataFolder: folder });
+  // One first database for all tests: making one takes seconds.
+  const cacheFolder = `${Deno.env.get("TMPDIR") ?? "/tmp"}/windkit-sql-cache`;
+  const runner = createSqlRunner({ ducklake: "off", cacheFolder, ...options, dataFolder: folder });
   let log = "";
   let count = 0;
   const records: { readonly path: string; readonly body: unknown }[] = [];

@@ -13,6 +13,8 @@ import { createTurns, orAbort } from "./turns.ts";
 export interface PgliteOptions {
   /** Folder of the databases, one folder each. */
   readonly folder: string;
+  /** Folder for what can be made again. */
+  readonly cache: string;
   /** Most that are open at a time: each takes 300 MB and more. */
   readonly maxOpen: number;
   /** Ends a process that was not asked for so long, in milliseconds. */
@@ -35,7 +37,7 @@ interface Open {
 }
 
 /** Makes the data tables of a folder. Nothing is opened yet. */
-export function createPgliteDatabases({ folder, maxOpen, idleMs }: PgliteOptions): PgliteDatabases {
+export function createPgliteDatabases({ folder, cache, maxOpen, idleMs }: PgliteOptions): PgliteDatabases {
   const turns = createTurns();
   /** In the order of their last use. */
   const open = new Map<string, Open>();
@@ -47,9 +49,9 @@ export function createPgliteDatabases({ folder, maxOpen, idleMs }: PgliteOptions
     return await startProcess({
       label: `data table "${name}"`,
       program: programUrl("pglite_main"),
-      config: { folder: `${folder}/${name}` } satisfies PgliteConfig,
+      config: { folder: `${folder}/${name}`, cache } satisfies PgliteConfig,
       package: "@electric-sql/pglite",
-      permissions: ["--allow-read", `--allow-write=${folder}`, "--allow-env"],
+      permissions: ["--allow-read", `--allow-write=${folder},${cache}`, "--allow-env"],
     });
   }
 

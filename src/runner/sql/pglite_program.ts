@@ -6,7 +6,7 @@
  * @module
  */
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { cp, mkdir, readFile, rename, rm } from "node:fs/promises";
 import process from "node:process";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import type { PgStatement } from "./pg_bind.ts";
@@ -18,7 +18,11 @@ import { answer, frameError, frameResult, onRequests, READY } from "./program_io
 export interface PgliteConfig {
   /** Folder of the database. Its lock file lies beside it. */
   readonly folder: string;
+  /** Folder for a copy of the first database that is made: others are copies of it. Making one takes seconds. */
+  readonly cache: string;
 }
+
+const PACKAGE = "@electric-sql/pglite";
 
 /** Rows that are fetched at a time. */
 const BATCH = 1000;
@@ -82,18 +86,42 @@ async function lock(folder: string): Promise<void> {
 /** Keeps what must not be collected. */
 const held: unknown[] = [];
 
-async function open({ PGlite }: PgliteModule, folder: string): Promise<Pglite> {
+/** A new database that others are copied from; undefined where the package's version cannot be known. */
+async function templateOf(cache: string): Promise<string | undefined> {
+  try {
+    const text = await readFile(new URL("../package.json", import.meta.resolve(PACKAGE)), "utf8");
+    return `${cache}/pglite-${(JSON.parse(text) as { readonly version: string }).version}`;
+  } catch (error) {
+    void error; // no file beside it: a bundle, or another layout
+    return undefined;
+  }
+}
+
+/** Makes a database in a folder that is not there. */
+async function make({ PGlite }: PgliteModule, folder: string, cache: string): Promise<void> {
+  const template = await templateOf(cache);
+  if (template !== undefined && existsSync(template)) return await cp(template, folder, { recursive: true });
+  await mkdir(folder, { recursive: true });
+  const first = new PGlite(folder);
+  await first.waitReady;
+  await first.close();
+  if (template === undefined) return;
+  const part = `${template}.${process.pid}`;
+  await mkdir(cache, { recursive: true });
+  await cp(folder, part, { recursive: true });
+  // Another process may have been faster.
+  await rename(part, template).catch(() => rm(part, { recursive: true, force: true }));
+}
+
+async function open(module: PgliteModule, { folder, cache }: PgliteConfig): Promise<Pglite> {
   if (!existsSync(folder)) {
     // Made beside its place: a first start that is cut off leaves nothing that looks like a database.
     const part = `${folder}.new`;
     await rm(part, { recursive: true, force: true });
-    await mkdir(part, { recursive: true });
-    const first = new PGlite(part);
-    await first.waitReady;
-    await first.close();
+    await make(module, part, cache);
     await rename(part, folder);
   }
-  const db = new PGlite(folder);
+  const db = new module.PGlite(folder);
   await db.waitReady;
   return db;
 }
@@ -104,13 +132,13 @@ function errorOf(messages: readonly Message[]): Message | undefined {
 }
 
 /** Runs requests, in the thread of the database. */
-async function serve({ folder }: PgliteConfig, write: (text: string) => void): Promise<(line: string) => void> {
-  await lock(folder);
+async function serve(config: PgliteConfig, write: (text: string) => void): Promise<(line: string) => void> {
+  await lock(config.folder);
   // A name in a variable, so that no bundler wants it to be there.
-  const name = "@electric-sql/pglite";
+  const name = PACKAGE;
   const module = await import(name) as PgliteModule;
   const { serialize: message } = module.protocol;
-  const db = await open(module, folder);
+  const db = await open(module, config);
 
   async function send(...parts: readonly Uint8Array[]): Promise<readonly Message[]> {
     return (await db.execProtocol(joined(parts), { throwOnError: false })).messages;

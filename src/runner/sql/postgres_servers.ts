@@ -127,7 +127,8 @@ export function createPostgresServers(idleMs: number): PostgresServers {
       max: CONNECTIONS,
       idle_timeout: Math.ceil(idleMs / 1000),
       connect_timeout: 10,
-      fetch_types: false,
+      // Without it, a new connection is never handed out to who reserves one (postgres 3.4.9).
+      fetch_types: true,
       onnotice: () => {},
       types: { texts: TEXTS },
       connection: { application_name: "windkit" },

@@ -28,6 +28,8 @@ import { splitStatements } from "./statements.ts";
 export interface SqlRunnerOptions {
   /** The data folder: `pg/` and `duck/` in it. */
   readonly dataFolder: string;
+  /** Folder for what can be made again. @default "<data folder>/cache" */
+  readonly cacheFolder?: string;
   /** Addresses of data tables that are on servers, by name: `{ main: "postgres://..." }`. @default {} */
   readonly datatables?: Readonly<Record<string, string>>;
   /** Value of a resource by its path, with what it refers to: for `-- database f/folder/name`. */
@@ -74,7 +76,13 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
   const { idleMs = 300_000, maxOpenDatabases = 4, ducklake = "local", ducklakeFile } = options;
   const { duckdbMemory = "512MB", duckdbThreads = 2, duckdbProcesses = 2 } = options;
   const limits: ResultLimits = { maxRows, maxBytes: maxResultBytes };
-  const pglite = createPgliteDatabases({ folder: `${dataFolder}/pg`, maxOpen: maxOpenDatabases, idleMs });
+  const { cacheFolder = `${dataFolder}/cache` } = options;
+  const pglite = createPgliteDatabases({
+    folder: `${dataFolder}/pg`,
+    cache: cacheFolder,
+    maxOpen: maxOpenDatabases,
+    idleMs,
+  });
   const servers = createPostgresServers(idleMs);
   const duck = createDuckProcesses({
     folder: `${dataFolder}/duck`,
