@@ -47,7 +47,9 @@ function targetOfResource(value: Readonly<Record<string, Json>>): PostgresTarget
   if (!Number.isInteger(port)) throw new TypeError(`expected a number as port, found ${JSON.stringify(value.port)}`);
   const host = text("host", "");
   const database = text("dbname", "");
-  if (host === "" || database === "") throw new TypeError(`expected host and dbname, found ${Object.keys(value).join()}`);
+  if (host === "" || database === "") {
+    throw new TypeError(`expected host and dbname, found ${Object.keys(value).join()}`);
+  }
   const certificate = text("root_certificate_pem", "");
   return {
     host,

@@ -76,7 +76,9 @@ function defaultOf(text: string | undefined, type: string | undefined): { readon
   }
   // What is declared as a text keeps its zeros.
   const isText = /^(?:text|varchar|char.*|string)$/i.test(type ?? "text");
-  return { byDefault: !isText && /^-?\d+(?:\.\d+)?$/.test(text) && Number.isFinite(Number(text)) ? Number(text) : text };
+  return {
+    byDefault: !isText && /^-?\d+(?:\.\d+)?$/.test(text) && Number.isFinite(Number(text)) ? Number(text) : text,
+  };
 }
 
 /**

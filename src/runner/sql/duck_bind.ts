@@ -5,7 +5,7 @@
  */
 import type { Json } from "../../workflow/journal.ts";
 import { type Declaration, valueOf } from "./declarations.ts";
-import type { DuckAttach, DuckStatement, DuckValue } from "./duckdb_program.ts";
+import type { DuckAttach, DuckStatement, DuckValue } from "./duck_job.ts";
 import { replacePlaces, type Statement } from "./statements.ts";
 
 /** Types whose values DuckDB gets as they are; texts of others are cast where they are used. */
@@ -56,8 +56,9 @@ export type Attachment =
  * @throws TypeError for one that names none
  */
 export function readAttach(text: string): Attachment | undefined {
-  const [, kind, rest] = /^ATTACH\s+(?:DATABASE\s+)?(?:IF\s+NOT\s+EXISTS\s+)?'(ducklake|datatable)\b([^]*)$/i.exec(text) ??
-    [];
+  const [, kind, rest] =
+    /^ATTACH\s+(?:DATABASE\s+)?(?:IF\s+NOT\s+EXISTS\s+)?'(ducklake|datatable)\b([^]*)$/i.exec(text) ??
+      [];
   if (kind === undefined || rest === undefined) return undefined;
   const [, name = "main", inQuotes, word, options = ""] =
     /^(?::\/\/([\w-][\w.-]*))?'\s*(?:AS\s+(?:"((?:[^"]|"")+)"|(\w+)))?\s*(\([^()]*\))?\s*$/i.exec(rest) ?? [];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { DuckConfig, DuckJob } from "./duckdb_program.ts";
+import { type DuckConfig, type DuckJob, TEMPORARY } from "./duck_job.ts";
 import type { SqlResult } from "./pg_run.ts";
 import { programUrl } from "./program_file.ts";
 import { type SqlProcess, startProcess } from "./sql_process.ts";
@@ -52,9 +52,19 @@ export function createDuckProcesses(options: DuckOptions): DuckProcesses {
   const running = new Set<SqlProcess>();
   let isClosed = false;
 
-  async function start(): Promise<SqlProcess> {
-    const { mkdir } = await import("node:fs/promises");
+  /** Makes the folder, and takes away what processes left that were killed with a server. */
+  async function sweep(): Promise<void> {
+    const { mkdir, readdir, rm } = await import("node:fs/promises");
     await mkdir(config.folder, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(config.folder)) {
+      if (name.startsWith(TEMPORARY)) await rm(`${config.folder}/${name}`, { recursive: true, force: true });
+    }
+  }
+
+  let swept: Promise<void> | undefined;
+
+  async function start(): Promise<SqlProcess> {
+    await (swept ??= sweep());
     return await startProcess({
       label: "DuckDB",
       program: programUrl("duckdb_main"),
@@ -89,7 +99,11 @@ export function createDuckProcesses(options: DuckOptions): DuckProcesses {
     try {
       return await process.run(job, signal);
     } finally {
-      if (signal.aborted) await process.kill();
+      if (signal.aborted) {
+        await process.kill();
+        const { rm } = await import("node:fs/promises");
+        await rm(`${config.folder}/${TEMPORARY}${process.pid}`, { recursive: true, force: true });
+      }
       const bytes = process.isAlive() ? await residentBytes(process.pid) : undefined;
       running.delete(process);
       const isLarge = bytes === undefined ? jobs + 1 >= KEPT_JOBS : bytes > KEPT_BYTES;

@@ -10,47 +10,11 @@ import { rm } from "node:fs/promises";
 import process from "node:process";
 import { isCollected, resultOf, rowCollector } from "./collect.ts";
 import type { Collection } from "./declarations.ts";
-import { type DuckType, duckText } from "./duck_cells.ts";
+import { duckText, type DuckType } from "./duck_cells.ts";
 import { meterOf, type ResultLimits } from "./limits.ts";
 import type { SqlResult } from "./pg_run.ts";
 import { answer, frameError, frameResult, onRequests, READY } from "./program_io.ts";
 import { literal, quoted } from "./statements.ts";
-
-/** What the process is told at its start. */
-export interface DuckConfig {
-  /** Folder of lakes: `<name>.duckdb`, or `<name>/` of the ducklake extension. */
-  readonly folder: string;
-  /** Memory that DuckDB may take: `512MB`. */
-  readonly memoryLimit: string;
-  readonly threads: number;
-  /** `off`: lakes are plain DuckDB files. `local`: the extension when it is there. `download`: fetched when it is not. */
-  readonly ducklake: "off" | "local" | "download";
-  /** A file with the extension, instead of one that DuckDB finds. */
-  readonly ducklakeFile?: string;
-}
-
-/** A value for a place. */
-export type DuckValue = null | boolean | string | { readonly bigint: string } | { readonly double: number };
-
-/** What is attached before the job begins. */
-export interface DuckAttach {
-  /** Name in SQL. */
-  readonly alias: string;
-  /** Name of the lake. */
-  readonly lake: string;
-  readonly readOnly: boolean;
-}
-
-/** A statement; null for one that was an ATTACH. */
-export type DuckStatement = null | { readonly text: string; readonly values: readonly DuckValue[] };
-
-/** What a job asks. */
-export interface DuckJob {
-  readonly attach: readonly DuckAttach[];
-  readonly statements: readonly DuckStatement[];
-  readonly collection: Collection;
-  readonly limits: ResultLimits;
-}
 
 // --- The part of @duckdb/node-api that is used here ---
 
@@ -116,7 +80,8 @@ async function loadDucklake(db: Connection, { ducklake, ducklakeFile }: DuckConf
   return reason;
 }
 
-const DIFFERENCE = "there are no snapshots, PARTITIONED BY does nothing, and rows are kept in one file instead of Parquet files";
+const DIFFERENCE =
+  "there are no snapshots, PARTITIONED BY does nothing, and rows are kept in one file instead of Parquet files";
 
 /** Attaches lakes; gives the warnings, and whether one of them is a plain file. */
 async function attachAll(
@@ -193,7 +158,7 @@ const FREE_SETTINGS = [
 
 async function runJob(module: DuckModule, config: DuckConfig, job: DuckJob): Promise<SqlResult> {
   const { collection, limits, statements } = job;
-  const temporary = `${config.folder}/.temporary-${process.pid}`;
+  const temporary = `${config.folder}/${TEMPORARY}${process.pid}`;
   const instance = await module.DuckDBInstance.create(":memory:", {
     memory_limit: config.memoryLimit,
     threads: `${config.threads}`,
@@ -256,7 +221,11 @@ async function runStatements(
       const rows = rowCollector(collection, result.columnNames(), meter);
       let isOpen = wanted;
       // To its end, whatever becomes of its rows: they may do something.
-      for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+      for (
+        let chunk = await result.fetchChunk();
+        chunk !== null && chunk.rowCount > 0;
+        chunk = await result.fetchChunk()
+      ) {
         if (!isOpen) continue;
         for (const row of chunk.getRows()) {
           if (isOpen) isOpen = rows.add(row.map((value, i) => duckText(value, types[i])));

@@ -92,8 +92,8 @@ function fraction(text: string): string {
 }
 
 function instant(text: string): string {
-  const [, seconds = "", rest = "", zone = ""] =
-    /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d+)?([+-][\d:]+)$/.exec(text) ?? [];
+  const [, seconds = "", rest = "", zone = ""] = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d+)?([+-][\d:]+)$/.exec(text) ??
+    [];
   const [, sign, hours = "", minutes = "00", extra = "0"] = /^([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/.exec(zone) ?? [];
   const at = Date.parse(`${seconds.replace(" ", "T")}Z`);
   // `infinity`, dates before Christ, and what another `datestyle` makes.

@@ -73,7 +73,7 @@ async function lock(folder: string): Promise<void> {
   const { DatabaseSync } = await import("node:sqlite");
   const db = new DatabaseSync(`${folder}.lock`);
   try {
-    for (const sql of ["PRAGMA busy_timeout = 5000", "PRAGMA journal_mode = MEMORY", "BEGIN EXCLUSIVE"]) {
+    for (const sql of ["PRAGMA busy_timeout = 1500", "PRAGMA journal_mode = MEMORY", "BEGIN EXCLUSIVE"]) {
       db.prepare(sql).all();
     }
   } catch (cause) {

@@ -4,10 +4,12 @@
  * @module
  */
 import { MissingPackageError } from "../../base/errors.ts";
+import { ResultTooLargeError } from "./limits.ts";
 import type { PgStatement } from "./pg_bind.ts";
 import { type PgJob, type PgSink, runPgJob, type SqlResult } from "./pg_run.ts";
+import { SqlError } from "./sql_process.ts";
 import { quoted } from "./statements.ts";
-import { orAbort } from "./turns.ts";
+import { createTurns, orAbort } from "./turns.ts";
 
 /** A server and a database on it. */
 export interface PostgresTarget {
@@ -31,46 +33,90 @@ export interface PostgresServers {
 
 // --- The part of the package that is used here ---
 
-interface Rows extends Array<readonly (Uint8Array | null)[]> {
+interface Described {
   readonly columns?: readonly { readonly name: string; readonly type: number }[] | null;
 }
 
 interface Query {
   raw(): Query;
-  cursor(rows: number, onRows: (rows: Rows) => unknown): Promise<unknown>;
+  forEach(onRow: (row: readonly (Uint8Array | null)[], result: Described) => void): Promise<unknown>;
   cancel(): void;
 }
 
-interface Connection {
-  unsafe(text: string, values: readonly unknown[], options: { readonly prepare: boolean }): Query & Promise<unknown>;
-  typed(value: unknown, oid: number): unknown;
-  release(): void;
+interface QueryOptions {
+  readonly prepare: boolean;
+  readonly simple: boolean;
 }
 
-interface Pool {
-  reserve(): Promise<Connection>;
+/** A client with one connection, which it makes when it is first asked. */
+interface Client {
+  unsafe(text: string, values: readonly unknown[], options: QueryOptions): Query & Promise<unknown>;
   typed(value: unknown, oid: number): unknown;
   end(options: { readonly timeout: number }): Promise<void>;
 }
 
 interface PostgresModule {
-  default(options: Readonly<Record<string, unknown>>): Pool;
+  default(options: Readonly<Record<string, unknown>>): Client;
 }
 
-/** Rows that are fetched at a time. */
-const BATCH = 1000;
+/** One statement at a time, whatever its text holds. */
+const ONE: QueryOptions = { prepare: false, simple: false };
 
 /** Waits this long for a server to stop a query. */
 const CANCEL_MS = 2000;
 
+/** Connections to one database. */
 const CONNECTIONS = 4;
 
 /** The package gives and takes texts: what they mean is decided here. */
 const TEXTS = {
   to: 0,
   from: [
-    ...[16, 17, 20, 21, 23, 25, 26, 114, 199, 700, 701, 1000, 1001, 1005, 1007, 1009, 1014, 1015, 1016, 1021, 1022, 1028],
-    ...[1042, 1043, 1082, 1083, 1114, 1115, 1182, 1183, 1184, 1185, 1186, 1187, 1231, 1266, 1270, 1700, 2950, 2951, 3802],
+    ...[
+      16,
+      17,
+      20,
+      21,
+      23,
+      25,
+      26,
+      114,
+      199,
+      700,
+      701,
+      1000,
+      1001,
+      1005,
+      1007,
+      1009,
+      1014,
+      1015,
+      1016,
+      1021,
+      1022,
+      1028,
+    ],
+    ...[
+      1042,
+      1043,
+      1082,
+      1083,
+      1114,
+      1115,
+      1182,
+      1183,
+      1184,
+      1185,
+      1186,
+      1187,
+      1231,
+      1266,
+      1270,
+      1700,
+      2950,
+      2951,
+      3802,
+    ],
     3807,
   ],
   serialize: (value: unknown) => value,
@@ -110,129 +156,156 @@ function sslOf({ sslmode, certificate }: PostgresTarget): unknown {
   }
 }
 
+/** A connection that jobs have one after the other. */
+interface Connection {
+  readonly client: Client;
+  /** Times that it was lost: a job must not go on with another one. */
+  losses: number;
+}
+
 /** Makes the servers of a runner. Nothing is connected yet. */
 export function createPostgresServers(idleMs: number): PostgresServers {
-  const pools = new Map<string, Promise<Pool>>();
+  const turns = createTurns(CONNECTIONS);
+  const idle = new Map<string, Connection[]>();
+  const stopping = new Set<Connection>();
+  const ending = new Set<Promise<void>>();
+  const decoder = new TextDecoder();
 
-  async function connect(target: PostgresTarget): Promise<Pool> {
+  async function connect(target: PostgresTarget): Promise<Connection> {
     const { default: postgres } = await loadPostgres();
     const { host, port, user, password, database } = target;
-    return postgres({
+    const client = postgres({
       host,
       port,
       user,
       password,
       database,
       ssl: sslOf(target),
-      max: CONNECTIONS,
+      max: 1,
+      max_lifetime: null,
       idle_timeout: Math.ceil(idleMs / 1000),
       connect_timeout: 10,
-      // Without it, a new connection is never handed out to who reserves one (postgres 3.4.9).
-      fetch_types: true,
+      fetch_types: false,
       onnotice: () => {},
+      onclose: () => void connection.losses++,
       types: { texts: TEXTS },
       connection: { application_name: "windkit" },
     });
+    const connection: Connection = { client, losses: 0 };
+    return connection;
   }
 
-  function pooled(target: PostgresTarget): Promise<Pool> {
-    const key = JSON.stringify(target);
-    let pool = pools.get(key);
-    if (pool === undefined) {
-      pools.set(key, pool = connect(target));
-      pool.catch(() => pools.delete(key));
+  function end({ client }: Connection): void {
+    const work = client.end({ timeout: 0 }).catch(() => undefined);
+    ending.add(work);
+    void work.finally(() => ending.delete(work)); // it never rejects
+  }
+
+  /** Ends a connection when its query has stopped, as it was asked to; or anyway, after a while. */
+  function stop(connection: Connection, running: Promise<SqlResult> | undefined): void {
+    stopping.add(connection);
+    const timer = setTimeout(over, CANCEL_MS);
+    function over(): void {
+      clearTimeout(timer);
+      if (stopping.delete(connection)) end(connection);
     }
-    return pool;
+    void Promise.resolve(running).then(over, over); // told to who asked
   }
-
-  /** Closes connections of which one is stuck. */
-  function drop(target: PostgresTarget): void {
-    const key = JSON.stringify(target);
-    const pool = pools.get(key);
-    pools.delete(key);
-    void pool?.then((found) => found.end({ timeout: 0 })).catch(() => "It is gone, which was the aim");
-  }
-
-  const decoder = new TextDecoder();
 
   async function runOn(
-    { pool, connection, target }: { readonly pool: Pool; readonly connection: Connection; readonly target: PostgresTarget },
+    connection: Connection,
     job: PgJob,
     role: string | undefined,
     signal: AbortSignal,
   ): Promise<SqlResult> {
+    const { client } = connection;
     let current: Query | undefined;
 
     async function execute({ text, types, values }: PgStatement, sink: PgSink): Promise<void> {
       signal.throwIfAborted();
-      const { CLOSE } = pool as Pool & { readonly CLOSE?: unknown };
       let failed: { readonly error: unknown } | undefined;
-      const query = connection.unsafe(
-        text,
-        values.map((value, i) => value === null ? null : pool.typed(value, types[i] ?? 0)),
-        { prepare: false },
-      ).raw();
+      let isDescribed = false;
+      const bound = values.map((value, i) => value === null ? null : client.typed(value, types[i] ?? 0));
+      const query = client.unsafe(text, bound, ONE).raw();
       current = query;
-      await query.cursor(BATCH, (rows) => {
-        if (failed !== undefined) return CLOSE;
+      // Each row as it comes, and none is kept here. (Cursors of postgres 3.4.9 lose their place after an error at the end.)
+      const done = query.forEach((row, { columns }) => {
+        if (failed !== undefined) return;
         try {
-          if (rows.columns) sink.columns(rows.columns.map(({ name, type }) => ({ name, oid: type })));
-          for (const row of rows) sink.row(row.map((cell) => cell === null ? null : decoder.decode(cell)));
+          if (!isDescribed) sink.columns((columns ?? []).map(({ name, type }) => ({ name, oid: type })));
+          isDescribed = true;
+          sink.row(row.map((cell) => cell === null ? null : decoder.decode(cell)));
         } catch (error) {
           failed = { error };
-          return CLOSE;
+          query.cancel();
         }
-        return undefined;
       });
+      try {
+        await done;
+      } catch (error) {
+        throw failed === undefined ? error : failed.error;
+      }
       if (failed !== undefined) throw failed.error;
     }
 
-    async function direct(text: string): Promise<void> {
-      await connection.unsafe(text, [], { prepare: false });
-    }
-
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    function onAbort(): void {
-      current?.cancel();
-      timer = setTimeout(() => drop(target), CANCEL_MS);
-    }
+    const onAbort = (): void => current?.cancel();
     signal.addEventListener("abort", onAbort, { once: true });
+    const { losses } = connection;
     try {
-      if (role !== undefined) await direct(`SET ROLE ${quoted(role)}`);
-      return await runPgJob(execute, job);
+      if (role !== undefined) await client.unsafe(`SET ROLE ${quoted(role)}`, [], ONE);
+      return await runPgJob(async (statement, sink) => {
+        if (connection.losses > losses) throw new SqlError("The connection to the database was lost");
+        await execute(statement, sink);
+      }, job);
     } finally {
       signal.removeEventListener("abort", onAbort);
-      try {
-        // The next job finds a connection as if it were new.
-        await direct("ROLLBACK");
-        await direct("DISCARD ALL");
-      } catch {
-        drop(target);
-      }
-      clearTimeout(timer);
     }
+  }
+
+  /** Gives a connection back, as if it were new. */
+  async function giveBack(key: string, connection: Connection): Promise<void> {
+    const { client } = connection;
+    try {
+      await client.unsafe("ROLLBACK", [], ONE);
+      await client.unsafe("DISCARD ALL", [], ONE);
+    } catch (error) {
+      void error; // it is gone: so are what the job left in it
+      return end(connection);
+    }
+    const list = idle.get(key);
+    if (list === undefined) idle.set(key, [connection]);
+    else list.push(connection);
   }
 
   return {
     async run(target, job, role, signal) {
-      const pool = await pooled(target);
-      const reserving = pool.reserve();
-      let connection: Connection;
+      const key = JSON.stringify(target);
+      const release = await turns.take(key, signal);
+      let connection: Connection | undefined;
+      let running: Promise<SqlResult> | undefined;
       try {
-        connection = await orAbort(reserving, signal);
+        connection = idle.get(key)?.pop() ?? await connect(target);
+        running = runOn(connection, job, role, signal);
+        const result = await orAbort(running, signal);
+        await giveBack(key, connection);
+        return result;
       } catch (error) {
-        void reserving.then((late) => late.release(), () => "There is no connection to give back");
+        if (connection !== undefined) {
+          // A request to stop may come late, and stop what comes next: this connection has no next.
+          if (signal.aborted || error instanceof ResultTooLargeError) {
+            stop(connection, running);
+          } else await giveBack(key, connection);
+        }
         throw error;
+      } finally {
+        release();
       }
-      const running = runOn({ pool, connection, target }, job, role, signal);
-      // After an abort the job is over; its connection goes back when the server has stopped the query.
-      void running.catch(() => "told below").finally(() => connection.release());
-      return await orAbort(running, signal);
     },
     async close() {
-      const all = [...pools.values()];
-      pools.clear();
-      await Promise.all(all.map((pool) => pool.then((found) => found.end({ timeout: 1 }), () => undefined)));
+      for (const connection of [...[...idle.values()].flat(), ...stopping]) end(connection);
+      idle.clear();
+      stopping.clear();
+      await Promise.all(ending);
     },
   };
 }

@@ -54,7 +54,17 @@ export class SqlError extends Error {
 }
 
 /** What a process of a database needs of the environment to find its packages. */
-const ENVIRONMENT = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "TMPDIR", "TEMP", "SystemRoot", "USERPROFILE", "LOCALAPPDATA"];
+const ENVIRONMENT = [
+  "PATH",
+  "HOME",
+  "DENO_DIR",
+  "XDG_CACHE_HOME",
+  "TMPDIR",
+  "TEMP",
+  "SystemRoot",
+  "USERPROFILE",
+  "LOCALAPPDATA",
+];
 
 /** Error text that is kept of a process. */
 const KEPT_STDERR = 4000;
@@ -77,9 +87,14 @@ function commandLine({ program, permissions, config }: SqlProcessOptions): reado
 /** Says why a process ended. */
 function endedError({ label, package: name }: SqlProcessOptions, why: string, stderr: string): Error {
   const text = stderr.replace(/\u001b\[\d+m/g, "").trim();
-  if (/(Cannot find (package|module)|Could not (find|resolve)|not a dependency|ERR_MODULE_NOT_FOUND|Import ".*" not)/.test(text) && text.includes(name)) {
+  if (
+    /(Cannot find (package|module)|Could not (find|resolve)|not a dependency|ERR_MODULE_NOT_FOUND|Import ".*" not)/
+      .test(text) && text.includes(name)
+  ) {
     const add = "Deno" in globalThis ? "deno add npm:" : "npm install ";
-    return new MissingPackageError(`Cannot open ${label}: the package "${name}" is not installed. Add it: ${add}${name}`);
+    return new MissingPackageError(
+      `Cannot open ${label}: the package "${name}" is not installed. Add it: ${add}${name}`,
+    );
   }
   const last = text.split("\n").slice(-12).join("\n");
   return new SqlError(`The process of ${label} ended (${why})${last === "" ? "" : `: ${last}`}`);

@@ -14,7 +14,7 @@ import { checkedName, type DatabaseTarget, findDatabase } from "./database_targe
 import { collectionOf, duckdbArguments, type Header, postgresArguments, readHeader } from "./declarations.ts";
 import { bindDuck, readAttach } from "./duck_bind.ts";
 import { createDuckProcesses } from "./duck_processes.ts";
-import type { DuckAttach, DuckStatement } from "./duckdb_program.ts";
+import type { DuckAttach, DuckStatement } from "./duck_job.ts";
 import type { ResultLimits } from "./limits.ts";
 import { bindStatement } from "./pg_bind.ts";
 import { pgErrorText, type PgJob, type SqlResult } from "./pg_run.ts";
