@@ -11,6 +11,14 @@ import process from "node:process";
 import { isCollected, resultOf, rowCollector } from "./collect.ts";
 import type { Collection } from "./declarations.ts";
 import { duckText, type DuckType } from "./duck_cells.ts";
+import {
+  type DuckAttach,
+  type DuckConfig,
+  type DuckJob,
+  type DuckStatement,
+  type DuckValue,
+  TEMPORARY,
+} from "./duck_job.ts";
 import { meterOf, type ResultLimits } from "./limits.ts";
 import type { SqlResult } from "./pg_run.ts";
 import { answer, frameError, frameResult, onRequests, READY } from "./program_io.ts";
