@@ -4,5 +4,5 @@
  * @module
  */
 export * from "./mod.ts";
-export { task, workflow } from "./src/cluster/hosted.ts";
+export { task, workflow } from "./src/cluster/hosted_calls.ts";
 export { hosted as default } from "./src/compat/hosted_default.ts";

@@ -7,7 +7,7 @@
 import { step, task, workflow } from "../src/cluster/authoring.ts";
 import { encode } from "../src/base/canonical.ts";
 import { hash64 } from "../src/base/hash.ts";
-import { sha256 } from "../src/base/sha256.ts";
+import { sha256 } from "../src/engine/sha256.ts";
 import { createCallSites } from "../src/engine/call_site.ts";
 import { createEngine, exportRun, importRun } from "../src/engine/engine.ts";
 import { createMemoryStorage } from "../src/storage/memory.ts";

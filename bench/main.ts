@@ -18,6 +18,7 @@ const NAMES = [
   "replay",
   "journal",
   "parked",
+  "explore",
   "import",
   "call",
   "s3",

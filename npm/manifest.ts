@@ -46,6 +46,10 @@ export const BIN_PATH = "src/cli/main.js";
 export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {
   // Reads workflow files for \`windkit check\`.
   "@babel/parser": "^7.26.0 || ^8.0.0",
+  // Routes of the local server.
+  "hono": "^4.6.0",
+  // Reads and writes the files of a synced folder.
+  "yaml": "^2.6.0",
 };
 
 /** Subpaths that have the cluster's host where a worker can run, and where that is. */

@@ -75,6 +75,28 @@ export interface ImportCommand extends Common {
   readonly digest?: string;
 }
 
+/** `windkit runs fork`. */
+export interface ForkCommand extends Common {
+  readonly command: "fork";
+  readonly run: string;
+  /** The call from which on the new run goes its own way. */
+  readonly from: string;
+  /** Id of the new run. */
+  readonly as?: string;
+  /** Other arguments. */
+  readonly args?: Json;
+}
+
+/** `windkit signal`. */
+export interface SignalCommand extends Common {
+  readonly command: "signal";
+  readonly run: string;
+  readonly event: string;
+  readonly payload: Json;
+  /** Known to the sender: the same event is not sent twice. */
+  readonly id?: string;
+}
+
 /** `windkit approve`. */
 export interface ApproveCommand extends Common {
   readonly command: "approve";
@@ -95,6 +117,22 @@ export interface CancelCommand extends Common {
 /** `windkit doctor`. */
 export interface DoctorCommand extends Common {
   readonly command: "doctor";
+}
+
+/** `windkit capture`. */
+export interface CaptureCommand {
+  readonly command: "capture";
+  /** Data folder. */
+  readonly data: string;
+  readonly run: string;
+  /** The workflow's file. */
+  readonly file?: string;
+  /** Where the test is written; absent: to stdout. */
+  readonly out?: string;
+  /** Replaces a file that is there. */
+  readonly force: boolean;
+  /** Names of further fields whose values are secret. */
+  readonly redact: readonly string[];
 }
 
 /** `windkit check`. */
@@ -122,9 +160,12 @@ export type Command =
   | RemoveCommand
   | ExportCommand
   | ImportCommand
+  | ForkCommand
   | ApproveCommand
+  | SignalCommand
   | CancelCommand
   | DoctorCommand
+  | CaptureCommand
   | CheckCommand;
 
 /** Options by command, apart from `--help`. */
@@ -143,16 +184,22 @@ const OPTIONS = {
   remove: { yes: "boolean", data: "string", json: "boolean" },
   export: { messages: "boolean", data: "string", json: "boolean" },
   import: { as: "string", digest: "string", data: "string", json: "boolean" },
+  fork: { from: "string", as: "string", args: "string", data: "string", json: "boolean" },
+  signal: { id: "string", data: "string", json: "boolean" },
   approve: { reject: "boolean", value: "string", approver: "string", data: "string", json: "boolean" },
   cancel: { reason: "string", data: "string", json: "boolean" },
   doctor: { data: "string", json: "boolean" },
+  capture: { file: "string", out: "string", force: "boolean", redact: "string", data: "string" },
   check: { against: "string", finished: "string", strict: "boolean", json: "boolean" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, "string" | "boolean">>>>;
 
 type Verb = keyof typeof OPTIONS;
 
 /** What may follow `windkit runs`. */
-const RUNS_VERBS = ["list", "show", "prune", "remove", "export", "import"] as const satisfies readonly Verb[];
+const RUNS_VERBS = ["list", "show", "prune", "remove", "export", "import", "fork"] as const satisfies readonly Verb[];
+
+/** What may follow `windkit`, beside `runs` and `help`. */
+const VERBS = ["run", "approve", "signal", "cancel", "capture", "check", "doctor"] as const satisfies readonly Verb[];
 
 const STATUSES: readonly RunStatus[] = ["completed", "failed", "cancelled", "continued"];
 
@@ -187,13 +234,9 @@ export function parseCommand(argv: readonly string[]): Command {
       "See windkit runs --help",
     );
   }
-  if (first === "run" || first === "approve" || first === "cancel" || first === "doctor" || first === "check") {
-    return parseVerb(first, first, rest);
-  }
-  throw new UsageError(
-    `Unknown command "${first}"${guess(first, ["run", "runs", "approve", "cancel", "check", "doctor", "help"])}`,
-    "See windkit --help",
-  );
+  const verb = VERBS.find((known) => known === first);
+  if (verb !== undefined) return parseVerb(verb, verb, rest);
+  throw new UsageError(`Unknown command "${first}"${guess(first, [...VERBS, "runs", "help"])}`, "See windkit --help");
 }
 
 function helpTopic(words: readonly string[]): HelpTopic {
@@ -287,6 +330,39 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
         ...(digest === undefined ? {} : { digest }),
       };
     }
+    case "fork": {
+      const [run] = take(shown, words, ["RUN"]);
+      const from = values.get("from");
+      const as = values.get("as");
+      const args = values.get("args");
+      if (from === undefined) {
+        throw new UsageError(
+          `Command "runs fork" needs "--from"`,
+          "It names the first call that is made again: windkit runs show RUN lists them",
+        );
+      }
+      if (as !== undefined) checkRunId("--as", as);
+      return {
+        command: "fork",
+        ...common,
+        run: run ?? "",
+        from,
+        ...(as === undefined ? {} : { as }),
+        ...(args === undefined ? {} : { args: workflowArguments(args) }),
+      };
+    }
+    case "signal": {
+      const [run, event, payload] = take(shown, words, ["RUN", "NAME"], ["JSON"]);
+      const id = values.get("id");
+      return {
+        command: "signal",
+        ...common,
+        run: run ?? "",
+        event: event ?? "",
+        payload: payload === undefined ? null : parseJson("The payload", payload),
+        ...(id === undefined ? {} : { id }),
+      };
+    }
     case "approve": {
       const [run, key] = take(shown, words, ["RUN"], ["KEY"]);
       const value = values.get("value");
@@ -309,6 +385,21 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     case "doctor":
       take(shown, words, []);
       return { command: "doctor", ...common };
+    case "capture": {
+      const [run] = take(shown, words, ["RUN"]);
+      const file = values.get("file");
+      const out = values.get("out");
+      const redact = values.get("redact") ?? "";
+      return {
+        command: "capture",
+        data: common.data,
+        run: run ?? "",
+        ...(file === undefined ? {} : { file }),
+        ...(out === undefined ? {} : { out }),
+        force: flags.has("force"),
+        redact: redact.split(",").map((name) => name.trim()).filter((name) => name !== ""),
+      };
+    }
     case "check":
       return parseCheck(shown, read);
   }

@@ -5,13 +5,15 @@
  */
 import process from "node:process";
 import { SDK_VERSION } from "../base/version.ts";
-import { approve, cancel } from "./answer_commands.ts";
+import { approve, cancel, signal } from "./answer_commands.ts";
 import { type Command, parseCommand } from "./arguments.ts";
+import { capture } from "./capture_command.ts";
 import { check } from "./check_command.ts";
 import { doctor } from "./doctor_command.ts";
 import { exportRunFile, importRunFile } from "./file_commands.ts";
 import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { paint } from "./format.ts";
+import { forkRun } from "./fork_command.ts";
 import { helpText } from "./help.ts";
 import { programName } from "./program.ts";
 import { pruneRuns, removeRun } from "./remove_commands.ts";
@@ -90,12 +92,18 @@ async function perform(command: Command, io: Io, interruptions: Interruptions | 
       return await exportRunFile(command, io);
     case "import":
       return await importRunFile(command, io);
+    case "fork":
+      return await forkRun(command, io);
     case "approve":
       return await approve(command, io);
+    case "signal":
+      return await signal(command, io);
     case "cancel":
       return await cancel(command, io);
     case "doctor":
       return await doctor(command, io);
+    case "capture":
+      return await capture(command, io);
     case "check":
       return await check(command, io);
   }

@@ -15,8 +15,11 @@ export const HELP_TOPICS = [
   "runs remove",
   "runs export",
   "runs import",
+  "runs fork",
   "approve",
+  "signal",
   "cancel",
+  "capture",
   "check",
   "doctor",
   "exit-codes",
@@ -43,7 +46,8 @@ Also: windkit runs show RUN      the journal of one run
       windkit runs prune         remove old runs
       windkit runs remove RUN    remove one run
       windkit runs export RUN    write one run as a file
-      windkit runs import FILE   take a run from a file`;
+      windkit runs import FILE   take a run from a file
+      windkit runs fork RUN      a new run that goes another way from a call on`;
 
 const TEXTS: Readonly<Record<HelpTopic, string>> = {
   windkit: `Windkit runs Windmill workflows on this machine, and goes on where they stopped.
@@ -52,9 +56,11 @@ Usage: windkit COMMAND [options]
 
 Commands:
   run FILE            Run the workflow in FILE, or go on with a run that stopped
-  runs                List runs; also: runs show, prune, remove, export, import
+  runs                List runs; also: runs show, prune, remove, export, import, fork
   approve RUN [KEY]   Answer an approval that a run waits for
+  signal RUN NAME     Send an event to a run
   cancel RUN          Ask a run to end
+  capture RUN         Make a test of a run
   check FILE...       Find what a cluster, or a replay, would make of a workflow file
   doctor              Examine the data folder
   help [COMMAND]      Show help; also: COMMAND --help, help exit-codes
@@ -150,8 +156,23 @@ A run that has ended can be read, another goes on with windkit run. The same run
 nothing. Exit codes: 2 no such file, or the id is another run's; 4 the file is damaged, or of
 a newer version.`,
 
+  "runs fork": `Make a new run with a copy of another one's journal, up to a call: that call is made again,
+and all that came after it. The other run stays as it is. Needs the data folder to itself.
+
+Usage: windkit runs fork RUN --from KEY [options]
+
+Options:
+  --from KEY          The call whose outcome is forgotten: windkit runs show lists the calls
+  --as ID             Id of the new run (default: made up)
+  --args JSON         Other arguments; what is kept must still be what the workflow asks for
+${DATA}
+${JSON_LINES}
+
+It goes on with the command that is printed.`,
+
   approve: `Answer an approval that a run waits for, also while another process drives the run.
-An answer that comes early is kept until the run asks for that key.
+An answer that comes early is kept until the run asks for that key. One that does not fit the
+approval's form is refused, and the run still waits: exit code 2.
 
 Usage: windkit approve RUN [KEY] [options]
 
@@ -161,6 +182,19 @@ Options:
   --reject            Answer no: the workflow goes on with approved = false
   --value JSON        Value handed to the workflow (default: null)
   --approver NAME     Who answers (default: the user's name)
+${DATA}
+${JSON_LINES}`,
+
+  signal: `Send an event to a run, also while another process drives the run. The run's first wait for
+that name takes it; one that comes early is kept. A payload that does not fit is refused, and
+the run still waits: exit code 2.
+
+Usage: windkit signal RUN NAME [JSON] [options]
+
+JSON is the payload (default: null).
+
+Options:
+  --id ID             The same event again, by this id, is not sent
 ${DATA}
 ${JSON_LINES}`,
 
@@ -174,6 +208,22 @@ Options:
 ${DATA}
 ${JSON_LINES}`,
 
+  capture: `Make a test of a run that has ended: its steps give what they gave then, and it must end
+as it did. The test is for node:test, in Deno, Node and Bun. It was run before it is written.
+
+Usage: windkit capture RUN [options] > run_test.ts
+
+Options:
+  --out FILE          Write it there (default: stdout, to be kept in this folder)
+  --force             Replace FILE when it is there
+  --file FILE         The workflow's file (default: found by its name)
+  --redact NAMES      Further fields that are secret, as in pin,iban. Values are replaced under
+                      names with token, password, secret, authorization, api_key, cookie and
+                      the like in them, and where they look like keys
+${DATA}
+
+Example:
+  windkit capture weather-2014 --out f/weather/yearly_report_test.ts`,
   check: `Read workflow files and tell, by line: whether the Windmill worker recognises them and which
 names it gives their tasks; and what in a body is another thing when it runs again: clocks, random
 numbers, I/O, timers, races. Nothing is run. Needs the package @babel/parser.

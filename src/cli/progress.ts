@@ -10,9 +10,11 @@ import { clip, clock, duration, oneLine, type Paint } from "./format.ts";
 /** Something that goes on now. */
 interface Active {
   readonly key: Key;
-  readonly kind: "task" | "step" | "undo" | "sleep" | "approval";
+  readonly kind: "task" | "step" | "undo" | "sleep" | "approval" | "event" | "child";
   readonly since: number;
-  /** When a sleep or an approval ends by itself. */
+  /** An event's name, a child's run. */
+  readonly what?: string;
+  /** When a wait ends by itself. */
   readonly until?: number;
 }
 
@@ -35,15 +37,19 @@ const KEY_COLUMNS = 28;
 /**
  * Makes the progress of one run.
  *
- * @param run id of the run: events of others are passed over
+ * @param shown id of the run: events of others are passed over
  * @param colors how to paint
  * @param startedAt when this process began with it
  * @returns an empty progress
  */
-export function createProgress(run: string, colors: Paint, startedAt: number): Progress {
+export function createProgress(shown: string, colors: Paint, startedAt: number): Progress {
   const active = new Map<Key, Active>();
+  /** The run that goes on for it. */
+  let run = shown;
   let done = 0;
   let failed = 0;
+  /** What the body said last of how far it is. */
+  let said: string | undefined;
 
   const line = (mark: string, key: string, time: string, more = ""): string =>
     `${mark} ${key.padEnd(KEY_COLUMNS)} ${colors.faint(time.padStart(9))}${more === "" ? "" : `  ${more}`}`;
@@ -72,6 +78,29 @@ export function createProgress(run: string, colors: Paint, startedAt: number): P
         case "approval_waiting":
           active.set(event.key, { key: event.key, kind: "approval", since: now, until: event.expiresAt });
           return undefined;
+        case "event_waiting": {
+          const { key, name, expiresAt } = event;
+          const until = expiresAt === undefined ? {} : { until: expiresAt };
+          active.set(key, { key, kind: "event", since: now, ...until, ...(name === key ? {} : { what: name }) });
+          return undefined;
+        }
+        case "child_waiting":
+          active.set(event.key, { key: event.key, kind: "child", since: now, what: event.child });
+          return undefined;
+        case "progress":
+          said = clip(oneLine(typeof event.value === "string" ? event.value : JSON.stringify(event.value)), 80);
+          return undefined;
+        case "log": {
+          const { level, message, data } = event;
+          const mark = level === "error" ? colors.bad("│") : level === "warn" ? colors.wait("│") : colors.faint("│");
+          return `${mark} ${oneLine(message)}${
+            data === undefined ? "" : ` ${colors.faint(clip(JSON.stringify(data), 200))}`
+          }`;
+        }
+        case "answer_refused":
+          return `${colors.wait("!")} ${oneLine(event.key)}: an answer does not fit, and is waited for again: ${
+            oneLine(event.reason)
+          }`;
         case "call_settled":
           return settled(event);
         case "call_dropped":
@@ -80,6 +109,10 @@ export function createProgress(run: string, colors: Paint, startedAt: number): P
         case "warning":
           return `${colors.wait("!")} ${oneLine(event.message)}`;
         case "run_closed":
+          active.clear();
+          if (event.next === undefined) return undefined;
+          run = event.next;
+          return `${colors.busy("»")} goes on as run ${oneLine(event.next)}`;
         case "run_stopped":
           active.clear();
           return undefined;
@@ -96,10 +129,17 @@ export function createProgress(run: string, colors: Paint, startedAt: number): P
           if (record.outcome.ok) done++;
           else failed++;
         }
-        if (record.t === "called" && (record.call.kind === "sleep" || record.call.kind === "approval")) {
-          const { kind } = record.call;
-          const until = record.dueAt === undefined ? {} : { until: record.dueAt };
-          active.set(record.key, { key: record.key, kind, since: Math.min(record.at, now), ...until });
+        if (record.t === "abandoned") active.delete(record.key);
+        if (record.t === "called") {
+          const { key, call: { kind }, dueAt } = record;
+          if (kind !== "sleep" && kind !== "approval" && kind !== "event" && kind !== "child") continue;
+          const what = record.call.kind === "event"
+            ? { what: record.call.name }
+            : record.call.kind === "child"
+            ? { what: record.call.runId }
+            : {};
+          const until = dueAt === undefined ? {} : { until: dueAt };
+          active.set(key, { key, kind, since: Math.min(record.at, now), ...until, ...what });
         }
       }
     },
@@ -110,15 +150,24 @@ export function createProgress(run: string, colors: Paint, startedAt: number): P
         const until = call.until === undefined ? "" : ` until ${clock(call.until, now)}`;
         if (call.kind === "sleep") return `${colors.wait("◷")} ${name} ${colors.faint(`sleeps${until}`)}`;
         if (call.kind === "approval") return `${colors.wait("?")} ${name} ${colors.wait(`waits for approval${until}`)}`;
+        if (call.kind === "event") {
+          return `${colors.wait("?")} ${name} ${
+            colors.wait(`waits for event ${oneLine(call.what ?? call.key)}${until}`)
+          }`;
+        }
+        if (call.kind === "child") {
+          return `${colors.busy("»")} ${name} ${colors.faint(`run ${oneLine(call.what ?? "")}`)}`;
+        }
         const spinner = colors.busy(SPINNER[frame % SPINNER.length] ?? "");
         return `${spinner} ${name} ${colors.faint(duration(now - call.since).padStart(9))}`;
       });
       if (all.length > SHOWN) lines.push(colors.faint(`  and ${all.length - SHOWN} more`));
-      const running = all.filter((call) => call.kind === "task" || call.kind === "step").length;
+      const running = all.filter(({ kind }) => kind === "task" || kind === "step" || kind === "undo").length;
       const parts = [`${done} done`];
       if (failed > 0) parts.push(`${failed} failed`);
       if (running > 0) parts.push(`${running} running`);
       parts.push(duration(now - startedAt));
+      if (said !== undefined) parts.push(said);
       lines.push(colors.faint(`  ${parts.join(" · ")}`));
       return lines.map((text) => clip(text, columns - 1));
     },

@@ -96,6 +96,7 @@ export function jsonReport(io: Io): Report {
       if (event.event === "approval_waiting" || event.event === "committed") return;
       if ("run" in event && event.run !== shown) return;
       write("error" in event ? { ...event, error: errorData(event.error) } : event);
+      if (event.event === "run_closed" && event.next !== undefined) shown = event.next;
     },
     approval({ key, form, description, expiresAt, grant }): void {
       const more = { ...(form === undefined ? {} : { form }), ...(description === undefined ? {} : { description }) };

@@ -9,12 +9,14 @@ import { decode, encode } from "../base/canonical.ts";
 import { CancelledError, DeadlineError, hasCode, RunFailedError } from "../base/errors.ts";
 import type { Engine, EngineEvent, RunHandle } from "../engine/api.ts";
 import { createEngine } from "../engine/engine.ts";
+import { newestOf } from "../engine/chain.ts";
 import type { RunRow } from "../engine/ports.ts";
 import { readJournal } from "../engine/read_journal.ts";
 import { openSqliteStorage } from "../storage/sqlite.ts";
 import type { JournalRecord, Json, Key, Outcome, RunHeader } from "../workflow/journal.ts";
 import { userName } from "./answer_commands.ts";
 import type { RunCommand } from "./arguments.ts";
+import { loadChildren } from "./child_files.ts";
 import { captureConsole } from "./console_capture.ts";
 import { dataOption, holdsRuns, withVisit } from "./data_folder.ts";
 import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
@@ -33,6 +35,8 @@ interface Earlier {
   readonly row: RunRow;
   readonly header: RunHeader;
   readonly records: readonly JournalRecord[];
+  /** The run that goes on for it, or itself. */
+  readonly newest: { readonly row: RunRow; readonly records: readonly JournalRecord[] };
 }
 
 /**
@@ -75,7 +79,12 @@ async function findEarlier(command: RunCommand, io: Io): Promise<Earlier | undef
     if (row === undefined) return undefined;
     const { records } = await readJournal(storage, runId);
     const [first] = records;
-    return first?.t === "opened" ? { row, header: first.header, records } : undefined;
+    if (first?.t !== "opened") return undefined;
+    const last = await newestOf(storage, runId) ?? row;
+    const newest = last.id === runId
+      ? { row, records }
+      : { row: last, records: (await readJournal(storage, last.id)).records };
+    return { row, header: first.header, records, newest };
   });
 }
 
@@ -98,7 +107,7 @@ function checkSame(command: RunCommand, place: Place, { header }: Earlier): void
   );
 }
 
-function recordedEnding({ row, records }: Earlier): Ending | undefined {
+function recordedEnding({ newest: { row, records } }: Earlier): Ending | undefined {
   const last = records.at(-1);
   if (last?.t !== "closed") return undefined;
   const recordedAt = row.closedAt ?? last.at;
@@ -130,10 +139,13 @@ interface Driving {
 async function drive(driving: Driving): Promise<Ending> {
   const { command, io, interruptions, place, report, id, earlier } = driving;
   const { workflow, notice } = await loadWorkflow(place, command.file);
+  const children = await loadChildren(place);
   const source = hashSource(place.file);
   const dir = resolve(io.cwd, command.data);
   const resume = `${io.program} run ${quote(command.file)} --run-id ${quote(id)}${dataOption(command.data)}`;
 
+  /** The run that goes on for it. */
+  let shown = earlier?.newest.row.id ?? id;
   const approvals = createApprovals(driving);
   const begun = Promise.withResolvers<void>();
   let engine: Engine | undefined;
@@ -144,8 +156,8 @@ async function drive(driving: Driving): Promise<Ending> {
     try {
       engine = await createEngine({
         storage: onlyRun(storage, id),
-        workflows: { [place.name]: workflow },
-        sources: { [place.name]: source },
+        workflows: { ...children.workflows, [place.name]: workflow },
+        sources: { ...children.sources, [place.name]: source },
         name: "windkit",
         executor: createScriptExecutor(place),
         onEvent: (event) => void begun.promise.then(() => onEvent(event)),
@@ -155,7 +167,7 @@ async function drive(driving: Driving): Promise<Ending> {
       throw error;
     }
     const edited = earlier !== undefined && earlier.header.sourceHash !== source;
-    report.begin({ run: id, workflow: place.name, data: dir, records: earlier?.records ?? [], edited });
+    report.begin({ run: shown, workflow: place.name, data: dir, records: earlier?.newest.records ?? [], edited });
     if (notice !== undefined) report.event({ event: "warning", run: id, message: notice });
     begun.resolve();
     const handle: RunHandle = earlier === undefined
@@ -178,9 +190,10 @@ async function drive(driving: Driving): Promise<Ending> {
   }
 
   function onEvent(event: EngineEvent): void {
-    if (event.event === "approval_waiting" && event.run === id) approvals.waiting(event.key);
-    if (event.event === "call_settled" && event.run === id) approvals.settled(event.key);
+    if (event.event === "approval_waiting" && event.run === shown) approvals.waiting(event.key);
+    if (event.event === "call_settled" && event.run === shown) approvals.settled(event.key);
     report.event(event);
+    if (event.event === "run_closed" && event.run === shown && event.next !== undefined) shown = event.next;
   }
 }
 
@@ -195,17 +208,18 @@ interface Approvals {
 
 function createApprovals({ command, io, report, id, interruptions }: Driving): Approvals {
   const mayAsk = io.interactive && !command.noInput && !command.json;
-  const told = new Set<Key>();
+  /** Approvals of the run, and of those that go on for it, that were told. */
+  const told = new Set<string>();
   const queue: Approval[] = [];
   let engine: Engine | undefined;
   let asking: { readonly key: Key; readonly answered: AbortController } | undefined;
 
   async function look(): Promise<void> {
     if (engine === undefined) return;
-    const records = await engine.journal(id);
-    for (const { key, form, expiresAt } of await engine.approvals(id)) {
-      if (told.has(key)) continue;
-      told.add(key);
+    for (const { key, form, expiresAt, run } of await engine.approvals(id)) {
+      if (told.has(`${run} ${key}`)) continue;
+      told.add(`${run} ${key}`);
+      const records = await engine.journal(run);
       const grant = `${io.program} approve ${quote(id)} ${quote(key)}${dataOption(command.data)}`;
       const description = descriptionOf(records, key);
       const approval: Approval = {
@@ -232,8 +246,14 @@ function createApprovals({ command, io, report, id, interruptions }: Driving): A
       const answer = await askApproval(next, paint(io.err.color), signal);
       report.resume();
       asking = undefined;
-      if (answer !== undefined) await engine?.approve(id, key, { approver: userName(io.env), ...answer }).catch(tell);
-      else if (!signal.aborted) report.approval(next); // the input ended: another terminal may answer
+      if (answer !== undefined) {
+        await engine?.approve(id, key, { approver: userName(io.env), ...answer }).catch((error) => {
+          tell(error);
+          // The same question again: the run still waits.
+          if (hasCode(error, "VALIDATION_FAILED")) queue.unshift(next);
+        });
+      }
+      if (answer === undefined && !signal.aborted) report.approval(next); // the input ended: another terminal may answer
     }
   }
 

@@ -7,7 +7,8 @@ import { decode } from "../base/canonical.ts";
 import { RUN_STATES } from "../engine/api.ts";
 import type { RunQuery, RunRow, RunState, Storage } from "../engine/ports.ts";
 import { readJournal } from "../engine/read_journal.ts";
-import type { Call, JournalRecord, Outcome } from "../workflow/journal.ts";
+import { linkId, linkOf, newestOf, nextLink } from "../engine/chain.ts";
+import type { Call, JournalRecord, Outcome, RunHeader } from "../workflow/journal.ts";
 import type { ListCommand, ShowCommand } from "./arguments.ts";
 import { isDriven, knownRun, withVisit } from "./data_folder.ts";
 import { EXIT } from "./exit_codes.ts";
@@ -16,6 +17,8 @@ import type { Io } from "./terminal.ts";
 
 const PAGE = 500;
 const DEFAULT_LIMIT = 50;
+/** Columns that a run's state may take. */
+const LONGEST_STATE = 100;
 
 /**
  * Lists runs.
@@ -45,6 +48,7 @@ async function list(command: ListCommand, io: Io, storage: Storage): Promise<num
     else {
       shown.push([
         oneLine(row.id),
+        row.parent === undefined ? "" : oneLine(row.parent),
         oneLine(row.workflow),
         stateText(row, driven, now, colors),
         clock(row.createdAt, now),
@@ -57,11 +61,13 @@ async function list(command: ListCommand, io: Io, storage: Storage): Promise<num
     io.out.write(state === undefined ? "No runs\n" : `No runs that are ${state}\n`);
     return EXIT.ok;
   }
-  const columns = [{ title: "RUN" }, { title: "WORKFLOW" }, { title: "STATE" }, { title: "STARTED" }, {
-    title: "TOOK",
-    align: "right",
-  }] as const;
-  io.out.write(`${table(columns, shown, { paint: colors })}\n`);
+  const columns = [{ title: "RUN" }, { title: "PARENT" }, { title: "WORKFLOW" }, { title: "STATE" }, {
+    title: "STARTED",
+  }, { title: "TOOK", align: "right" }] as const;
+  // Most folders have no children.
+  const hasParents = shown.some((cells) => cells[1] !== "");
+  const keep = (_: unknown, i: number): boolean => hasParents || i !== 1;
+  io.out.write(`${table(columns.filter(keep), shown.map((cells) => cells.filter(keep)), { paint: colors })}\n`);
   if (more) io.err.write(`${colors.faint(`The newest ${limit} only: --limit N shows more`)}\n`);
   return EXIT.ok;
 }
@@ -96,9 +102,14 @@ export function stateText(row: RunRow, driven: boolean, now: number, colors: Pai
     case "closed":
       return row.status === "completed" ? colors.good("completed") : colors.bad(row.status ?? "closed");
     case "parked": {
-      const approvals = (row.waits ?? []).filter((wait) => wait.startsWith("approval:"));
-      const keys = approvals.map((wait) => oneLine(wait.slice("approval:".length))).join(", ");
-      if (approvals.length > 0) return colors.wait(`waits for approval ${keys}`);
+      const named = (kind: string): string =>
+        (row.waits ?? []).filter((wait) => wait.startsWith(`${kind}:`)).map((wait) =>
+          oneLine(wait.slice(kind.length + 1))
+        )
+          .join(", ");
+      for (const kind of ["approval", "event", "child"]) {
+        if (named(kind) !== "") return colors.wait(clip(`waits for ${kind} ${named(kind)}`, LONGEST_STATE));
+      }
       return colors.wait(row.wakeAt === undefined ? "waits" : `sleeps until ${clock(row.wakeAt, now)}`);
     }
     case "active":
@@ -136,8 +147,17 @@ async function show(command: ShowCommand, io: Io, storage: Storage): Promise<num
   const field = (name: string, value: string): void => void lines.push(`${colors.faint(name.padEnd(10))}${value}`);
   field("run", colors.strong(oneLine(row.id)));
   field("workflow", oneLine(row.workflow));
-  if (first?.t === "opened") field("args", clip(first.header.args, 200));
+  if (first?.t === "opened") {
+    const { args, parent, forkedFrom } = first.header;
+    field("args", clip(args, 200));
+    if (parent !== undefined) field("child of", `${oneLine(parent.run)} (${oneLine(parent.key)})`);
+    if (forkedFrom !== undefined) field("fork of", `${oneLine(forkedFrom.run)} from ${oneLine(forkedFrom.key)} on`);
+    const chain = await chainText(storage, first.header, row);
+    if (chain !== undefined) field("chain", chain);
+  }
   field("state", stateText(row, driven, now, colors));
+  const said = records.findLast((record) => record.t === "marker" && record.name === "progress");
+  if (said?.t === "marker") field("progress", clip(oneLine(JSON.stringify(said.value)), 200));
   field("started", clock(row.createdAt, now));
   if (row.closedAt !== undefined) field("took", duration(row.closedAt - row.createdAt));
   lines.push("");
@@ -159,13 +179,34 @@ async function show(command: ShowCommand, io: Io, storage: Storage): Promise<num
   return EXIT.ok;
 }
 
+/** Where a run stands in its chain, when it is one of several. */
+async function chainText(storage: Storage, header: RunHeader, row: RunRow): Promise<string | undefined> {
+  const { first, n } = linkOf(header);
+  if (n === 0 && row.status !== "continued") return undefined;
+  const before = n === 0 ? "" : `goes on for ${oneLine(linkId({ first, n: n - 1 }))}`;
+  if (row.status !== "continued") return before;
+  const next = `${oneLine(linkId(nextLink({ first, n })))} goes on for it`;
+  const newest = await newestOf(storage, row.id);
+  const last = newest === undefined || newest.id === linkId(nextLink({ first, n }))
+    ? ""
+    : `; newest: ${oneLine(newest.id)}`;
+  return `${before}${before === "" ? "" : "; "}${next}${last}`;
+}
+
 function recordCells(record: JournalRecord, now: number, colors: Paint): readonly string[] {
   const start = [String(record.seq), clock(record.at, now)];
   switch (record.t) {
     case "opened":
       return [...start, "", "opened", "", "", colors.faint(`windkit ${record.header.sdk}`)];
     case "called":
-      return [...start, oneLine(record.key), calledText(record.call), "", record.by ?? "", dueText(record.dueAt, now)];
+      return [
+        ...start,
+        oneLine(record.key),
+        calledText(record.call),
+        "",
+        record.by ?? "",
+        `${dueText(record.dueAt, now)}${calledMore(record.call)}`,
+      ];
     case "settled": {
       const took = duration(record.at - record.startedAt);
       const what = record.outcome.ok ? colors.good("done") : colors.bad("failed");
@@ -178,16 +219,17 @@ function recordCells(record: JournalRecord, now: number, colors: Paint): readonl
     case "undoable":
       return [...start, oneLine(record.key), "can be undone", "", "", ""];
     case "refused":
-      return [...start, oneLine(record.key), colors.bad("refused"), "", "", oneLine(record.reason)];
+      return [...start, oneLine(record.key), colors.wait("refused"), "", "", clip(oneLine(record.reason), 120)];
     case "dropped":
-      return [...start, "", colors.wait("given up"), "", "", ""];
+      return [...start, "", colors.wait("dropped"), "", "", "the body did not end in time"];
     case "reopened":
-      return [...start, "", colors.wait("opened again"), "", "", ""];
+      return [...start, "", "reopened", "", "", "undoing goes on"];
     case "cancelling":
       return [...start, "", colors.wait("cancelling"), "", "", oneLine(record.reason)];
     case "closed": {
       const what = record.status === "completed" ? colors.good(record.status) : colors.bad(record.status);
-      return [...start, "", what, "", "", record.outcome === undefined ? "" : outcomeText(record.outcome, colors)];
+      const outcome = record.outcome === undefined ? "" : outcomeText(record.outcome, colors);
+      return [...start, "", what, "", "", record.next === undefined ? outcome : `as ${oneLine(record.next)}`];
     }
   }
 }
@@ -202,12 +244,17 @@ function calledText(call: Call): string {
     case "approval":
       return "asks";
     case "event":
-      return "waits";
+      return "waits for an event";
     case "child":
       return "begins a run";
     case "undo":
       return "undoes";
   }
+}
+
+function calledMore(call: Call): string {
+  if (call.kind === "event") return ` ${oneLine(call.name)}`;
+  return call.kind === "child" ? `run ${oneLine(call.runId)} of ${oneLine(call.workflow)}` : "";
 }
 
 function dueText(dueAt: number | undefined, now: number): string {

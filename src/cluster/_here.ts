@@ -63,6 +63,9 @@ export function nameProblem(name: unknown): string | undefined {
   if (name.includes("\0") || !name.isWellFormed()) {
     return `text without U+0000 and lone surrogates, found ${JSON.stringify(name.slice(0, 80))}`;
   }
+  if (name.startsWith("__windkit/")) {
+    return 'text that does not begin with "__windkit/": such keys are the runtime\'s own';
+  }
   return name.length <= LONGEST_NAME
     ? undefined
     : `text of at most ${LONGEST_NAME} characters, found one of ${name.length}`;

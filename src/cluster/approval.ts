@@ -181,14 +181,7 @@ function asked(form: unknown): { readonly form: Json | undefined; readonly schem
   if (isStandardSchema(form)) return { form: formOf(form), schema: form };
   const { schema, jsonSchema } = Object(form) as { readonly schema?: unknown; readonly jsonSchema?: unknown };
   if (!isStandardSchema(schema)) return { form: form as Json | undefined };
-  if (jsonSchema !== undefined && (typeof jsonSchema !== "object" || jsonSchema === null)) {
-    throw new TypeError(
-      `Cannot wait for an approval: 'form.jsonSchema' must be a JSON schema of an object, found ${
-        jsonSchema === null ? "null" : typeof jsonSchema
-      }`,
-    );
-  }
-  return { form: formOf(schema, jsonSchema), schema };
+  return { form: formOf(schema, jsonSchema as object | undefined), schema };
 }
 
 /** What the body gets for a recorded answer. */

@@ -159,15 +159,15 @@ export function defineError<const Name extends string, S extends StandardSchema>
 
   function isRecorded(value: unknown): boolean {
     if (typeof value !== "object" || value === null) return false;
-    const { name: own, data, result, detail } = value as Partial<
-      Record<"name" | "data" | "result" | "detail", unknown>
-    >;
-    if (data === undefined) return false;
-    if (own !== name && originOf(Object(result).error ?? detail).name !== name) return false;
     try {
+      const { name: own, data, result, detail } = value as Partial<
+        Record<"name" | "data" | "result" | "detail", unknown>
+      >;
+      if (data === undefined) return false;
+      if (own !== name && originOf(Object(result).error ?? detail).name !== name) return false;
       return schemaAnswer(schema, data)?.issues === undefined;
     } catch {
-      return false; // a schema that throws takes nothing
+      return false; // a schema that throws takes nothing; nor is a hostile proxy an error of anybody
     }
   }
 

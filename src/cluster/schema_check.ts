@@ -66,7 +66,7 @@ async function ask<Output>(schema: StandardSchema<Output>, value: unknown): Prom
   } catch (error) {
     const name = error instanceof Error ? error.name : typeof error;
     return {
-      issues: [{ message: String(error), expected: `a value for which the schema does not throw ${name}` }] as Issue[],
+      issues: [{ message: String(error), expected: `no ${name}` }] as Issue[],
     };
   }
 }

@@ -59,12 +59,11 @@ export async function runV1Task({ name, fn, options }: TaskSpec, args: readonly 
     const result = await awaitJob(client, id);
     console.log(`Task ${name} (${id}) completed`);
     return decode(encode(result));
-  } catch (cause) {
-    if (!(cause instanceof JobFailedError)) throw cause;
-    const { errorMessage } = cause;
-    const message = errorMessage === undefined || errorMessage === "" ? cause.message : errorMessage;
-    const error = errorOf(failureOfRecord({ message, child_job_id: id, result: cause.result }, name));
-    throw Object.assign(error, { cause });
+  } catch (error) {
+    if (!(error instanceof JobFailedError)) throw error;
+    const { errorMessage } = error;
+    const message = errorMessage === undefined || errorMessage === "" ? error.message : errorMessage;
+    throw errorOf(failureOfRecord({ message, child_job_id: id, result: error.result }, name));
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { task, workflow } from "../cluster/hosted.ts";
+import { task, workflow } from "../cluster/hosted_calls.ts";
 import { type DefaultExport, wmill } from "./default_export.ts";
 
 /** Everything that the root exports by name. */

@@ -8,6 +8,7 @@ import { decode, encode } from "../base/canonical.ts";
 import type { JournalRecord, Key } from "../workflow/journal.ts";
 import type { ApprovalAnswer, PendingApproval } from "./api.ts";
 import type { Message, RunRow } from "./ports.ts";
+import type { Fate } from "./run_messages.ts";
 
 /** Approvals that a run with this journal waits for. */
 export function pendingApprovals(records: readonly JournalRecord[]): readonly PendingApproval[] {
@@ -36,7 +37,7 @@ export function pendingApprovals(records: readonly JournalRecord[]): readonly Pe
 }
 
 /**
- * The message that answers an approval.
+ * The message that answers an approval. `nonce` makes it one of its own: the first answer that fits counts.
  *
  * @throws Error when the run has ended, the approval is answered already, or `key` is missing and not exactly one is waited for
  */
@@ -45,6 +46,7 @@ export function approvalMessage(
   records: readonly JournalRecord[],
   key: Key | undefined,
   answer: ApprovalAnswer,
+  nonce: string,
   at: number,
 ): Message {
   const { id } = row;
@@ -62,7 +64,7 @@ export function approvalMessage(
   }
   const { approved = true, value = null, approver = "anonymous" } = answer;
   return {
-    id: `approval:${id}:${name}`,
+    id: `approval:${id}:${name}:${nonce}`,
     run: id,
     kind: "approval",
     name,
@@ -72,17 +74,33 @@ export function approvalMessage(
   };
 }
 
-/**
- * Tells whether an answer that was left is the one that counts.
- *
- * @param kept the message of its id that waits to be taken
- * @param records the run's journal, when it was taken
- */
-export function answerStands(message: Message, kept: Message | undefined, records: readonly JournalRecord[]): boolean {
-  if (kept !== undefined) return kept.payload === message.payload;
-  const settled = records.find((r) => r.t === "settled" && r.key === message.name);
-  if (settled?.t !== "settled" || settled.inbox !== message.id || !settled.outcome.ok) return false;
-  return settled.outcome.value === message.payload;
+/** What a journal says of a message; `kept` when it says nothing. */
+export function fateIn(records: readonly JournalRecord[], { id, kind, name }: Message): Fate {
+  let isLate = false;
+  for (const record of records) {
+    if (record.t === "settled" && record.inbox === id) return { fate: "taken" };
+    if (record.t === "refused" && record.inbox === id) {
+      return { fate: "refused", key: record.key, reason: record.reason };
+    }
+    if (kind === "approval" && record.t === "settled" && record.key === name) isLate = true;
+  }
+  return { fate: isLate ? "late" : "kept" };
+}
+
+/** What to say of an answer that was refused. */
+export function refusedText(run: string, { kind }: Message, key: Key, reason: string): string {
+  const what = kind === "event" ? "The event's payload" : "The answer";
+  return `${what} does not fit what "${key}" of run "${run}" waits for, which still waits: ${reason}`;
+}
+
+/** What to say of an answer after the one that counts. */
+export function answeredText(run: string, key: Key): string {
+  return `Cannot answer approval "${key}" of run "${run}": it was answered already, in another way`;
+}
+
+/** The message that an event is. `id` makes it one of its own, for the whole chain of a run. */
+export function eventMessage(run: string, name: string, payload: unknown, id: string, at: number): Message {
+  return { id, run, kind: "event", name, payload: encode(payload), at };
 }
 
 /** The message that asks a run to end. `nonce` makes it one of its own. */

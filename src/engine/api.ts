@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StandardSchema } from "../base/standard_schema.ts";
 import type { ChangeModes, Failure, JournalRecord, Json, Key, LogLevel, RunStatus } from "../workflow/journal.ts";
 import type { JournalFile } from "./journal_file.ts";
 import type { StoreRunOptions } from "./journal_store.ts";
@@ -66,7 +67,7 @@ export interface RunHandle {
   /** Id of the run. */
   readonly id: string;
   /**
-   * Waits for the end of the run, also when it was started by an earlier process.
+   * Waits for the end of the run, also when it was started by an earlier process; of the last one that goes on for it, if any does.
    * Throws `RunFailedError`, `CancelledError`, `DeadlineError`, `ReplayMismatchError`, or the signal's reason.
    */
   result(options?: { readonly signal?: AbortSignal }): Promise<Json>;
@@ -74,6 +75,41 @@ export interface RunHandle {
   row(): Promise<RunRow>;
   /** Asks the run to end. Resolves when the request is durable. */
   cancel(reason?: string): Promise<void>;
+  /** Sends an event, as `engine.signal` does. */
+  signal<T>(event: TypedEvent<T>, payload: T, options?: SignalOptions): Promise<void>;
+  /** The same by name. */
+  signal(name: string, payload?: Json, options?: SignalOptions): Promise<void>;
+  /** What the body said last of how far it is; undefined when it has said nothing. */
+  progress(): Promise<Json | undefined>;
+}
+
+/** A kind of event with a typed payload: what `defineEvent` gives. */
+export interface TypedEvent<T> {
+  /** Name under which it is sent. */
+  readonly name: string;
+  /** What its payload must be: the run checks it when it takes the event. */
+  readonly schema: StandardSchema<T>;
+}
+
+/** How an event is sent. */
+export interface SignalOptions {
+  /**
+   * Known to the sender: an event of an id that the run has, or has taken, is not sent again. Of the earlier runs of a chain the
+   * last ten are looked at.
+   *
+   * @default a random one
+   */
+  readonly id?: string;
+}
+
+/** From where on a run is forked. */
+export interface ForkOptions {
+  /** The call whose outcome is forgotten, and whatever came after it. */
+  readonly from: Key;
+  /** Id of the new run. @default a random one */
+  readonly runId?: string;
+  /** Other arguments: what was recorded must still be what the body asks for. @default those of the run */
+  readonly args?: Json;
 }
 
 /** An answer to `waitForApproval`. */
@@ -138,9 +174,31 @@ export type EngineEvent =
     readonly form?: Json;
     readonly expiresAt: number;
   }
-  | { readonly event: "run_parked"; readonly run: string; readonly wakeAt?: number; readonly waits: readonly string[] }
-  | { readonly event: "run_closed"; readonly run: string; readonly status: RunStatus; readonly failure?: Failure }
-  | { readonly event: "run_stopped"; readonly run: string; readonly error: Error }
+  | {
+    readonly event: "event_waiting";
+    readonly run: string;
+    readonly key: Key;
+    readonly name: string;
+    readonly expiresAt?: number;
+  }
+  | {
+    readonly event: "child_waiting";
+    readonly run: string;
+    readonly key: Key;
+    readonly workflow: string;
+    /** Id of the child's run. */
+    readonly child: string;
+  }
+  | {
+    readonly event: "answer_refused";
+    readonly run: string;
+    readonly key: Key;
+    readonly kind: "approval" | "event";
+    /** Id of the message. */
+    readonly inbox: string;
+    readonly reason: string;
+  }
+  | { readonly event: "progress"; readonly run: string; readonly value: Json; readonly at: number }
   | {
     readonly event: "log";
     readonly run: string;
@@ -149,6 +207,16 @@ export type EngineEvent =
     readonly data?: Json;
     readonly at: number;
   }
+  | { readonly event: "run_parked"; readonly run: string; readonly wakeAt?: number; readonly waits: readonly string[] }
+  | {
+    readonly event: "run_closed";
+    readonly run: string;
+    readonly status: RunStatus;
+    readonly failure?: Failure;
+    /** The run that goes on for it. */
+    readonly next?: string;
+  }
+  | { readonly event: "run_stopped"; readonly run: string; readonly error: Error }
   | { readonly event: "committed"; readonly writes: number; readonly ms: number }
   | { readonly event: "warning"; readonly run?: string; readonly message: string }
   | { readonly event: "failed"; readonly error: Error };
@@ -168,13 +236,30 @@ export interface Engine extends AsyncDisposable {
   runs(query?: Partial<RunQuery>): Promise<readonly RunRow[]>;
   /** The verified journal of a run. Throws `UnknownRunError`, `JournalCorruptError`. */
   journal(id: string): Promise<readonly JournalRecord[]>;
-  /** Answers an approval, also one that is not waited for yet. `key` is optional when exactly one is waited for. */
+  /**
+   * Answers an approval, also one that is not waited for yet. `key` is optional when exactly one is waited for. The first answer
+   * that fits counts. Throws `ValidationError` when the answer does not fit the approval's form: the run still waits.
+   */
   approve(runId: string, key?: Key, answer?: ApprovalAnswer): Promise<void>;
+  /**
+   * Sends an event: taken by the run's first wait for that name, kept when there is none yet. Throws `UnknownRunError`,
+   * `StorageFailedError` when too many messages wait for the run already, `ValidationError` when the payload does not fit what
+   * the run waits for, which then still waits.
+   */
+  signal<T>(runId: string, event: TypedEvent<T>, payload: T, options?: SignalOptions): Promise<void>;
+  /** The same by name. */
+  signal(runId: string, name: string, payload?: Json, options?: SignalOptions): Promise<void>;
+  /** What the body of a run said last of how far it is; undefined when it has said nothing. Throws `UnknownRunError`. */
+  progress(runId: string): Promise<Json | undefined>;
+  /** A new run that begins with a copy of another one's journal, up to the outcome of a call. Throws `RangeError` for an unknown call. */
+  fork(runId: string, options: ForkOptions): Promise<RunHandle>;
+  /** Goes on with undoing what a run did, after an undo has failed and its cause was mended. Throws when it has nothing to undo. */
+  resumeUndo(runId: string): Promise<RunHandle>;
   /** Approvals that a run waits for. */
   approvals(runId: string): Promise<readonly PendingApproval[]>;
   /** Leaves a message for a run. */
   post(message: Omit<Message, "at">): Promise<void>;
-  /** Asks a run to end; does nothing when it has ended. Throws `UnknownRunError`. */
+  /** Asks a run, or the one that goes on for it, to end; does nothing when it has ended. Throws `UnknownRunError`. */
   cancel(runId: string, reason?: string): Promise<void>;
   /** Removes closed runs that ended before now minus `olderThanMs`; returns how many. */
   prune(olderThanMs: number): Promise<number>;

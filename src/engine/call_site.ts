@@ -24,7 +24,7 @@ export function createCallSites(): (workflow: string, name: string) => string | 
 }
 
 /** `folder/file.ts:12:5` of the innermost frame that is not this package's; undefined when there is none. */
-function callSite(): string | undefined {
+export function callSite(): string | undefined {
   const { stack } = new Error();
   for (const line of stack?.split("\n").slice(1) ?? []) {
     const frame = /((?:file:\/\/|https?:\/\/|\/|[A-Za-z]:\\)[^()\s]*?):(\d+):(\d+)\)?$/.exec(line);

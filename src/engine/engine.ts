@@ -11,15 +11,17 @@ import {
   hasCode,
   HostUnsupportedError,
   PayloadTooLargeError,
+  RunExistsError,
   UnknownRunError,
   UnknownWorkflowError,
+  ValidationError,
 } from "../base/errors.ts";
 import { SDK_VERSION } from "../base/version.ts";
 import { processId } from "../platform/process_id.ts";
 import { bodyOf } from "../workflow/definition.ts";
 import { failureOf } from "../workflow/failure.ts";
 import { CANONICAL_CODEC, FLAGS } from "../workflow/flags.ts";
-import type { Failure, JournalRecord, Json, Key, Outcome, RunHeader, RunStatus } from "../workflow/journal.ts";
+import type { Encoded, Failure, JournalRecord, Json, Key, Outcome, RunHeader } from "../workflow/journal.ts";
 import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
 import { createAlarmClock } from "./alarm_clock.ts";
 import type {
@@ -28,15 +30,30 @@ import type {
   EngineEvent,
   EngineOptions,
   EngineStats,
+  ForkOptions,
   PendingApproval,
   RunHandle,
+  SignalOptions,
   StartOptions,
+  TypedEvent,
 } from "./api.ts";
-import { answerStands, approvalMessage, cancelMessage, messageProblem, pendingApprovals } from "./answers.ts";
+import {
+  answeredText,
+  approvalMessage,
+  cancelMessage,
+  eventMessage,
+  fateIn,
+  messageProblem,
+  pendingApprovals,
+  refusedText,
+} from "./answers.ts";
 import type { Attempt } from "./attempt.ts";
 import { createBatcher } from "./batcher.ts";
 import { createCallSites } from "./call_site.ts";
-import { mismatchError } from "./explain.ts";
+import { mismatchError } from "../workflow/explain.ts";
+import { allMessages, headerOf, type Link, linkId, linkOf, movedTo, newestOf, nextLink } from "./chain.ts";
+import { cancelChild, type ChildCall, childIdProblem, settleMessage, unsettledChildren } from "./children.ts";
+import { forkWrite } from "./fork.ts";
 import { createLocalHost } from "./host.ts";
 import type { JournalFile } from "./journal_file.ts";
 import { storeRun, type StoreRunOptions } from "./journal_store.ts";
@@ -45,7 +62,8 @@ import { createPlaces } from "./places.ts";
 import type { Message, RowChange, RunQuery, RunRow, Write } from "./ports.ts";
 import { type ReadJournal, readJournal } from "./read_journal.ts";
 import { createResultWaits, type Ended } from "./result_waits.ts";
-import { RunDriver, type Shared } from "./run_driver.ts";
+import { type Created, RunDriver, type Shared } from "./run_driver.ts";
+import type { Fate } from "./run_messages.ts";
 import { checkArguments, checkRunId, checkSameRun, readableHeader, resultOf } from "./run_header.ts";
 import { createSlowAttempts, type SlowAttempts } from "./slow_attempts.ts";
 import { createStartQueue, type StartQueue } from "./start_queue.ts";
@@ -72,6 +90,10 @@ export { journalView, type ViewedCall } from "../workflow/journal_view.ts";
 const PAGE = 256;
 /** How soon due runs are looked for again when all that were found are in memory already, in milliseconds. */
 const RECHECK_MS = 100;
+/** Runs that are not in memory whose place in a chain is remembered. */
+const LINKS_KNOWN = 1000;
+/** Earlier runs of a chain whose journals are looked into for an event that was sent twice. */
+const LINKS_LOOKED_AT = 10;
 /** How often closed runs beyond the retention are looked for, in milliseconds. */
 const RETENTION_CHECK_MS = 60_000;
 
@@ -122,6 +144,12 @@ interface Bounds {
   readonly pid: number | undefined;
 }
 
+/** Somebody who waits to hear what becomes of a message. */
+interface Sender {
+  readonly tell: (fate: Fate) => void;
+  isStored: boolean;
+}
+
 class LocalEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #bounds: Bounds;
@@ -131,6 +159,17 @@ class LocalEngine implements Engine {
   readonly #parked = new Set<RunDriver>();
   readonly #loading = new Map<string, Promise<RunDriver | undefined>>();
   readonly #starting = new Map<string, Promise<RunHandle>>();
+  /** Ids of runs that other runs are about to create. */
+  readonly #creating = new Set<string>();
+  /** Runs that are not removed now: they are being opened again. */
+  readonly #kept = new Set<string>();
+  /** Senders who wait to hear of their messages, by run. */
+  readonly #senders = new Map<string, Map<string, Sender>>();
+  readonly #links = new Map<string, Link>();
+  /** Messages on their way to the run that goes on for the one they were left for. */
+  readonly #forwarding = new Map<string, Promise<string | undefined>>();
+  /** Answers to a run's approvals are given one at a time. */
+  readonly #answering = new Map<string, Promise<void>>();
   readonly #queue: StartQueue;
   readonly #results = createResultWaits();
   readonly #bounded: MessageBounds;
@@ -155,7 +194,8 @@ class LocalEngine implements Engine {
     this.#bounds = bounds;
     this.#queue = createStartQueue(bounds.maxQueuedRuns);
     this.#bounded = createMessageBounds(options.storage);
-    const { storage, executor, onEvent, host = createLocalHost(), cancelGraceMs = 5000, replay } = options;
+    const { storage, executor, onEvent, host = createLocalHost(), cancelGraceMs = 5000, replay, changes } = options;
+    const { callSites: sites = true } = options;
     const emit = onEvent === undefined ? undefined : (event: EngineEvent): void => {
       // A hook of the user's must not decide about a run, nor end the process: not by throwing, nor by rejecting.
       try {
@@ -180,10 +220,11 @@ class LocalEngine implements Engine {
       by: bounds.pid === undefined ? bounds.name : `${bounds.name}/${bounds.pid}`,
       cancelGraceMs,
       alwaysReplay: replay === "always",
-      changes: options.changes,
+      changes,
       running: new Set<Attempt>(),
       emit,
-      site: options.callSites === false ? () => undefined : createCallSites(),
+      site: sites ? createCallSites() : () => undefined,
+      sites,
       watchSlow: () => this.#slow.watch(),
       read: async (run) => {
         this.#replays++;
@@ -191,8 +232,14 @@ class LocalEngine implements Engine {
       },
       parked: (run) => this.#onParked(run),
       unparked: (run) => void this.#parked.delete(run),
-      closed: (run, status, outcome) => this.#onClosed(run, status, outcome),
+      closed: (run, status, outcome, next) => this.#onClosed(run, { status, outcome, next }),
       stopped: (run, failure) => this.#onStopped(run, failure),
+      told: (message, fate) => this.#tell(message, fate),
+      deliver: (run) => this.#bring(run),
+      childProblem: (call) => this.#childProblem(call),
+      reserve: (id) => this.#reserve(id),
+      release: (id) => void this.#creating.delete(id),
+      create: (created) => this.#createWithin(created),
     };
     this.#slow = createSlowAttempts(host, this.#shared.running);
   }
@@ -232,10 +279,10 @@ class LocalEngine implements Engine {
     }
     this.#wakeAt = await storage.nextWake() ?? Infinity;
     this.#armWake();
-    this.#watch = storage.watch(
-      (run) => void this.#deliver(run).catch((error) => this.#fail(error as Error)),
-      (error) => this.#fail(error),
-    );
+    this.#watch = storage.watch((run) => {
+      this.#bounded.forget(run);
+      this.#bring(run);
+    }, (error) => this.#fail(error));
     const { retentionMs } = this.#options;
     if (retentionMs !== undefined) this.#retain(positive("retentionMs", retentionMs, 0));
     host.hop(() => this.#serve());
@@ -246,14 +293,7 @@ class LocalEngine implements Engine {
     const { runId = this.#newId(), deadlineMs, signal } = options;
     checkRunId(runId);
     if (deadlineMs !== undefined) positive("deadlineMs", deadlineMs, 0);
-    if (!Object.hasOwn(this.#options.workflows, workflow)) {
-      const known = Object.keys(this.#options.workflows);
-      throw new UnknownWorkflowError(
-        `Cannot start workflow "${workflow}": it is not registered. Registered: ${
-          known.map((k) => `"${k}"`).join(", ") || "none"
-        }`,
-      );
-    }
+    this.#checkWorkflow(workflow);
     checkArguments(workflow, bodyOf(this.#options.workflows[workflow] as (...args: never[]) => unknown), args);
     const encoded = encode(args);
     if (options.runId === undefined) return await this.#create(workflow, encoded, runId, deadlineMs, signal);
@@ -270,6 +310,16 @@ class LocalEngine implements Engine {
     }
   }
 
+  #checkWorkflow(workflow: string): void {
+    if (Object.hasOwn(this.#options.workflows, workflow)) return;
+    const known = Object.keys(this.#options.workflows);
+    throw new UnknownWorkflowError(
+      `Cannot start workflow "${workflow}": it is not registered. Registered: ${
+        known.map((k) => `"${k}"`).join(", ") || "none"
+      }`,
+    );
+  }
+
   /** One at a time for each id. */
   async #startNamed(
     workflow: string,
@@ -278,6 +328,7 @@ class LocalEngine implements Engine {
     deadlineMs: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<RunHandle> {
+    while (this.#creating.has(id)) await this.#barrier();
     if (await this.#shared.storage.run(id) === undefined) {
       return await this.#create(workflow, args, id, deadlineMs, signal);
     }
@@ -298,7 +349,9 @@ class LocalEngine implements Engine {
     let text: string;
     try {
       this.#open();
-      header = this.#newHeader(workflow, args, id, deadlineMs);
+      this.#checkAlone(id);
+      const deadlineAt = deadlineMs === undefined ? undefined : { deadlineAt: this.#shared.host.now() + deadlineMs };
+      header = this.#newHeader({ workflow, args, id, ...deadlineAt });
       text = encodeRecord({ t: "opened", header }, header.createdAt);
       this.#checkSize(text, id);
     } catch (error) {
@@ -340,16 +393,17 @@ class LocalEngine implements Engine {
     return this.#handle(row.id);
   }
 
-  #newHeader(workflow: string, args: string, id: string, deadlineMs: number | undefined): RunHeader {
+  #checkAlone(id: string): void {
+    if (this.#shared.host.context.concurrent || this.#live.size === 0) return;
+    const [other] = this.#live.keys();
+    throw new HostUnsupportedError(
+      `Cannot start run "${id}" while run "${other}" is in memory: this runtime has no AsyncLocalStorage, so one run at a time. ` +
+        `On Cloudflare, set the compatibility flag nodejs_compat`,
+    );
+  }
+
+  #newHeader({ workflow, args, id, ...more }: Created): RunHeader {
     const { host } = this.#shared;
-    if (!host.context.concurrent && this.#live.size > 0) {
-      const [other] = this.#live.keys();
-      throw new HostUnsupportedError(
-        `Cannot start run "${id}" while run "${other}" is in memory: this runtime has no AsyncLocalStorage, so one run at a time. ` +
-          `On Cloudflare, set the compatibility flag nodejs_compat`,
-      );
-    }
-    const createdAt = host.now();
     return {
       v: 1,
       id,
@@ -360,8 +414,66 @@ class LocalEngine implements Engine {
       codec: CANONICAL_CODEC,
       seed: toHex(host.random(16)),
       args,
+      createdAt: host.now(),
+      ...more,
+    };
+  }
+
+  // --- Runs that runs begin ---
+
+  #childProblem(call: ChildCall): Error | undefined {
+    const { workflow, args } = call;
+    const wrongId = childIdProblem(call);
+    if (wrongId !== undefined) return wrongId;
+    try {
+      this.#checkWorkflow(workflow);
+      const body = bodyOf(this.#options.workflows[workflow] as (...args: never[]) => unknown);
+      checkArguments(workflow, body, decode(args) as Json);
+    } catch (error) {
+      return error as Error;
+    }
+    return undefined;
+  }
+
+  async #reserve(id: string): Promise<boolean> {
+    if (this.#creating.has(id) || this.#live.has(id) || this.#starting.has(id)) return false;
+    this.#creating.add(id);
+    let isFree = false;
+    try {
+      isFree = await this.#shared.storage.run(id) === undefined;
+    } finally {
+      if (!isFree) this.#creating.delete(id);
+    }
+    return isFree;
+  }
+
+  #createWithin(created: Created): { readonly write: Write; stored(): void } {
+    const { host, emit } = this.#shared;
+    const header = this.#newHeader(created);
+    const { id, workflow, createdAt, parent } = header;
+    const text = encodeRecord({ t: "opened", header }, createdAt);
+    this.#checkSize(text, id);
+    const check = chainCheck("", text);
+    // Its starter makes room for it by waiting: whoever cannot begin now begins then.
+    const begin = host.context.concurrent && this.#active() < this.#bounds.maxActiveRuns && this.#queue.free;
+    const row: RunRow = {
+      id,
+      workflow,
+      state: begin ? "active" : "ready",
       createdAt,
-      ...(deadlineMs === undefined ? undefined : { deadlineAt: createdAt + deadlineMs }),
+      ...(parent === undefined ? undefined : { parent: parent.run }),
+    };
+    const driver = begin ? this.#driver(header, { records: [], nextSeq: 1, check }, row) : undefined;
+    if (driver !== undefined) this.#live.set(id, driver);
+    return {
+      write: { w: "create", row, records: [{ seq: 0, text, check }] },
+      stored: (): void => {
+        this.#creating.delete(id);
+        emit?.({ event: "run_started", run: id, workflow });
+        if (driver !== undefined) return driver.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
+        this.#queue.push(id);
+        this.#serve();
+      },
     };
   }
 
@@ -463,8 +575,11 @@ class LocalEngine implements Engine {
     // Without run context the place of the one run must be given up for another to begin.
     const kept = this.#shared.host.context.concurrent ? this.#bounds.maxParkedInMemory : 0;
     if (this.#parked.size > kept) {
-      const [oldest] = this.#parked;
-      if (oldest !== undefined) this.#evict(oldest);
+      for (const oldest of this.#parked) {
+        if (oldest.isBusy) continue;
+        this.#evict(oldest);
+        break;
+      }
     }
     this.#serve();
   }
@@ -474,6 +589,7 @@ class LocalEngine implements Engine {
     this.#live.delete(run.id);
     const { wakeAt } = run;
     run.leave(new EngineClosedError(`Run "${run.id}" was put aside`));
+    this.#tellAll(run.id);
     if (!this.#shared.host.context.concurrent) this.#shared.host.context.clear();
     if (wakeAt !== undefined && wakeAt < this.#wakeAt) {
       this.#wakeAt = wakeAt;
@@ -512,65 +628,138 @@ class LocalEngine implements Engine {
     this.#checkIdle();
   }
 
-  /** A message was left for a run: bring it back if it waits for one. */
-  async #deliver(id: string): Promise<void> {
-    if (this.#closing !== undefined || this.#failed !== undefined) return;
-    for (;;) {
-      const live = this.#live.get(id) ?? await this.#loading.get(id);
-      if (live === undefined) break;
-      await live.checkInbox();
-      // It may have been put aside while its messages were read.
-      if (this.#live.get(id) === live) return;
-      if (this.#closing !== undefined || this.#failed !== undefined) return;
-    }
+  /** As `#deliver`, for whoever does not wait for it. */
+  #bring(id: string): void {
+    void this.#deliver(id).catch((error) => this.#fail(error as Error));
+  }
+
+  /**
+   * A message was left for a run: bring it back if it waits for one. Gives the run, when it is in memory and has read the message.
+   *
+   * @param known the message, when it is known; else the inbox is read
+   */
+  async #deliver(id: string, known?: Message): Promise<RunDriver | undefined> {
     const { storage, batcher } = this.#shared;
-    const row = await storage.run(id);
-    const messages = await storage.inbox(id, 1000);
-    const cancel = messages.find((m) => m.kind === "cancel");
-    if (cancel !== undefined && row !== undefined && (this.#stopped.has(id) || row.state === "orphan")) {
-      return await this.#cancelUnrunnable(row, cancel);
+    for (;;) {
+      if (this.#closing !== undefined || this.#failed !== undefined) return undefined;
+      const live = this.#live.get(id) ?? await this.#loading.get(id);
+      if (live !== undefined) {
+        await live.checkInbox();
+        // It may have been put aside while its messages were read.
+        if (this.#live.get(id) === live) return live;
+        continue;
+      }
+      const row = await storage.run(id);
+      const ended = row === undefined || row.state === "closed";
+      const messages = known === undefined || ended ? await allMessages(storage, id) : [known];
+      if (messages.length === 0) return undefined;
+      if (row?.status === "continued") return await this.#forward(id);
+      if (ended) {
+        batcher.add(messages.map((m): Write => ({ w: "take", id: m.id })));
+        return undefined;
+      }
+      const cancel = messages.find((m) => m.kind === "cancel");
+      if (cancel !== undefined && (this.#stopped.has(id) || row.state === "orphan")) {
+        await this.#cancelUnrunnable(row, cancel);
+        return undefined;
+      }
+      const isWanted = messages.some(({ kind, name }) =>
+        kind === "cancel" || kind === "settle" || row.waits?.includes(`${kind}:${name}`) === true
+      );
+      if (!isWanted || row.state !== "parked" || await this.#load(id) === undefined) return undefined;
     }
-    if (row === undefined || row.state === "closed") {
-      if (messages.length > 0) batcher.add(messages.map((m): Write => ({ w: "take", id: m.id })));
-      return;
+  }
+
+  /** Moves messages along that were left for a run which went on as another one. */
+  async #forward(id: string): Promise<RunDriver | undefined> {
+    // One at a time: what was moved already must not be taken away from where it is now.
+    const before = this.#forwarding.get(id);
+    const moved = (async (): Promise<string | undefined> => {
+      await before?.catch(() => undefined); // its own caller hears of it
+      return await this.#moveAlong(id);
+    })();
+    this.#forwarding.set(id, moved);
+    try {
+      const next = await moved;
+      return next === undefined ? undefined : await this.#deliver(next);
+    } finally {
+      if (this.#forwarding.get(id) === moved) this.#forwarding.delete(id);
     }
-    const wanted = messages.some((m) =>
-      m.kind === "cancel" || m.kind === "settle" || row.waits?.includes(`${m.kind}:${m.name}`) === true
-    );
-    if (wanted && row.state === "parked") await this.#load(id);
+  }
+
+  /** The run that has the messages now; undefined when none was moved. */
+  async #moveAlong(id: string): Promise<string | undefined> {
+    const { storage, emit } = this.#shared;
+    const header = await headerOf(storage, id);
+    const messages = await allMessages(storage, id);
+    if (header === undefined || messages.length === 0) return undefined;
+    const next = linkId(nextLink(linkOf(header)));
+    const writes = movedTo(next, messages);
+    const waiting = (await allMessages(storage, next)).length;
+    if (waiting + messages.length > storage.limits.maxMessages) {
+      emit?.({
+        event: "warning",
+        run: next,
+        message:
+          `${messages.length} messages stay with run "${id}": ${waiting} wait for run "${next}", which goes on for it`,
+      });
+      return undefined;
+    }
+    await this.#committed(writes);
+    return next;
   }
 
   /** Ends a run whose code cannot be run here: it is unknown, or it no longer fits the journal. */
   async #cancelUnrunnable(row: RunRow, message: Message): Promise<void> {
     const { id } = row;
-    const { batcher, host } = this.#shared;
-    const { nextSeq, check } = await readJournal(this.#shared.storage, id);
+    const { batcher, host, storage } = this.#shared;
+    const { records: journal, nextSeq, check } = await readJournal(storage, id);
     const { reason = "Cancelled" } = decode(message.payload) as { readonly reason?: string };
     const outcome: Outcome = { ok: false, failure: failureOf(new CancelledError(reason), "") };
     const text = encodeRecord({ t: "closed", status: "cancelled", outcome }, host.now());
     const change: RowChange = { state: "closed", status: "cancelled", closedAt: host.now(), wakeAt: null, waits: null };
     const records = [{ seq: nextSeq, text, check: chainCheck(check, text) }];
-    batcher.add([{ w: "append", run: id, records, row: change }, { w: "take", id: message.id }], () => {
+    const writes: Write[] = [{ w: "append", run: id, records, row: change }, { w: "take", id: message.id }];
+    const tell = new Set<string>();
+    const [first] = journal;
+    if (first?.t === "opened" && first.header.parent !== undefined) {
+      const { parent } = first.header;
+      const child = linkOf(first.header).first;
+      writes.push({
+        w: "post",
+        message: settleMessage(parent, child, outcome, host.now(), storage.limits.maxRecordBytes),
+      });
+      tell.add(parent.run);
+    }
+    for (const { runId } of unsettledChildren(journal).values()) {
+      writes.push({ w: "post", message: cancelChild(id, runId, reason, host.now()) });
+      tell.add(runId);
+    }
+    batcher.add(writes, () => {
       this.#stopped.delete(id);
-      this.#notifyClosed(id, "cancelled", outcome);
+      this.#notifyClosed(id, { status: "cancelled", outcome });
+      for (const run of tell) this.#bring(run);
     });
   }
 
   // --- Ends ---
 
-  #onClosed(run: RunDriver, status: RunStatus, outcome: Outcome): void {
+  #onClosed(run: RunDriver, ended: Ended): void {
     const { id } = run;
     this.#parked.delete(run);
     this.#live.delete(id);
     if (!this.#shared.host.context.concurrent) this.#shared.host.context.clear();
-    this.#notifyClosed(id, status, outcome);
+    this.#notifyClosed(id, ended);
+    this.#tellAll(id);
     this.#serve();
   }
 
-  #notifyClosed(id: string, status: RunStatus, outcome: Outcome): void {
-    const failure = outcome.ok ? undefined : { failure: outcome.failure };
-    this.#shared.emit?.({ event: "run_closed", run: id, status, ...failure });
-    this.#results.resolve(id, { status, outcome });
+  #notifyClosed(id: string, ended: Ended): void {
+    const { status, outcome, next } = ended;
+    const failure = outcome === undefined || outcome.ok ? undefined : { failure: outcome.failure };
+    const goesOn = next === undefined ? undefined : { next };
+    this.#shared.emit?.({ event: "run_closed", run: id, status, ...failure, ...goesOn });
+    this.#results.resolve(id, ended);
   }
 
   #onStopped(run: RunDriver, failure: Failure | Error): void {
@@ -580,6 +769,7 @@ class LocalEngine implements Engine {
     run.leave(error);
     if (!this.#shared.host.context.concurrent) this.#shared.host.context.clear();
     this.#stopRun(run.id, error);
+    this.#tellAll(run.id);
     this.#serve();
   }
 
@@ -612,6 +802,7 @@ class LocalEngine implements Engine {
     this.#live.clear();
     this.#parked.clear();
     this.#results.rejectAll(error);
+    for (const id of [...this.#senders.keys()]) this.#tellAll(id);
     for (const reject of this.#onFailure) reject(error);
     this.#onFailure.clear();
     this.#queue.release();
@@ -695,10 +886,22 @@ class LocalEngine implements Engine {
       result: (options = {}) => this.#result(id, options.signal),
       row: () => this.#row(id),
       cancel: (reason) => this.cancel(id, reason),
+      signal: (event: string | TypedEvent<unknown>, payload?: unknown, options?: SignalOptions) =>
+        this.#signal(id, event, payload, options),
+      progress: () => this.progress(id),
     };
   }
 
-  async #result(id: string, signal: AbortSignal | undefined): Promise<Json> {
+  async #result(first: string, signal: AbortSignal | undefined): Promise<Json> {
+    for (let id = first;;) {
+      const { status, outcome, next } = await this.#end(id, signal);
+      if (next !== undefined) id = next;
+      else if (outcome !== undefined) return resultOf(id, status, outcome);
+      else throw new UnknownRunError(`Run "${id}" has no recorded result`);
+    }
+  }
+
+  async #end(id: string, signal: AbortSignal | undefined): Promise<Ended> {
     signal?.throwIfAborted();
     this.#open();
     // A run in memory is stored and has not ended: there is nothing to read.
@@ -706,57 +909,254 @@ class LocalEngine implements Engine {
       const row = await this.#row(id);
       const stopped = this.#stopped.get(id);
       if (stopped !== undefined) throw stopped;
-      if (row.state === "closed") return await this.#recordedResult(id);
+      if (row.state === "closed") {
+        const ended = await this.#recordedEnd(id);
+        if (ended === undefined) throw new UnknownRunError(`Run "${id}" has no recorded result`);
+        return ended;
+      }
     }
-    const { status, outcome } = await this.#results.wait(id, signal, async () => {
+    return await this.#results.wait(id, signal, async () => {
       // It may have stopped or ended while its row was read.
       const stopped = this.#stopped.get(id);
       if (stopped !== undefined) throw stopped;
       if (this.#live.has(id) || (await this.#shared.storage.run(id))?.state !== "closed") return undefined;
       return await this.#recordedEnd(id);
     });
-    return resultOf(id, status, outcome);
   }
 
   async #recordedEnd(id: string): Promise<Ended | undefined> {
     const last = (await readJournal(this.#shared.storage, id)).records.at(-1);
-    return last?.t === "closed" && last.outcome !== undefined
-      ? { status: last.status, outcome: last.outcome }
-      : undefined;
+    return last?.t === "closed" ? { status: last.status, outcome: last.outcome, next: last.next } : undefined;
   }
 
-  async #recordedResult(id: string): Promise<Json> {
-    const ended = await this.#recordedEnd(id);
-    if (ended === undefined) throw new UnknownRunError(`Run "${id}" has no recorded result`);
-    return resultOf(id, ended.status, ended.outcome);
+  /** The run, or the newest that goes on for it. */
+  async #newest(id: string): Promise<RunRow> {
+    this.#open();
+    const row = await newestOf(this.#shared.storage, id);
+    if (row === undefined) throw new UnknownRunError(`Run "${id}" is not stored`);
+    return row;
   }
 
   async approvals(id: string): Promise<readonly PendingApproval[]> {
-    const row = await this.#row(id);
+    const row = await this.#newest(id);
     if (row.state === "closed") return [];
-    return pendingApprovals((await readJournal(this.#shared.storage, id)).records);
+    return pendingApprovals((await readJournal(this.#shared.storage, row.id)).records);
+  }
+
+  async progress(id: string): Promise<Json | undefined> {
+    const row = await this.#newest(id);
+    const live = this.#live.get(row.id);
+    if (live !== undefined) return live.progress;
+    const { records } = await readJournal(this.#shared.storage, row.id);
+    const last = records.findLast((r) => r.t === "marker" && r.name === "progress");
+    return last?.t === "marker" ? last.value : undefined;
   }
 
   async approve(id: string, key?: Key, answer: ApprovalAnswer = {}): Promise<void> {
-    const row = await this.#row(id);
-    const { records } = await readJournal(this.#shared.storage, id);
-    const message = approvalMessage(row, records, key, answer, this.#shared.host.now());
-    await this.#post(message);
-    // Whoever came first has answered: a message of a known id is not taken, and its sender must learn that.
-    const { storage } = this.#shared;
-    const kept = (await storage.inbox(id, storage.limits.maxMessages)).find((m) => m.id === message.id);
-    const settled = kept === undefined ? (await readJournal(storage, id)).records : [];
-    if (!answerStands(message, kept, settled)) {
-      throw new Error(
-        `Cannot answer approval "${message.name}" of run "${id}": it was answered already, in another way`,
-      );
+    const { id: run } = await this.#newest(id);
+    const before = this.#answering.get(run);
+    const answered = (async (): Promise<void> => {
+      await before?.catch(() => undefined); // its own caller hears of it
+      await this.#approve(run, key, answer);
+    })();
+    this.#answering.set(run, answered);
+    try {
+      await answered;
+    } finally {
+      if (this.#answering.get(run) === answered) this.#answering.delete(run);
     }
   }
 
-  async cancel(id: string, reason = "Cancelled"): Promise<void> {
+  async #approve(id: string, key: Key | undefined, answer: ApprovalAnswer): Promise<void> {
+    const { storage, batcher, host } = this.#shared;
     const row = await this.#row(id);
+    const { records } = await readJournal(storage, id);
+    const message = approvalMessage(row, records, key, answer, this.#newId(), host.now());
+    const { name } = message;
+    // Whoever came first has answered, also when the run has not asked yet.
+    const first = (await allMessages(storage, id)).find((m) => m.kind === "approval" && m.name === name);
+    if (first !== undefined) {
+      if (first.payload === message.payload) return;
+      throw new Error(answeredText(id, name));
+    }
+    let fate = await this.#send(message);
+    if (fate.fate === "kept") fate = fateIn((await readJournal(storage, id)).records, message);
+    if (fate.fate === "refused") throw new ValidationError(refusedText(id, message, fate.key, fate.reason), []);
+    if (fate.fate !== "late") return;
+    batcher.add([{ w: "take", id: message.id }]);
+    throw new Error(answeredText(id, name));
+  }
+
+  async signal(
+    id: string,
+    event: string | TypedEvent<unknown>,
+    payload?: unknown,
+    options?: SignalOptions,
+  ): Promise<void> {
+    await this.#signal(id, event, payload, options);
+  }
+
+  async #signal(
+    id: string,
+    event: string | TypedEvent<unknown>,
+    payload: unknown = null,
+    options: SignalOptions = {},
+  ): Promise<void> {
+    const { name } = typeof event === "object" && event !== null ? event : { name: event };
+    if (typeof name !== "string" || name === "") {
+      throw new TypeError(`Cannot send an event to run "${id}": its name must be text and not empty`);
+    }
+    const { host } = this.#shared;
+    const row = await this.#newest(id);
+    const nonce = options.id ?? this.#newId();
+    const { first, n } = await this.#linkOf(row);
+    const messageId = `event:${first}:${nonce}`;
+    const hasEnded = row.state === "closed";
+    if (options.id !== undefined && await this.#hasTaken(messageId, first, hasEnded ? n : n - 1)) return;
+    if (hasEnded) throw new Error(`Cannot send event "${name}" to run "${row.id}": it has ended (${row.status})`);
+    const message = eventMessage(row.id, name, payload, messageId, host.now());
+    const fate = await this.#send(message);
+    if (fate.fate === "refused") throw new ValidationError(refusedText(row.id, message, fate.key, fate.reason), []);
+  }
+
+  /** Where a run stands in its chain: that is in its header, which most events are sent without reading. */
+  async #linkOf(row: RunRow): Promise<Link> {
+    const live = this.#live.get(row.id);
+    if (live !== undefined) return linkOf(live.header);
+    const known = this.#links.get(row.id);
+    if (known !== undefined) return known;
+    const link = linkOf(await headerOf(this.#shared.storage, row.id) ?? row);
+    if (this.#links.size >= LINKS_KNOWN) this.#links.clear();
+    this.#links.set(row.id, link);
+    return link;
+  }
+
+  /** True when a run of a chain, up to the given one, has taken the message: under its id it could be left for the next one again. */
+  async #hasTaken(messageId: string, first: string, last: number): Promise<boolean> {
+    const { storage } = this.#shared;
+    for (let earlier = last; earlier >= Math.max(0, last - LINKS_LOOKED_AT + 1); earlier--) {
+      const id = linkId({ first, n: earlier });
+      if (await storage.run(id) === undefined) return false;
+      const { records } = await readJournal(storage, id);
+      if (records.some((r) => (r.t === "settled" || r.t === "refused") && r.inbox === messageId)) return true;
+    }
+    return false;
+  }
+
+  /** Leaves a message, and waits until it is known whether the run takes it now. */
+  async #send(message: Message): Promise<Fate> {
+    const { id, run } = message;
+    const senders = this.#senders.get(run) ?? new Map<string, Sender>();
+    this.#senders.set(run, senders);
+    try {
+      return await new Promise<Fate>((resolve, reject) => {
+        const sender: Sender = { tell: resolve, isStored: false };
+        senders.set(id, sender);
+        const kept = (): void => resolve({ fate: "kept" });
+        this.#commitPost(message).then(() => {
+          sender.isStored = true;
+          return this.#deliver(run, message);
+        }).then((driver) => driver === undefined ? kept() : driver.whenConsidered(id, kept)).catch(reject);
+      });
+    } finally {
+      senders.delete(id);
+      if (senders.size === 0 && this.#senders.get(run) === senders) this.#senders.delete(run);
+    }
+  }
+
+  #tell(message: string, fate: Fate): void {
+    for (const senders of this.#senders.values()) senders.get(message)?.tell(fate);
+  }
+
+  /** Whoever waits to hear of a message to this run: it has left memory, and takes the message later, if at all. */
+  #tellAll(run: string): void {
+    for (const { tell, isStored } of this.#senders.get(run)?.values() ?? []) if (isStored) tell({ fate: "kept" });
+  }
+
+  async cancel(id: string, reason = "Cancelled"): Promise<void> {
+    const row = await this.#newest(id);
     if (row.state === "closed") return;
-    await this.#post(cancelMessage(id, reason, this.#newId(), this.#shared.host.now()));
+    await this.#post(cancelMessage(row.id, reason, this.#newId(), this.#shared.host.now()));
+  }
+
+  async fork(runId: string, options: ForkOptions): Promise<RunHandle> {
+    const { from, runId: id = this.#newId(), args } = options;
+    await this.#row(runId);
+    checkRunId(id);
+    const { storage, host, emit } = this.#shared;
+    if (!await this.#reserve(id)) {
+      throw new RunExistsError(`Cannot fork run "${runId}" as "${id}": a run of that id exists`, []);
+    }
+    try {
+      const { records } = await readJournal(storage, runId);
+      const header = readableHeader(runId, records);
+      this.#checkWorkflow(header.workflow);
+      let encoded: Encoded | undefined;
+      if (args !== undefined) {
+        checkArguments(
+          header.workflow,
+          bodyOf(this.#options.workflows[header.workflow] as (...args: never[]) => unknown),
+          args,
+        );
+        encoded = encode(args);
+      }
+      const write = forkWrite({ records, from, id, args: encoded, now: host.now() });
+      if (write.w === "create") { for (const { text } of write.records.slice(0, 1)) this.#checkSize(text, id); }
+      await this.#committed([write]);
+      emit?.({ event: "run_started", run: id, workflow: header.workflow });
+    } finally {
+      this.#creating.delete(id);
+    }
+    this.#queue.push(id);
+    this.#serve();
+    return this.#handle(id);
+  }
+
+  async resumeUndo(runId: string): Promise<RunHandle> {
+    const { storage, host } = this.#shared;
+    this.#open();
+    if (this.#kept.has(runId)) {
+      throw new Error(`Cannot go on with the undos of run "${runId}": that is under way already`);
+    }
+    this.#kept.add(runId);
+    try {
+      // A removal that is on its way is made first.
+      await this.#barrier();
+      const row = await this.#row(runId);
+      const { records, nextSeq, check } = await readJournal(storage, runId);
+      const last = records.at(-1);
+      const failure = last?.t === "closed" && last.outcome?.ok === false ? last.outcome.failure : undefined;
+      if (row.state !== "closed" || row.status !== "failed" || failure?.error.name !== "CompensationError") {
+        const found = row.state === "closed" ? `it has ended (${row.status})` : `it has not ended (${row.state})`;
+        throw new Error(`Cannot go on with the undos of run "${runId}": no undo of it has failed, ${found}`);
+      }
+      this.#checkWorkflow(row.workflow);
+      const text = encodeRecord({ t: "reopened", after: 0 }, host.now());
+      const appended = [{ seq: nextSeq, text, check: chainCheck(check, text) }];
+      const change: RowChange = { state: "active", status: null, closedAt: null };
+      await this.#committed([{ w: "append", run: runId, records: appended, row: change }]);
+    } finally {
+      this.#kept.delete(runId);
+    }
+    this.#queue.push(runId);
+    this.#serve();
+    return this.#handle(runId);
+  }
+
+  /** Resolves when what was written up to now is durable. */
+  #barrier(): Promise<void> {
+    return this.#committed([]);
+  }
+
+  #committed(writes: readonly Write[]): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      if (this.#failed !== undefined) return reject(this.#failed);
+      this.#onFailure.add(reject);
+      this.#shared.batcher.add(writes, () => {
+        this.#onFailure.delete(reject);
+        resolve();
+      });
+    });
   }
 
   async post(message: Omit<Message, "at">): Promise<void> {
@@ -767,22 +1167,18 @@ class LocalEngine implements Engine {
   }
 
   async #post(message: Message): Promise<void> {
+    await this.#commitPost(message);
+    void this.#deliver(message.run, message).catch((error) => this.#fail(error as Error));
+  }
+
+  async #commitPost(message: Message): Promise<void> {
     await this.#bounded.check(message);
     try {
       this.#open();
-    } catch (error) {
+      await this.#committed([{ w: "post", message }]);
+    } finally {
       this.#bounded.done(message);
-      throw error;
     }
-    await new Promise<void>((resolve, reject) => {
-      this.#onFailure.add(reject);
-      this.#shared.batcher.add([{ w: "post", message }], () => {
-        this.#onFailure.delete(reject);
-        this.#bounded.done(message);
-        resolve();
-        void this.#deliver(message.run).catch((error) => this.#fail(error as Error));
-      });
-    });
   }
 
   async prune(olderThanMs: number): Promise<number> {
@@ -792,7 +1188,8 @@ class LocalEngine implements Engine {
     const closedBefore = host.now() - olderThanMs;
     let pruned = 0;
     for (;;) {
-      const page = await storage.runs({ state: "closed", closedBefore, limit: PAGE });
+      const found = await storage.runs({ state: "closed", closedBefore, limit: PAGE });
+      const page = found.filter(({ id }) => !this.#kept.has(id));
       if (page.length === 0) return pruned;
       batcher.add(page.map((row): Write => ({ w: "drop", run: row.id })));
       await batcher.drained();

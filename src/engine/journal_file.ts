@@ -13,7 +13,7 @@
  * @module
  */
 import { JournalCorruptError, SchemaTooNewError, UnknownRunError } from "../base/errors.ts";
-import { sha256 } from "../base/sha256.ts";
+import { sha256 } from "./sha256.ts";
 import { SDK_VERSION } from "../base/version.ts";
 import type { JournalRecord } from "../workflow/journal.ts";
 import { messageProblem } from "./answers.ts";

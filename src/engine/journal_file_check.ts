@@ -17,15 +17,29 @@ function expected(name: string, what: string, value: unknown): string {
   return `'${name}' must be ${what}, found ${typeof value === "number" ? String(value) : found}`;
 }
 
-const anything: Check = () => undefined;
-const text: Check = (value, name) => typeof value === "string" ? undefined : expected(name, "text", value);
-const flag: Check = (value, name) => typeof value === "boolean" ? undefined : expected(name, "true or false", value);
-const number: Check = (value, name) => typeof value === "number" ? undefined : expected(name, "a number", value);
-const count: Check = (value, name) =>
-  Number.isSafeInteger(value) && Number(value) >= 0 ? undefined : expected(name, "an integer of at least 0", value);
+function anything(): undefined {
+  return undefined;
+}
+
+function text(value: unknown, name: string): string | undefined {
+  return typeof value === "string" ? undefined : expected(name, "text", value);
+}
+
+function flag(value: unknown, name: string): string | undefined {
+  return typeof value === "boolean" ? undefined : expected(name, "true or false", value);
+}
+
+function number(value: unknown, name: string): string | undefined {
+  return typeof value === "number" ? undefined : expected(name, "a number", value);
+}
+
+function count(value: unknown, name: string): string | undefined {
+  const fits = Number.isSafeInteger(value) && Number(value) >= 0;
+  return fits ? undefined : expected(name, "an integer of at least 0", value);
+}
 
 /** Canonical text of a value. Which codec wrote it is the header's to say; JSON it is in all of them. */
-const encoded: Check = (value, name) => {
+function encoded(value: unknown, name: string): string | undefined {
   if (typeof value !== "string") return text(value, name);
   try {
     JSON.parse(value);
@@ -33,7 +47,7 @@ const encoded: Check = (value, name) => {
   } catch (error) {
     return `'${name}' must be the JSON text of a value: ${(error as Error).message}`;
   }
-};
+}
 
 function list(of: Check): Check {
   return (value, name) => {
@@ -76,79 +90,99 @@ function object(required: Readonly<Record<string, Check>>, optional: Readonly<Re
 
 /** The check that a field of the value names. */
 function byField<T extends string>(field: string, checks: Readonly<Record<T, Check>>): Check {
+  const named = object({ [field]: oneOf(...Object.keys(checks)) });
   return (value, name) => {
-    const wrong = object({ [field]: oneOf(...Object.keys(checks)) })(value, name);
+    const wrong = named(value, name);
     if (wrong !== undefined) return wrong;
     const kind = (value as Readonly<Record<string, T>>)[field] as T;
     return checks[kind](value, name);
   };
 }
 
-const failure = object({
-  message: text,
-  stepKey: text,
-  error: object({ name: text, message: text }, { stack: text, extra: anything }),
-}, { childJobId: text, code: text, retryable: flag, retryAfterMs: number });
+interface Checks {
+  /** Kinds of records that this version knows. */
+  readonly kinds: ReadonlySet<string>;
+  /** What all records have. */
+  readonly general: Check;
+  readonly record: Check;
+}
 
-const outcome: Check = (value, name) =>
-  object({ ok: flag })(value, name) ??
-    ((value as { readonly ok: boolean }).ok ? object({ value: encoded }) : object({ failure }))(value, name);
+let checks: Checks | undefined;
 
-const retry = object({ attempts: count }, { delayS: number, multiplier: number, maxDelayS: number });
-const attempt = { name: text, base: text, attempt: count };
+/** The tables. Made when they are first needed: importing a module does nothing. */
+function createChecks(): Checks {
+  const failure = object({
+    message: text,
+    stepKey: text,
+    error: object({ name: text, message: text }, { stack: text, extra: anything }),
+  }, { childJobId: text, code: text, retryable: flag, retryAfterMs: number });
 
-const CALLS = {
-  task: object(
-    { ...attempt, via: oneOf("inline", "script", "flow"), args: encoded, options: object({}) },
-    { script: text, retry },
-  ),
-  step: object(attempt, { retry }),
-  sleep: object({}, { until: number, ms: number, backoffOf: text }),
-  approval: object({ timeoutMs: number }, { form: anything, options: anything }),
-  event: object({ name: text }, { timeoutMs: number }),
-  child: object({ workflow: text, args: encoded, runId: text }),
-  undo: object({ of: text, base: text, attempt: count }, { retry }),
-} satisfies Readonly<Record<Call["kind"], Check>>;
+  const success = object({ value: encoded });
+  const failed = object({ failure });
+  const either = object({ ok: flag });
+  const outcome: Check = (value, name) =>
+    either(value, name) ?? ((value as { readonly ok: boolean }).ok ? success : failed)(value, name);
 
-const fp = object({ kind: oneOf(...Object.keys(CALLS)), name: text, digest: text }, {
-  args: text,
-  site: text,
-  code: text,
-});
+  const retry = object({ attempts: count }, { delayS: number, multiplier: number, maxDelayS: number });
+  const attempt = { name: text, base: text, attempt: count };
 
-const header = object({
-  id: text,
-  workflow: text,
-  sourceHash: text,
-  sdk: text,
-  flags: list(number),
-  codec: number,
-  seed: text,
-  args: encoded,
-  createdAt: number,
-}, {
-  deadlineAt: number,
-  parent: object({ run: text, key: text }),
-  root: text,
-  chain: object({ first: text, n: count }),
-  forkedFrom: object({ run: text, key: text }),
-});
+  const calls = {
+    task: object(
+      { ...attempt, via: oneOf("inline", "script", "flow"), args: encoded, options: object({}) },
+      { script: text, retry, undoable: flag },
+    ),
+    step: object(attempt, { retry, undoable: flag }),
+    sleep: object({}, { until: number, ms: number, backoffOf: text }),
+    approval: object({ timeoutMs: number }, { form: anything, options: anything }),
+    event: object({ name: text }, { timeoutMs: number }),
+    child: object({ workflow: text, args: encoded, runId: text }),
+    undo: object({ of: text, base: text, attempt: count }, { retry }),
+  } satisfies Readonly<Record<Call["kind"], Check>>;
 
-const RECORDS = {
-  opened: object({ header }),
-  called: object({ key: text, call: byField("kind", CALLS), fp }, { dueAt: number, ref: text, by: text }),
-  settled: object({ key: text, after: count, outcome, startedAt: number }, { fp, by: text, inbox: text }),
-  marker: object({ name: text, after: count, value: anything }),
-  abandoned: object({ key: text, after: count, why: text }),
-  undoable: object({ key: text, after: count }),
-  refused: object({ key: text, inbox: text, reason: text }),
-  dropped: object({ after: count }),
-  reopened: object({ after: count }),
-  cancelling: object({ after: count, reason: text, graceUntil: number }, { deadline: flag }),
-  closed: object({ status: oneOf("completed", "failed", "cancelled", "continued") }, { outcome, next: text }),
-} satisfies Readonly<Record<RecordBody["t"], Check>>;
+  const fp = object({ kind: oneOf(...Object.keys(calls)), name: text, digest: text }, {
+    args: text,
+    site: text,
+    code: text,
+  });
 
-const record = byField("t", RECORDS);
+  const header = object({
+    id: text,
+    workflow: text,
+    sourceHash: text,
+    sdk: text,
+    flags: list(number),
+    codec: number,
+    seed: text,
+    args: encoded,
+    createdAt: number,
+  }, {
+    deadlineAt: number,
+    parent: object({ run: text, key: text }),
+    root: text,
+    chain: object({ first: text, n: count }),
+    forkedFrom: object({ run: text, key: text }),
+  });
+
+  const records = {
+    opened: object({ header }),
+    called: object({ key: text, call: byField("kind", calls), fp }, { dueAt: number, ref: text, by: text }),
+    settled: object({ key: text, after: count, outcome, startedAt: number }, { fp, by: text, inbox: text }),
+    marker: object({ name: text, after: count, value: anything }),
+    abandoned: object({ key: text, after: count, why: text }),
+    undoable: object({ key: text, after: count }),
+    refused: object({ key: text, inbox: text, reason: text }),
+    dropped: object({ after: count }),
+    reopened: object({ after: count }),
+    cancelling: object({ after: count, reason: text, graceUntil: number }, { deadline: flag }),
+    closed: object({ status: oneOf("completed", "failed", "cancelled", "continued") }, { outcome, next: text }),
+  } satisfies Readonly<Record<RecordBody["t"], Check>>;
+
+  return {
+    kinds: new Set(Object.keys(records)),
+    general: object({ t: text, seq: count, at: number }),
+    record: byField("t", records),
+  };
+}
 
 /** What is wrong with a value that should be a record. `newer`: a newer version may have written it. */
 export interface RecordProblem {
@@ -164,12 +198,11 @@ export interface RecordProblem {
  * @returns what is wrong; undefined when nothing is
  */
 export function recordProblem(value: unknown, seq: number): RecordProblem | undefined {
-  const general = object({ t: text, seq: count, at: number })(value, "");
-  if (general !== undefined) return { text: general, newer: false };
+  const { kinds, general, record } = checks ??= createChecks();
+  const outside = general(value, "");
+  if (outside !== undefined) return { text: outside, newer: false };
   const { t } = value as { readonly t: string };
-  if (!Object.hasOwn(RECORDS, t)) {
-    return { text: `its kind is "${t}", which this version does not know`, newer: true };
-  }
+  if (!kinds.has(t)) return { text: `its kind is "${t}", which this version does not know`, newer: true };
   const wrong = record(value, "");
   if (wrong !== undefined) return { text: wrong, newer: false };
   // Checked: it has the shape of one.

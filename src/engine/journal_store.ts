@@ -71,10 +71,11 @@ function storedRecords(records: readonly JournalRecord[], runId: string): readon
 function rowOf(records: readonly JournalRecord[], id: string): RunRow {
   const [first] = records;
   if (first?.t !== "opened") throw new TypeError(`Cannot store run "${id}": its journal has no header`);
-  const { workflow, createdAt } = first.header;
+  const { workflow, createdAt, parent } = first.header;
+  const child = parent === undefined ? undefined : { parent: parent.run };
   const last = records.at(-1);
-  if (last?.t !== "closed") return { id, workflow, state: "active", createdAt };
-  return { id, workflow, state: "closed", status: last.status, createdAt, closedAt: last.at };
+  if (last?.t !== "closed") return { id, workflow, state: "active", createdAt, ...child };
+  return { id, workflow, state: "closed", status: last.status, createdAt, closedAt: last.at, ...child };
 }
 
 function messageWrites({ run, messages }: JournalFile, runId: string): readonly Write[] {

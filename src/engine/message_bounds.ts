@@ -7,21 +7,46 @@
 import { PayloadTooLargeError, StorageFailedError } from "../base/errors.ts";
 import type { Message, Storage } from "./ports.ts";
 
-/** Counts the messages that are being left, by run. */
+/** Bounds of what may be left for a run. */
 export interface MessageBounds {
   /**
-   * Checks a message and counts it until `done` is called.
+   * Checks a message that is about to be left, and counts it.
    *
    * @throws PayloadTooLargeError, StorageFailedError
    */
   check(message: Message): Promise<void>;
   /** The message is stored, or was given up. */
   done(message: Message): void;
+  /** Others have left messages for this run: what was counted is no longer so. */
+  forget(run: string): void;
 }
+
+/** Runs whose messages are counted. */
+const COUNTED = 1024;
 
 /** The bounds of a storage. */
 export function createMessageBounds(storage: Storage): MessageBounds {
+  // At most so many messages wait: those that are taken are not counted off. Counting anew is done when the bound seems reached,
+  // so it costs little for each message, however many there are.
+  const atMost = new Map<string, Promise<number>>();
+  /** Messages that are checked and not stored yet. */
   const posting = new Map<string, Set<string>>();
+
+  async function counted(run: string, id: string): Promise<{ readonly count: number; readonly isKnown: boolean }> {
+    const ids = new Set(posting.get(run));
+    ids.delete(id);
+    let isKnown = false;
+    let after: string | undefined;
+    for (;;) {
+      const page = await storage.inbox(run, 1000, after);
+      for (const message of page) {
+        if (message.id === id) isKnown = true;
+        ids.add(message.id);
+      }
+      after = page.at(-1)?.id;
+      if (page.length < 1000 || ids.size > storage.limits.maxMessages) return { count: ids.size, isKnown };
+    }
+  }
 
   function done({ id, run }: Message): void {
     const ids = posting.get(run);
@@ -30,8 +55,7 @@ export function createMessageBounds(storage: Storage): MessageBounds {
   }
 
   return {
-    async check(message): Promise<void> {
-      const { id, run, payload } = message;
+    async check({ id, run, kind, payload }): Promise<void> {
       const { maxRecordBytes, maxMessages } = storage.limits;
       if (payload.length * 3 > maxRecordBytes) {
         const bytes = new TextEncoder().encode(payload).length;
@@ -41,22 +65,33 @@ export function createMessageBounds(storage: Storage): MessageBounds {
           );
         }
       }
-      const ids = posting.get(run) ?? new Set();
-      posting.set(run, ids);
-      ids.add(id);
-      try {
-        const waiting = await storage.inbox(run, maxMessages);
-        const others = new Set([...ids, ...waiting.map((m) => m.id)]);
-        if (others.size > maxMessages && !waiting.some((m) => m.id === id)) {
-          throw new StorageFailedError(
-            `Cannot post message "${id}": ${waiting.length} messages wait for run "${run}", the limit is ${maxMessages}`,
-          );
+      if (kind !== "event" && kind !== "approval") return;
+      if (atMost.size > COUNTED) atMost.clear();
+      const known = atMost.get(run);
+      // One after the other for each run, so that none is missed by two counts at once.
+      const next = (async (): Promise<number> => {
+        let count = await known?.catch(() => undefined);
+        let isKnown = false;
+        if (count === undefined || count >= maxMessages) ({ count, isKnown } = await counted(run, id));
+        if (count < maxMessages || isKnown) {
+          const ids = posting.get(run) ?? new Set();
+          posting.set(run, ids);
+          ids.add(id);
+          return isKnown ? count : count + 1;
         }
+        throw new StorageFailedError(
+          `Cannot post message "${id}": ${count} messages wait for run "${run}", the limit is ${maxMessages}`,
+        );
+      })();
+      atMost.set(run, next);
+      try {
+        await next;
       } catch (error) {
-        done(message);
+        if (atMost.get(run) === next) atMost.delete(run);
         throw error;
       }
     },
     done,
+    forget: (run) => void atMost.delete(run),
   };
 }

@@ -32,6 +32,8 @@ export interface RunRow {
   readonly createdAt: number;
   /** When it ended, in milliseconds since 1970. */
   readonly closedAt?: number;
+  /** Run that started it, when it is a child. */
+  readonly parent?: string;
 }
 
 /** One record of one run as it is stored. `seq` counts from 0 without a gap. */
@@ -67,13 +69,13 @@ export interface RowChange {
   /** New state. */
   readonly state?: RunState;
   /** How the run ended. */
-  readonly status?: RunStatus;
+  readonly status?: RunStatus | null;
   /** New wake time, in milliseconds since 1970. */
   readonly wakeAt?: number | null;
   /** What the run waits for now. */
   readonly waits?: readonly string[] | null;
   /** When the run ended, in milliseconds since 1970. */
-  readonly closedAt?: number;
+  readonly closedAt?: number | null;
 }
 
 /** One part of a commit. */
@@ -113,7 +115,7 @@ export interface Storage extends AsyncDisposable {
     readonly durable: "power" | "process" | "none";
     /** Longest text of one record, in bytes of UTF-8. Longer ones are refused before anything is written. */
     readonly maxRecordBytes: number;
-    /** Most messages that may wait for one run. */
+    /** Most messages that may wait for one run when one more event or approval is left for it; others are always taken in. */
     readonly maxMessages: number;
   };
   /** Becomes the one driver. Throws `StorageLockedError`, which names the holder. */
@@ -130,8 +132,8 @@ export interface Storage extends AsyncDisposable {
   due(now: number, limit: number): Promise<readonly RunRow[]>;
   /** Earliest `wakeAt` of all parked runs. */
   nextWake(): Promise<number | undefined>;
-  /** Messages of one run, oldest first. */
-  inbox(run: string, limit: number): Promise<readonly Message[]>;
+  /** Messages of one run that wait, oldest first; `after`: only those that came after the message of this id, taken or not. */
+  inbox(run: string, limit: number, after?: string): Promise<readonly Message[]>;
   /**
    * Calls back, soon after this call, for every run that already has messages, and from then on, within 100 ms, for
    * messages left by other processes or objects. Messages that this instance's own `commit` posted are not reported.

@@ -8,7 +8,10 @@ import type { Outcome, RunStatus } from "../workflow/journal.ts";
 /** How a run ended. */
 export interface Ended {
   readonly status: RunStatus;
-  readonly outcome: Outcome;
+  /** None when it was continued. */
+  readonly outcome: Outcome | undefined;
+  /** The run that goes on for it. */
+  readonly next?: string | undefined;
 }
 
 interface Waiter {

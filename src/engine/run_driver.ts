@@ -4,16 +4,24 @@
  *
  * @module
  */
-import { encode } from "../base/canonical.ts";
-import { CancelledError, DeadlineError, EngineClosedError, PayloadTooLargeError } from "../base/errors.ts";
+import { decode, encode } from "../base/canonical.ts";
+import {
+  CancelledError,
+  DeadlineError,
+  EngineClosedError,
+  PayloadTooLargeError,
+  RunExistsError,
+} from "../base/errors.ts";
 import { failureOf, shortened } from "../workflow/failure.ts";
 import type {
   AbandonReason,
   Call,
   ChangeModes,
   Command,
+  Encoded,
   Failure,
   JournalRecord,
+  Json,
   Key,
   Outcome,
   RecordBody,
@@ -27,10 +35,14 @@ import { type Attempt, AttemptInfo, noExecutor } from "./attempt.ts";
 import { messageProblem } from "./answers.ts";
 import type { EngineEvent, WorkflowFunction } from "./api.ts";
 import type { Batcher } from "./batcher.ts";
-import { changeNotice, lateCallNotice, nonConfluentNotice } from "./explain.ts";
+import { changeNotice, lateCallNotice, nonConfluentNotice } from "../workflow/explain.ts";
+import { allMessages, linkId, linkOf, movedTo, nextLink } from "./chain.ts";
+import { cancelChild, type ChildCall, childOrigin, settleMessage } from "./children.ts";
+import { findSite } from "./find_site.ts";
 import type { Places } from "./places.ts";
 import type { Executor, Host, Message, RowChange, RunState, Storage, StoredRecord, Write } from "./ports.ts";
 import type { ReadJournal } from "./read_journal.ts";
+import { type Fate, RunMessages } from "./run_messages.ts";
 
 /** What all runs of an engine share. */
 export interface Shared {
@@ -49,34 +61,58 @@ export interface Shared {
   readonly running: Set<Attempt>;
   readonly emit: ((event: EngineEvent) => void) | undefined;
   site(workflow: string, name: string): string | undefined;
+  /** False: where calls are made is not looked for. */
+  readonly sites: boolean;
   watchSlow(): void;
   /** The journal as it is stored now. */
   read(run: string): Promise<ReadJournal>;
   parked(run: RunDriver): void;
   unparked(run: RunDriver): void;
-  closed(run: RunDriver, status: RunStatus, outcome: Outcome): void;
+  closed(run: RunDriver, status: RunStatus, outcome: Outcome | undefined, next?: string): void;
   /** The run cannot go on here, but its journal stands. */
   stopped(run: RunDriver, failure: Failure | Error): void;
+  /** What became of a message. */
+  told(message: string, fate: Fate): void;
+  /** A message was committed for a run: bring it there. */
+  deliver(run: string): void;
+  /** Why a run of this workflow cannot be started by another one; undefined when it can. */
+  childProblem(call: ChildCall): Error | undefined;
+  /** Keeps an id for a run that is about to be created. False when it is taken. */
+  reserve(id: string): Promise<boolean>;
+  /** Gives a reserved id back. */
+  release(id: string): void;
+  /** A run under a reserved id: `write` goes into a commit, and `stored` is called once that is made. Throws what is wrong with it. */
+  create(created: Created): { readonly write: Write; stored(): void };
 }
+
+/** A run that another one begins. */
+export interface Created
+  extends Pick<RunHeader, "id" | "workflow" | "args" | "parent" | "root" | "chain" | "deadlineAt"> {}
 
 /** A call that waits for a time or for a message. */
 interface Wait {
   readonly call: Call;
-  readonly dueAt: number;
+  readonly dueAt: number | undefined;
   readonly startedAt: number;
   readonly alarm: Alarm | undefined;
 }
 
+type CallCommand = Extract<Command, { readonly c: "call" }>;
 type Called = Extract<JournalRecord, { readonly t: "called" }>;
 type SettledBody = Extract<RecordBody, { readonly t: "settled" }>;
 type Settled = { -readonly [K in keyof SettledBody]: SettledBody[K] };
 
 const RESOLVED = Promise.resolve();
-const NOT_APPROVED = encode({ value: null, approver: null, approved: false });
+/** What a wait gives when its time is over. */
+const OVERDUE: Readonly<Record<string, Encoded>> = {
+  sleep: "true",
+  approval: encode({ value: null, approver: null, approved: false }),
+  event: encode({ payload: null, timedOut: true }),
+};
 /** A body may do I/O of its own between two recorded calls for this long before a replay is given up, in milliseconds. */
 const REPLAY_PATIENCE_MS = 30_000;
-/** Messages that one look into the inbox takes. */
-const INBOX_PAGE = 1000;
+/** Children that a parked run's row names: the row is written anew whenever one of them ends. */
+const CHILDREN_SHOWN = 100;
 
 /** One run in memory. */
 export class RunDriver {
@@ -93,6 +129,10 @@ export class RunDriver {
   #stored: RunState;
   #storedWake: string | undefined;
   #closed = false;
+  /** It is no run of this engine any more. */
+  #left = false;
+  /** It goes on as another run, which gets what is left for it. */
+  #continuing = false;
   #driving = false;
   #deferred: (() => void)[] = [];
   #patience: Alarm | undefined;
@@ -103,8 +143,14 @@ export class RunDriver {
   #looking = 0;
   /** The engine counts this run among the parked ones in memory. */
   #aside = false;
-  /** Message ids that are being taken. */
-  readonly #taking = new Set<string>();
+  /** Made when something waits for a message, or one comes: most runs have none. */
+  #lazyMessages: RunMessages | undefined;
+  /** The inbox was read once. */
+  #looked = false;
+  /** First attempts of the undos that this run has asked for. */
+  readonly #undos = new Set<Key>();
+  /** What the body said last of how far it is. */
+  #progress: Json | undefined;
 
   constructor(shared: Shared, body: WorkflowFunction, header: RunHeader, journal: ReadJournal, stored: RunState) {
     this.#shared = shared;
@@ -124,32 +170,42 @@ export class RunDriver {
     return this.#stored;
   }
 
-  /** Approvals that are waited for now. */
-  get approvals(): readonly { readonly key: Key; readonly call: Call; readonly dueAt: number }[] {
-    return [...this.#waits].filter(([, w]) => w.call.kind === "approval").map(([key, w]) => ({
-      key,
-      call: w.call,
-      dueAt: w.dueAt,
-    }));
-  }
-
   /** Earliest time at which this run has something to do of itself. */
   get wakeAt(): number | undefined {
     let at = this.header.deadlineAt ?? Infinity;
-    for (const wait of this.#waits.values()) at = Math.min(at, wait.dueAt);
+    for (const wait of this.#waits.values()) at = Math.min(at, wait.dueAt ?? Infinity);
     return at === Infinity ? undefined : at;
+  }
+
+  /** What the body said last of how far it is. */
+  get progress(): Json | undefined {
+    return this.#progress;
+  }
+
+  /** Calls back when it is known of a message that was read whether the run takes it; `kept`: nothing waits for it. */
+  whenConsidered(message: string, kept: () => void): void {
+    if (this.#closed) kept();
+    else this.#whenLive(() => this.#messages.isChecking(message) || kept());
   }
 
   /** Starts or replays the body. */
   begin(records: readonly JournalRecord[]): void {
     if (this.#closed) return; // the engine was closed while the run was being stored
+    let grace: Extract<JournalRecord, { readonly t: "cancelling" }> | undefined;
     for (const record of records) {
+      if ((record.t === "called" || record.t === "settled") && record.fp?.kind === "undo") this.#undos.add(record.key);
       if (record.t === "called") this.#called.set(record.key, record);
       else if (record.t === "settled" || record.t === "abandoned") this.#called.delete(record.key);
-      else if (record.t === "cancelling" && !this.#cancelling) {
-        this.#startGrace(record.graceUntil, record.reason, record.deadline === true);
+      else if (record.t === "marker" && record.name === "progress") this.#progress = record.value;
+      else if (record.t === "cancelling") {
+        if (!this.#cancelling) grace = record;
+        this.#forgetCalled();
+      } else if (record.t === "dropped" || record.t === "closed") {
+        this.#cancelling ||= grace !== undefined;
+        grace = undefined;
       }
     }
+    if (grace !== undefined) this.#startGrace(grace.graceUntil, grace.reason, grace.deadline === true);
     const { deadlineAt } = this.header;
     if (deadlineAt !== undefined && this.#deadline === undefined && !this.#cancelling) {
       this.#deadline = this.#shared.alarms.set(deadlineAt, () => this.#whenLive(() => this.#overdue()));
@@ -161,9 +217,22 @@ export class RunDriver {
     this.#session.begin(this.header, records);
   }
 
+  get #messages(): RunMessages {
+    return this.#lazyMessages ??= new RunMessages(this.#shared.storage, this.id, {
+      whenLive: (then) => this.#whenLive(then),
+      waitOf: (key) => this.#closed || this.#cancelling ? undefined : this.#waits.get(key),
+      check: (key, value) => this.#session.check(key, value),
+      answer: (key, message, late) => this.#answer(key, message, late),
+      refuse: (key, message, reason) => this.#refuse(key, message, reason),
+      settle: (message) => this.#settleBy(message),
+      busy: (by) => this.#busy(by),
+    });
+  }
+
   /** Leaves memory. What is recorded stands; attempts that run are aborted and their outcomes dropped. */
   leave(reason: Error): void {
     this.#closed = true;
+    this.#left = true;
     // What goes on without this process is left alone: it is found again by its handle.
     this.#dropAttempts(reason, false);
     this.#clearAlarms();
@@ -172,20 +241,31 @@ export class RunDriver {
 
   /** Looks into the inbox and takes what the run waits for. */
   async checkInbox(): Promise<void> {
-    this.#looking++;
+    this.#looked = true;
+    this.#busy(1);
     try {
-      const messages = await this.#shared.storage.inbox(this.id, INBOX_PAGE);
-      if (messages.length > 0) this.#whenLive(() => this.#receive(messages));
+      await this.#messages.read((messages) => this.#whenLive(() => this.#receive(messages)));
     } finally {
-      this.#looking--;
+      this.#busy(-1);
       if (this.#waits.size > 0) this.#shared.batcher.beforeCommit(() => this.#maybePark());
     }
+  }
+
+  /** Something is under way that memory alone knows of: the run must not leave it. */
+  get isBusy(): boolean {
+    return this.#looking > 0;
+  }
+
+  #busy(by: 1 | -1): void {
+    this.#looking += by;
+    // It may leave now.
+    if (this.#looking === 0 && this.#aside && !this.#closed) this.#shared.parked(this);
   }
 
   /** Writes ahead that this attempt runs: it has been running for a while. */
   recordRunning(attempt: Attempt): void {
     const { key, command } = attempt;
-    if (this.#closed || this.#cancelling || this.#attempts.get(key) !== attempt || this.#session.replaying) return;
+    if (this.#refuses(command.call) || this.#attempts.get(key) !== attempt || this.#session.replaying) return;
     this.#called.set(key, undefined);
     this.#append([{ t: "called", key, call: command.call, fp: command.fp, by: this.#shared.by }], this.#unparkedRow());
   }
@@ -197,7 +277,7 @@ export class RunDriver {
     const session: BodySession = createSession({
       body: this.#body as (...args: never[]) => unknown,
       can: host.can,
-      hostName: `the host "${host.name}"`,
+      hostName: host.name === "engine" ? "the embedded engine" : host.name,
       now: host.now,
       ...(changes === undefined ? undefined : { changes }),
       hop: host.hop,
@@ -228,19 +308,33 @@ export class RunDriver {
       this.#shared.alarms.cancel(this.#patience);
       this.#patience = undefined;
     }
-    const ready: Extract<Command, { readonly c: "call" }>[] = [];
-    for (const command of commands) {
+    const ready: CallCommand[] = [];
+    for (const [i, command] of commands.entries()) {
       if (this.#closed) return;
       switch (command.c) {
-        case "call":
+        case "call": {
+          const { call, key } = command;
+          if (call.kind === "undo") this.#undos.add(key);
           // The session hears of the cancel with the next commit and refuses this call then.
-          if (this.#cancelling || this.#tooLarge(command)) break;
-          if (startable(command.call)) ready.push(command);
+          if (this.#refuses(call) || this.#tooLarge(command)) break;
+          if (startable(call)) ready.push(command);
+          else if (call.kind === "child") this.#startChild(command, call);
           else this.#wait(command);
           break;
+        }
         case "abandon":
-          this.#abandon(command.key, command.why);
+          this.#abandon(command.key, command.why, callsBefore(commands, i) ?? session.calls);
           break;
+        case "marker":
+          // Before what comes after it: nothing that follows is durable without it.
+          this.#mark(command);
+          break;
+        case "log": {
+          const { level, message, data } = command;
+          const more = data === undefined ? undefined : { data };
+          this.#shared.emit?.({ event: "log", run: this.id, level, message, ...more, at: this.#shared.host.now() });
+          break;
+        }
         case "notice":
           this.#shared.emit?.({
             event: "warning",
@@ -253,16 +347,6 @@ export class RunDriver {
         case "close":
           this.#close(command);
           break;
-        case "marker":
-          // In the order of the commands: what follows a marker is recorded after it.
-          this.#append([{ t: "marker", name: command.name, after: command.after, value: command.value }]);
-          break;
-        case "log": {
-          const { level, message, data } = command;
-          const shown = data === undefined ? undefined : { data };
-          this.#shared.emit?.({ event: "log", run: this.id, level, message, ...shown, at: this.#shared.host.now() });
-          break;
-        }
         case "undoable":
           throw new Error(
             `Cannot drive run "${this.id}": its session asked for "${command.c}", which nothing in this version does`,
@@ -282,6 +366,33 @@ export class RunDriver {
     if (this.#waits.size > 0) this.#shared.batcher.beforeCommit(() => this.#maybePark());
   }
 
+  #mark({ name, after, value }: Extract<Command, { readonly c: "marker" }>): void {
+    if (name !== "progress") return this.#append([{ t: "marker", name, after, value }]);
+    this.#progress = value;
+    this.#append([{ t: "marker", name, after, value }], undefined, () => {
+      const { emit, host } = this.#shared;
+      emit?.({ event: "progress", run: this.id, value, at: host.now() });
+    });
+  }
+
+  /** After the record of a cancel nothing begins and nothing counts but what takes back what was done. */
+  #refuses(call: Call): boolean {
+    return this.#closed || (this.#cancelling && !this.#takesBack(call));
+  }
+
+  /** True for an undo, what it waits for between its attempts, and what has one: its outcome decides whether the undo runs. */
+  #takesBack(call: Call): boolean {
+    if (call.kind === "undo" || "undoable" in call) return true;
+    return call.kind === "sleep" && call.backoffOf !== undefined && this.#undos.has(call.backoffOf);
+  }
+
+  #forgetCalled(): void {
+    for (const [key, record] of this.#called) {
+      const call = record?.call ?? this.#attempts.get(key)?.call ?? this.#waits.get(key)?.call;
+      if (call === undefined || !this.#takesBack(call)) this.#called.delete(key);
+    }
+  }
+
   #whenLive(then: () => void): void {
     if (this.#closed) return;
     if (this.#session.replaying) this.#deferred.push(then);
@@ -290,7 +401,7 @@ export class RunDriver {
 
   // --- Attempts ---
 
-  #startAll(commands: readonly Extract<Command, { readonly c: "call" }>[]): void {
+  #startAll(commands: readonly CallCommand[]): void {
     for (const command of commands) {
       if (this.#closed) return;
       if (this.#attempts.has(command.key)) continue; // goes on from before a replay
@@ -298,7 +409,7 @@ export class RunDriver {
     }
   }
 
-  #startAttempt(command: Extract<Command, { readonly c: "call" }>): void {
+  #startAttempt(command: CallCommand): void {
     const { key, call } = command;
     if (!startable(call)) return;
     const attempt: Attempt = {
@@ -328,6 +439,8 @@ export class RunDriver {
     try {
       await this.checkInbox();
       if (!current()) return;
+      this.#messages.expect(key, call);
+      if (!current()) return;
       const found = executor?.reattach === undefined ? "lost" : await executor.reattach(ref);
       if (!current()) return;
       if (found === "lost") {
@@ -356,7 +469,7 @@ export class RunDriver {
   }
 
   #run(attempt: Attempt): void {
-    const { key, call } = attempt;
+    const { key, call, command } = attempt;
     if (this.#closed || this.#attempts.get(key) !== attempt) return this.#freePlace(attempt);
     const { host, emit, executor, running, alarms } = this.#shared;
     attempt.startedAt = host.now();
@@ -367,7 +480,7 @@ export class RunDriver {
       run: this.id,
       key,
       kind: call.kind,
-      name: call.kind === "undo" ? key : call.name,
+      name: call.kind === "undo" ? command.fp.name : call.name,
       attempt: call.attempt,
       at: attempt.startedAt,
     });
@@ -404,7 +517,7 @@ export class RunDriver {
     const { running, alarms, emit } = this.#shared;
     running.delete(attempt);
     this.#freePlace(attempt);
-    if (this.#closed || this.#cancelling || this.#attempts.get(key) !== attempt) {
+    if (this.#refuses(call) || this.#attempts.get(key) !== attempt) {
       if ("ref" in result) this.#cancelDetached(result.ref);
       emit?.({ event: "call_dropped", run: this.id, key, why: this.#closed ? "run-closed" : "superseded" });
       return;
@@ -422,9 +535,9 @@ export class RunDriver {
   }
 
   #timedOut(attempt: Attempt, timeoutS: number): void {
-    const { key, call, command } = attempt;
+    const { key, command } = attempt;
     if (this.#closed || this.#attempts.get(key) !== attempt) return;
-    const message = `Task "${call.kind === "task" ? call.name : key}" timed out after ${timeoutS} s`;
+    const message = `Task "${command.fp.name}" timed out after ${timeoutS} s`;
     this.#attempts.delete(key);
     this.#abort(attempt, new DeadlineError(message));
     const failure: Failure = { message, stepKey: key, error: { name: "TimeoutError", message } };
@@ -462,118 +575,231 @@ export class RunDriver {
     this.#shared.places.free();
   }
 
-  #dropAttempts(reason: Error, detachedToo: boolean): void {
-    const attempts = [...this.#attempts.values()];
-    this.#attempts.clear();
-    for (const attempt of attempts) this.#abort(attempt, reason, detachedToo);
+  #dropAttempts(reason: Error, detachedToo: boolean, which: (attempt: Attempt) => boolean = () => true): void {
+    for (const attempt of [...this.#attempts.values()].filter(which)) {
+      this.#attempts.delete(attempt.key);
+      this.#abort(attempt, reason, detachedToo);
+    }
   }
 
   // --- Waits ---
 
-  #wait(command: Extract<Command, { readonly c: "call" }>): void {
+  #wait(command: CallCommand): void {
     const { key, call, fp } = command;
     if (this.#waits.has(key)) return; // goes on from before a replay
-    const now = this.#shared.host.now();
+    const { host, alarms } = this.#shared;
+    const now = host.now();
     const known = this.#called.get(key);
-    if (call.kind !== "sleep" && call.kind !== "approval") {
-      const failure = failureOf(
-        new Error(`Cannot make a call of kind "${call.kind}": nothing in this version does`),
-        key,
-      );
-      return this.#settle(key, command, { ok: false, failure }, now);
-    }
-    const dueAt = known?.dueAt ?? (call.kind === "sleep" ? call.until ?? now + (call.ms ?? 0) : now + call.timeoutMs);
-    const startedAt = known?.at ?? now;
-    const alarm = this.#shared.alarms.set(dueAt, () => this.#whenLive(() => this.#due(key, command)));
-    this.#waits.set(key, { call, dueAt, startedAt, alarm });
-    const { emit } = this.#shared;
-    const form = call.kind === "approval" && call.form !== undefined ? { form: call.form } : undefined;
-    const announce = (): void => {
-      // Only now may somebody answer: what is not recorded cannot be answered.
-      if (call.kind === "approval") emit?.({ event: "approval_waiting", run: this.id, key, ...form, expiresAt: dueAt });
-      else emit?.({ event: "sleep_started", run: this.id, key, dueAt });
-    };
+    const dueAt = known?.dueAt ?? dueTime(call, now);
+    const alarm = dueAt === undefined
+      ? undefined
+      : alarms.set(dueAt, () => this.#whenLive(() => this.#due(key, command)));
+    this.#waits.set(key, { call, dueAt, startedAt: known?.at ?? now, alarm });
+    // Only once it is recorded may somebody answer: what is not recorded cannot be answered.
+    const announce = (): void => this.#announce(key, call, dueAt);
     if (known === undefined) {
       this.#called.set(key, undefined);
-      this.#append([{ t: "called", key, call, fp, dueAt }], undefined, announce);
+      this.#append(
+        [{ t: "called", key, call, fp, ...(dueAt === undefined ? undefined : { dueAt }) }],
+        undefined,
+        announce,
+      );
     } else {
       announce();
     }
-    if (call.kind === "approval") void this.checkInbox().catch((error) => this.#shared.stopped(this, error as Error));
+    if (call.kind !== "sleep") this.#expect(key, call);
   }
 
-  #due(key: Key, command: Extract<Command, { readonly c: "call" }>): void {
+  #announce(key: Key, call: Call, dueAt: number | undefined): void {
+    const { emit } = this.#shared;
+    if (emit === undefined) return;
+    const expires = dueAt === undefined ? undefined : { expiresAt: dueAt };
+    switch (call.kind) {
+      case "sleep":
+        return emit({ event: "sleep_started", run: this.id, key, dueAt: dueAt ?? 0 });
+      case "approval": {
+        const form = call.form === undefined ? undefined : { form: call.form };
+        return emit({ event: "approval_waiting", run: this.id, key, ...form, expiresAt: dueAt ?? 0 });
+      }
+      case "event":
+        return emit({ event: "event_waiting", run: this.id, key, name: call.name, ...expires });
+      case "child":
+        return emit({ event: "child_waiting", run: this.id, key, workflow: call.workflow, child: call.runId });
+      case "task":
+      case "step":
+      case "undo":
+        return;
+    }
+  }
+
+  /** A call waits for a message. The first one looks into the inbox; from then on the engine tells of each that comes. */
+  #expect(key: Key, call: Call): void {
+    this.#messages.expect(key, call);
+    if (this.#looked) return;
+    void this.checkInbox().catch((error) => this.#shared.stopped(this, error as Error));
+  }
+
+  #due(key: Key, command: CallCommand): void {
     const wait = this.#waits.get(key);
     if (wait === undefined) return;
-    const value = command.call.kind === "approval" ? NOT_APPROVED : "true";
-    this.#settle(key, command, { ok: true, value }, wait.startedAt);
+    this.#settle(key, command, { ok: true, value: OVERDUE[command.call.kind] ?? "null" }, wait.startedAt);
   }
 
   #receive(messages: readonly Message[]): void {
     for (const message of messages) {
-      if (this.#closed) return;
-      if (this.#taking.has(message.id)) continue;
+      if (this.#closed || this.#continuing) return;
       const wrong = messageProblem(message);
       if (wrong !== undefined) {
-        this.#taking.add(message.id);
         const { emit, batcher } = this.#shared;
         emit?.({ event: "warning", run: this.id, message: `Message "${message.id}" was thrown away: ${wrong}` });
         batcher.add([{ w: "take", id: message.id }]);
-        continue;
-      }
-      if (message.kind === "cancel") {
-        this.#taking.add(message.id);
+      } else if (message.kind === "cancel") {
         const { reason = "Cancelled" } = JSON.parse(message.payload) as { readonly reason?: string };
         this.#cancel(reason, false, [{ w: "take", id: message.id }]);
-      } else if (message.kind === "approval") {
-        const wait = this.#waits.get(message.name);
-        if (wait?.call.kind !== "approval") continue; // kept until somebody waits for it
-        this.#taking.add(message.id);
-        const { value = null, approver = "anonymous", approved = true } = JSON.parse(message.payload) as Record<
-          string,
-          unknown
-        >;
-        const outcome: Outcome = { ok: true, value: encode({ value, approver, approved }) };
-        const settled = { inbox: message.id, writes: [{ w: "take", id: message.id }] as const };
-        this.#settle(message.name, undefined, outcome, wait.startedAt, settled);
-      } else if (message.kind === "settle") {
-        const attempt = this.#attempts.get(message.name);
-        if (attempt === undefined) continue;
-        this.#taking.add(message.id);
-        this.#attempts.delete(message.name);
-        this.#shared.alarms.cancel(attempt.timeout);
-        const outcome = JSON.parse(message.payload) as Outcome;
-        const settled = { inbox: message.id, by: this.#shared.by, writes: [{ w: "take", id: message.id }] as const };
-        this.#settle(message.name, attempt.command, outcome, attempt.startedAt, settled);
+      } else {
+        this.#messages.add(message);
       }
     }
+  }
+
+  /** The first message that fits settles a wait. */
+  #answer(key: Key, message: Message, late: readonly Message[]): void {
+    const wait = this.#waits.get(key);
+    if (wait === undefined) return;
+    const payload = decode(message.payload) as Json;
+    let value: unknown = { payload, timedOut: false };
+    if (message.kind === "approval") {
+      const { value: entered = null, approver = "anonymous", approved = true } = payload as Record<string, Json>;
+      value = { value: entered, approver, approved };
+    }
+    const writes = [message, ...late].map(({ id }): Write => ({ w: "take", id }));
+    this.#settle(key, undefined, { ok: true, value: encode(value) }, wait.startedAt, { inbox: message.id, writes });
+    this.#shared.told(message.id, { fate: "taken" });
+    for (const { id } of late) this.#shared.told(id, { fate: "late" });
+  }
+
+  #refuse(key: Key, { id, kind }: Message, reason: string): void {
+    this.#append([{ t: "refused", key, inbox: id, reason }], undefined, () => {
+      const { emit, told } = this.#shared;
+      if (kind === "event" || kind === "approval") {
+        emit?.({ event: "answer_refused", run: this.id, key, kind, inbox: id, reason });
+      }
+      told(id, { fate: "refused", key, reason });
+    }, [{ w: "take", id }]);
+  }
+
+  /** A job that goes on elsewhere has ended, or a child. False when nothing waits for it yet. */
+  #settleBy(message: Message): boolean {
+    const { id, name: key, from, payload } = message;
+    const writes: readonly Write[] = [{ w: "take", id }];
+    const wait = this.#waits.get(key);
+    if (wait?.call.kind === "child" && wait.call.runId === from && this.#called.has(key)) {
+      this.#settle(key, undefined, JSON.parse(payload) as Outcome, wait.startedAt, { inbox: id, writes });
+      return true;
+    }
+    const attempt = this.#attempts.get(key);
+    if (attempt === undefined) {
+      // A child that was given up: nothing will ask for it any more.
+      if (from === undefined || wait !== undefined) return false;
+      this.#shared.batcher.add(writes);
+      return true;
+    }
+    this.#attempts.delete(key);
+    this.#shared.alarms.cancel(attempt.timeout);
+    const settled = { inbox: id, by: this.#shared.by, writes };
+    this.#settle(key, attempt.command, JSON.parse(payload) as Outcome, attempt.startedAt, settled);
+    return true;
+  }
+
+  // --- Children ---
+
+  #startChild(command: CallCommand, call: ChildCall): void {
+    const { key, fp } = command;
+    if (this.#waits.has(key)) return; // goes on from before a replay
+    const { host, childProblem, reserve, release, create } = this.#shared;
+    const now = host.now();
+    const known = this.#called.get(key);
+    const recorded = known?.call.kind === "child" ? known.call : call;
+    const wait: Wait = { call: recorded, dueAt: undefined, startedAt: known?.at ?? now, alarm: undefined };
+    if (known !== undefined) {
+      this.#waits.set(key, wait);
+      this.#announce(key, recorded, undefined);
+      return this.#expect(key, recorded);
+    }
+    const fail = (error: unknown): void =>
+      this.#settle(key, command, { ok: false, failure: failureOf(error, key) }, now);
+    const problem = childProblem(call);
+    if (problem !== undefined) return fail(problem);
+    this.#waits.set(key, wait);
+    this.#busy(1);
+    const begin = (isFree: boolean): void => {
+      this.#busy(-1);
+      const wanted = this.#waits.get(key) === wait && !this.#refuses(call);
+      if (!wanted && isFree) release(call.runId);
+      if (!wanted) return;
+      if (!isFree) {
+        const differs =
+          `Cannot start child workflow "${call.workflow}": run "${call.runId}" exists. Give the child another 'runId'`;
+        return fail(new RunExistsError(differs, []));
+      }
+      try {
+        const { workflow, args, runId: id } = call;
+        const child = create({ id, workflow, args, ...childOrigin(this.header, key) });
+        this.#called.set(key, undefined);
+        this.#append([{ t: "called", key, call, fp }], undefined, () => {
+          child.stored();
+          this.#announce(key, call, undefined);
+        }, [child.write]);
+        this.#expect(key, call);
+      } catch (error) {
+        release(call.runId);
+        fail(error);
+      }
+    };
+    reserve(call.runId).then(
+      (isFree) => this.#closed ? isFree && release(call.runId) : this.#whenLive(() => begin(isFree)),
+      (error) => this.#shared.stopped(this, error as Error),
+    );
+  }
+
+  /** Messages that end the children which nothing waits for any more. */
+  #cancelChildren(
+    why: string,
+    which: (key: Key) => boolean = () => true,
+  ): { readonly writes: Write[]; deliver(): void } {
+    const children = [...this.#waits].flatMap(([key, { call }]) =>
+      call.kind === "child" && this.#called.has(key) && which(key) ? [call.runId] : []
+    );
+    const { host, deliver } = this.#shared;
+    return {
+      writes: children.map((id) => ({ w: "post", message: cancelChild(this.id, id, why, host.now()) })),
+      deliver: () => children.forEach(deliver),
+    };
   }
 
   // --- Outcomes ---
 
   #settle(
     key: Key,
-    command: Extract<Command, { readonly c: "call" }> | undefined,
+    command: CallCommand | undefined,
     given: Outcome,
     startedAt: number,
     extra: { readonly by?: string; readonly inbox?: string; readonly writes?: readonly Write[] } = {},
   ): void {
-    // After the record of a cancel comes nothing but the end: the cancel settles every call that is pending.
-    if (this.#closed || this.#cancelling) return;
+    // After the record of a cancel comes nothing but undos and the end: the cancel settles every call that is pending.
+    const wait = this.#waits.get(key);
+    const call = command?.call ?? wait?.call;
+    if (this.#closed || (this.#cancelling && (call === undefined || !this.#takesBack(call)))) return;
     const outcome = this.#bounded(key, given);
     const { by, inbox, writes } = extra;
-    const wait = this.#waits.get(key);
-    if (wait !== undefined) {
-      this.#shared.alarms.cancel(wait.alarm);
-      this.#waits.delete(key);
-    }
+    if (wait !== undefined) this.#endWait(key, wait);
     const ahead = this.#called.delete(key);
     // Fields are set one by one: a spread of each costs as much as writing the record.
     const record: Settled = { t: "settled", key, after: this.#session.calls, outcome, startedAt };
     if (by !== undefined) record.by = by;
     if (inbox !== undefined) record.inbox = inbox;
     if (!ahead && command !== undefined) record.fp = command.fp;
-    const kind = command?.call.kind ?? wait?.call.kind ?? "task";
+    const kind = call?.kind ?? "task";
     this.#append([record], this.#unparkedRow(), () => {
       const { emit, host } = this.#shared;
       if (emit !== undefined) {
@@ -608,7 +834,7 @@ export class RunDriver {
   }
 
   /** What a call says of itself must fit into a record too: a call that does not fit fails. */
-  #tooLarge(command: Extract<Command, { readonly c: "call" }>): boolean {
+  #tooLarge(command: CallCommand): boolean {
     const { key, call } = command;
     const length = key.length +
       ("args" in call ? call.args.length : call.kind === "approval" ? encode(call).length : 0);
@@ -624,29 +850,51 @@ export class RunDriver {
   }
 
   #replayAll(): void {
-    const before = this.#session;
-    this.#shared.read(this.id).then(
-      ({ records }) => {
-        if (this.#closed || this.#session !== before) return;
-        before.take();
-        this.#session = this.#createSession();
-        this.begin(records);
-      },
-      (error) => this.#shared.stopped(this, error as Error),
-    );
+    // What the old session asks for from now on is not done: the new one asks for it again.
+    const session = this.#session = this.#createSession();
+    const { batcher, read, stopped } = this.#shared;
+    // What was written for the old session is durable first: a marker must not be made twice.
+    batcher.add([], () => {
+      read(this.id).then(
+        ({ records }) => {
+          if (!this.#closed && this.#session === session) this.begin(records);
+        },
+        (error) => stopped(this, error as Error),
+      );
+    });
   }
 
-  #abandon(key: Key, why: AbandonReason): void {
+  #endWait(key: Key, wait: Wait): void {
+    this.#shared.alarms.cancel(wait.alarm);
+    this.#waits.delete(key);
+    this.#lazyMessages?.forget(key, wait.call);
+  }
+
+  /** The body needs a call no more: what runs is aborted, and its late outcome does not count. */
+  #abandon(key: Key, why: AbandonReason, after: number): void {
+    const wait = this.#waits.get(key);
     const attempt = this.#attempts.get(key);
+    const known = this.#called.get(key);
+    // It has settled meanwhile, or was never recorded: nothing is left to say of it.
+    if (wait === undefined && attempt === undefined && !this.#called.has(key)) return;
+    if (attempt !== undefined && why !== "end" && "undoable" in attempt.call) {
+      return this.#hurry(attempt, new CancelledError(`"${key}" was given up (${why})`));
+    }
     if (attempt !== undefined) {
       this.#attempts.delete(key);
-      this.#abort(attempt, new CancelledError(`"${key}" was given up: ${why}`));
+      this.#abort(attempt, new CancelledError(`"${key}" was given up (${why})`));
+    } else if (known?.ref !== undefined) {
+      this.#cancelDetached(known.ref);
     }
-    const wait = this.#waits.get(key);
-    this.#shared.alarms.cancel(wait?.alarm);
-    this.#waits.delete(key);
+    // On replay a child that was given up before the crash is not asked for again: it is known by its record alone.
+    if (wait === undefined && known?.call.kind === "child") {
+      this.#waits.set(key, { call: known.call, dueAt: undefined, startedAt: known.at, alarm: undefined });
+    }
+    const { writes, deliver } = this.#cancelChildren(`"${key}" was given up by its parent`, (k) => k === key);
+    const given = this.#waits.get(key);
+    if (given !== undefined) this.#endWait(key, given);
     this.#called.delete(key);
-    this.#append([{ t: "abandoned", key, after: this.#session.calls, why }]);
+    this.#append([{ t: "abandoned", key, after, why }], this.#unparkedRow(), deliver, writes);
   }
 
   // --- Ends ---
@@ -657,7 +905,7 @@ export class RunDriver {
   }
 
   #cancel(reason: string, deadline: boolean, writes: readonly Write[]): void {
-    if (this.#cancelling) {
+    if (this.#cancelling || this.#session.compensating) {
       if (writes.length > 0) this.#shared.batcher.add(writes);
       return;
     }
@@ -670,50 +918,157 @@ export class RunDriver {
       ...(deadline ? { deadline } : undefined),
     };
     this.#startGrace(graceUntil, reason, deadline);
+    const children = this.#cancelChildren(reason);
     this.#append([record], this.#unparkedRow(), () => {
+      children.deliver();
       if (this.#closed) return;
-      for (const wait of this.#waits.values()) this.#shared.alarms.cancel(wait.alarm);
-      this.#waits.clear();
-      this.#called.clear();
-      this.#dropAttempts(failureError(reason, deadline), true);
+      for (const [key, wait] of [...this.#waits]) if (!this.#takesBack(wait.call)) this.#endWait(key, wait);
+      this.#forgetCalled();
+      this.#dropAttempts(failureError(reason, deadline), true, ({ call }) => !this.#takesBack(call));
+      for (const attempt of this.#attempts.values()) this.#hurry(attempt, failureError(reason, deadline));
       if (this.#shared.alwaysReplay) this.#replayAll();
       else this.#session.feed([{ c: "cancel", reason, ...(deadline ? { deadline } : undefined) }]);
-    }, writes);
+    }, [...writes, ...children.writes]);
   }
 
   #startGrace(until: number, reason: string, deadline: boolean): void {
     this.#cancelling = true;
     this.#shared.alarms.cancel(this.#deadline);
-    this.#grace = this.#shared.alarms.set(until, () => {
-      const failure = failureOf(failureError(reason, deadline), "");
-      this.#close({ c: "close", status: deadline ? "failed" : "cancelled", outcome: { ok: false, failure } });
+    this.#shared.alarms.cancel(this.#grace);
+    this.#grace = this.#shared.alarms.set(until, () =>
+      this.#whenLive(() => {
+        const session = this.#session;
+        // What is taken back takes its time.
+        if (session.compensating) return;
+        if (session.undos > 0) return this.#drop();
+        const failure = failureOf(failureError(reason, deadline), "");
+        this.#close({ c: "close", status: deadline ? "failed" : "cancelled", outcome: { ok: false, failure } });
+      }));
+  }
+
+  /** Asks what can be taken back to end soon; what has not begun ends at once. */
+  #hurry(attempt: Attempt, reason: Error): void {
+    const { key, call, command, startedAt } = attempt;
+    if (!("undoable" in call)) return;
+    if (startedAt > 0) {
+      attempt.controller ??= new AbortController();
+      attempt.controller.abort(reason);
+    } else {
+      this.#attempts.delete(key);
+      this.#abort(attempt, reason);
+      this.#settle(key, command, { ok: false, failure: failureOf(reason, key) }, this.#shared.host.now());
+    }
+  }
+
+  /** The body of a cancelled run has had its time: what it did is taken back without it. */
+  #drop(): void {
+    this.#append([{ t: "dropped", after: this.#session.calls }], undefined, () => {
+      if (this.#closed) return;
+      this.#dropAttempts(new CancelledError("The body was given up"), true, ({ call }) => "undoable" in call);
+      if (this.#shared.alwaysReplay) this.#replayAll();
+      else this.#session.feed([{ c: "drop" }]);
     });
   }
 
   #close(command: Extract<Command, { readonly c: "close" }>): void {
     if (this.#closed) return;
-    const { status, outcome, mismatch } = command;
+    const { status, outcome, mismatch, nextArgs } = command;
+    if (status === "continued" && nextArgs !== undefined) {
+      if (!this.#cancelling) return void this.#continue(nextArgs);
+      // The cancel was recorded first: nothing goes on.
+      const failure = failureOf(new CancelledError("Cancelled while it was about to go on as another run"), "");
+      return this.#close({ c: "close", status: "cancelled", outcome: { ok: false, failure } });
+    }
     if (outcome === undefined) throw new Error(`Cannot close run "${this.id}": its session gave no outcome`);
     if (mismatch === true) {
-      if (!outcome.ok) this.#shared.stopped(this, outcome.failure);
+      if (!outcome.ok) this.#stop(outcome.failure);
       return;
     }
     const bounded = this.#bounded("the run", outcome);
     const ended: RunStatus = bounded.ok === outcome.ok ? status : "failed";
+    const children = this.#cancelChildren("Its parent has ended");
     this.#closed = true;
     if (this.#attempts.size > 0) this.#dropAttempts(new EngineClosedError(`Run "${this.id}" has ended`), true);
     this.#clearAlarms();
-    const row: RowChange = {
-      ...this.#unparkedRow(),
-      state: "closed",
-      status: ended,
-      closedAt: this.#shared.host.now(),
-    };
-    this.#append(
-      [{ t: "closed", status: ended, outcome: bounded }],
-      row,
-      () => this.#shared.closed(this, ended, bounded),
-    );
+    const { host, storage, closed, deliver } = this.#shared;
+    const { parent } = this.header;
+    const writes: Write[] = children.writes;
+    if (parent !== undefined) {
+      const child = linkOf(this.header).first;
+      const message = settleMessage(parent, child, bounded, host.now(), storage.limits.maxRecordBytes);
+      writes.push({ w: "post", message });
+    }
+    this.#append([{ t: "closed", status: ended, outcome: bounded }], this.#closedRow(ended), () => {
+      closed(this, ended, bounded);
+      if (parent !== undefined) deliver(parent.run);
+      children.deliver();
+      // What came meanwhile is for nobody.
+      if (this.#lazyMessages !== undefined) deliver(this.id);
+    }, writes);
+  }
+
+  #closedRow(status: RunStatus): RowChange {
+    return { ...this.#unparkedRow(), state: "closed", status, closedAt: this.#shared.host.now() };
+  }
+
+  /** Goes on as another run: one commit ends this one and begins the next, which gets the messages that nothing has taken. */
+  async #continue(args: Encoded): Promise<void> {
+    const { storage, reserve, release, create, closed, stopped, deliver } = this.#shared;
+    const { workflow, parent, root, deadlineAt } = this.header;
+    const chain = nextLink(linkOf(this.header));
+    const id = linkId(chain);
+    this.#continuing = true;
+    this.#busy(1);
+    this.#clearAlarms();
+    let isReserved = false;
+    try {
+      isReserved = await reserve(id);
+      if (!isReserved) {
+        throw new RunExistsError(`Cannot continue run "${this.id}" as "${id}": a run of that id exists`, []);
+      }
+      const moved = movedTo(id, await allMessages(storage, this.id));
+      if (this.#closed) return release(id);
+      const next = create({
+        id,
+        workflow,
+        args,
+        chain,
+        ...(parent === undefined ? undefined : { parent }),
+        ...(root === undefined ? undefined : { root }),
+        ...(deadlineAt === undefined ? undefined : { deadlineAt }),
+      });
+      this.#closed = true;
+      this.#append([{ t: "closed", status: "continued", next: id }], this.#closedRow("continued"), () => {
+        next.stored();
+        closed(this, "continued", undefined, id);
+        // What came in between goes on from here.
+        deliver(this.id);
+        if (moved.length > 0) deliver(id);
+      }, [next.write, ...moved]);
+    } catch (error) {
+      if (isReserved) release(id);
+      if (this.#closed) return;
+      const isOurs = error instanceof RunExistsError || error instanceof PayloadTooLargeError;
+      if (!isOurs) return stopped(this, error as Error);
+      this.#close({ c: "close", status: "failed", outcome: { ok: false, failure: failureOf(error, "") } });
+    }
+  }
+
+  /** The code does not fit the journal: the run stops, and its journal stands. Where the code asks is found out first. */
+  #stop(failure: Failure): void {
+    const { stopped, host, read, sites } = this.#shared;
+    if (!sites) return stopped(this, failure);
+    this.#closed = true;
+    this.#clearAlarms();
+    findSite(failure, {
+      host,
+      body: this.#body as (...args: never[]) => unknown,
+      header: this.header,
+      read: async () => (await read(this.id)).records,
+      changes: this.#shared.changes,
+    }).then((found) => {
+      if (!this.#left) stopped(this, found);
+    });
   }
 
   #clearAlarms(): void {
@@ -753,6 +1108,18 @@ export class RunDriver {
     return this.#stored === "parked" ? { state: "active", wakeAt: null, waits: null } : undefined;
   }
 
+  /** What a parked run waits for, apart from time. */
+  #waitNames(): readonly string[] {
+    const names = new Set<string>();
+    let children = 0;
+    for (const [key, { call }] of this.#waits) {
+      if (call.kind === "approval") names.add(`approval:${key}`);
+      else if (call.kind === "event") names.add(`event:${call.name}`);
+      else if (call.kind === "child" && children++ < CHILDREN_SHOWN) names.add(`child:${key}`);
+    }
+    return [...names].sort();
+  }
+
   /** Called with the body's microtasks drained, before a commit. */
   #maybePark(): void {
     if (this.#closed || this.#cancelling || this.#session.replaying) return;
@@ -763,7 +1130,7 @@ export class RunDriver {
     const { wakeAt } = this;
     // What is due settles in a moment: were the run put aside, it would be brought back at once.
     if (wakeAt !== undefined && wakeAt <= this.#shared.host.now()) return;
-    const waits = this.approvals.map(({ key }) => `approval:${key}`).sort();
+    const waits = this.#waitNames();
     const wake = `${wakeAt ?? ""} ${waits.join(" ")}`;
     if (this.#stored === "parked" && wake === this.#storedWake) return;
     this.#storedWake = wake;
@@ -791,4 +1158,30 @@ function nothing(): void {}
 
 function failureError(reason: string, deadline: boolean): Error {
   return deadline ? new DeadlineError(reason) : new CancelledError(reason);
+}
+
+/** How many calls the body had made when it asked for command `i`, as a later call of the same list tells; undefined without one. */
+function callsBefore(commands: readonly Command[], i: number): number | undefined {
+  for (let j = i + 1; j < commands.length; j++) {
+    const command = commands[j];
+    if (command?.c === "call") return command.n - 1;
+  }
+  return undefined;
+}
+
+/** When a wait ends by itself; undefined when it does not. */
+function dueTime(call: Call, now: number): number | undefined {
+  switch (call.kind) {
+    case "sleep":
+      return call.until ?? now + (call.ms ?? 0);
+    case "approval":
+      return now + call.timeoutMs;
+    case "event":
+      return call.timeoutMs === undefined ? undefined : now + call.timeoutMs;
+    case "task":
+    case "step":
+    case "child":
+    case "undo":
+      return undefined;
+  }
 }

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { JobError, JobOutcome, Runner } from "../runner/ports.ts";
+import type { Clock } from "../base/clock.ts";
+import type { JobError, JobOutcome, Runner, RunnerIo, RunnerJob } from "../runner/ports.ts";
 import type { Json } from "../workflow/journal.ts";
 
 /** What every route may use. */
@@ -13,8 +14,14 @@ export interface ServerContext {
   readonly workspace: string;
   /** Address under which people reach the server, `http://127.0.0.1:8000`: for links. */
   readonly baseUrl: string;
+  /** Address under which the jobs of this machine reach it. */
+  readonly internalUrl: string;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Time and timers. */
+  readonly clock: Clock;
+  /** The runner of a language; undefined when there is none. */
+  runnerOf(language: string): Runner | undefined;
   readonly folder: Folder;
   readonly jobs: Jobs;
   readonly secrets: Secrets;
@@ -31,8 +38,15 @@ export interface Database {
   get<T>(sql: string, ...values: readonly (string | number | bigint | null | Uint8Array)[]): T | undefined;
   /** All rows. */
   all<T>(sql: string, ...values: readonly (string | number | bigint | null | Uint8Array)[]): readonly T[];
-  /** All or nothing: rolled back when `fn` throws. */
+  /** All or nothing: rolled back when `fn` throws. Inside another one it is a part of that. */
   transaction<T>(fn: () => T): T;
+  /** Calls back when the running transaction is committed, and never when it is rolled back; at once outside of one. */
+  afterCommit(fn: () => void): void;
+  /**
+   * Brings the tables of one part up to date: each step is the statements from one version of them to the next, and runs once in
+   * the life of a file. A step is never changed, only followed by others.
+   */
+  migrate(part: string, steps: readonly (readonly string[])[]): void;
 }
 
 // --- The folder: what `wmill sync pull` made ---
@@ -57,7 +71,7 @@ export interface Script {
   readonly priority?: number;
   /** `preprocessor` is exported. */
   readonly hasPreprocessor: boolean;
-  /** `wac` when the worker would take it for a workflow (wac-protocol 1.1). */
+  /** `wac` when the worker would take it for a workflow (wac-protocol 1.1), `lib` when nothing in it can be run. */
   readonly autoKind?: string;
   readonly createdAt: number;
   readonly createdBy: string;
@@ -106,6 +120,10 @@ export interface Folder {
   scripts(): readonly Script[];
   /** Writes a new version (file and metadata). Throws when the path leaves the folder. */
   writeScript(script: Pick<Script, "path" | "content" | "language"> & Partial<Script>): Script;
+  /** Removes a script's files; its versions stay, by hash. False when there is none. */
+  deleteScript(path: string): boolean;
+  /** Versions of a script, the newest first: the current one, and those that are stored. */
+  scriptVersions(path: string): readonly Script[];
   /** `secret`: with the decrypted value. */
   variable(path: string, secret: boolean): Variable | undefined;
   variables(): readonly Variable[];
@@ -118,6 +136,7 @@ export interface Folder {
   resourceType(name: string): ResourceType | undefined;
   resourceTypes(): readonly ResourceType[];
   writeResourceType(type: ResourceType): void;
+  deleteResourceType(name: string): boolean;
   /** A value with its `$var:` and `$res:` texts resolved, at any depth. Throws for a reference that leads nowhere, or in a circle. */
   interpolate(value: Json, context?: Readonly<Record<string, string>>): Json;
   /** What cannot be used now. */
@@ -162,11 +181,25 @@ export interface Identity {
   /** A short-lived token of one job. It ends with the job. */
   issueJobToken(job: string): string;
   endJobToken(job: string): void;
-  /** Tokens that people make: `POST /users/tokens/create`. Stored as hashes. */
+  /** Tokens that people make: `POST /users/tokens/create`. Stored as hashes. One that a job makes ends with the job. */
   createToken(
     caller: Caller,
     options: { readonly label?: string; readonly expiresAt?: number; readonly scopes?: readonly string[] },
   ): string;
+  /** Tokens that people made and that have not expired. */
+  tokens(): readonly TokenRecord[];
+  /** Ends the token that begins so. False when there is none. */
+  deleteToken(prefix: string): boolean;
+}
+
+/** A token as it is listed: never the token itself. */
+export interface TokenRecord {
+  /** Its first ten characters. */
+  readonly prefix: string;
+  readonly label?: string;
+  readonly createdAt: number;
+  readonly expiresAt?: number;
+  readonly scopes?: readonly string[];
 }
 
 // --- Objects ---
@@ -271,9 +304,22 @@ export interface Job {
   readonly progress?: number;
   /** wac-protocol 2.4: timeline and checkpoint. */
   readonly workflowAsCodeStatus?: Json;
+  /** Code of a preview. */
+  readonly content?: string;
+  /** Function that is called in place of `main`. */
+  readonly entrypoint?: string;
+  /** The preprocessor is to run, or has run. */
+  readonly preprocess?: boolean;
+  readonly timeoutS?: number;
+  readonly cacheTtlS?: number;
+  readonly concurrencyKey?: string;
+  readonly invisibleToOwner?: boolean;
+  readonly email: string;
+  /** How often it was begun again, because the server died while it ran. */
+  readonly restarts: number;
 }
 
-/** What happens to a job, for who watches it. Told within 5 ms of the commit that caused it. */
+/** What happens to a job, for who watches it. Told at once after the commit that caused it; `offset` is where the next text begins. */
 export type JobEvent =
   | { readonly event: "started" | "suspended" | "resumed" }
   | { readonly event: "log"; readonly text: string; readonly offset: number }
@@ -282,8 +328,12 @@ export type JobEvent =
   | { readonly event: "status"; readonly status: Json }
   | { readonly event: "completed"; readonly success: boolean };
 
-/** Which jobs to list. */
+/**
+ * Which jobs to list, the latest first. Texts may be several values with commas between them, and none of them with `!` before
+ * the first one.
+ */
 export interface JobQuery {
+  /** Runs, or is suspended or waiting; completed ones are left out. */
   readonly running?: boolean;
   readonly completed?: boolean;
   readonly success?: boolean;
@@ -297,6 +347,21 @@ export interface JobQuery {
   readonly kinds?: readonly JobKind[];
   readonly createdBefore?: number;
   readonly createdAfter?: number;
+  readonly startedBefore?: number;
+  readonly startedAfter?: number;
+  readonly completedBefore?: number;
+  readonly completedAfter?: number;
+  /** How they ended. */
+  readonly status?: "success" | "failure" | "canceled";
+  /** True for those that could begin now. */
+  readonly scheduledForBeforeNow?: boolean;
+  readonly concurrencyKey?: string;
+  /** What the arguments contain, as jsonb contains: at any depth. */
+  readonly args?: Json;
+  /** What the result contains. */
+  readonly result?: Json;
+  /** `*` in `tag` is any text. */
+  readonly allowWildcards?: boolean;
   readonly hasNullParent?: boolean;
   readonly orderDesc?: boolean;
   readonly offset: number;
@@ -314,6 +379,8 @@ export interface Jobs extends AsyncDisposable {
   log(id: string, offset?: number): string;
   /** The streamed result from an offset in characters. */
   stream(id: string, offset?: number): string;
+  /** Up to where the log and the streamed result go. */
+  offsets(id: string): { readonly log: number; readonly stream: number };
   /** Ends a job and its children. False when it has ended. */
   cancel(id: string, by: string, reason: string, force?: boolean): Promise<boolean>;
   /** Resolves when the job has ended; rejects with the signal's reason. */
@@ -322,6 +389,14 @@ export interface Jobs extends AsyncDisposable {
   /** Any job: for pages. */
   watchAll(onChange: (job: string) => void): Disposable;
   setProgress(id: string, percent: number): void;
+  /** Lets a suspended job go on, now or at a time; one that runs still goes on when it is suspended. False for one that has ended. */
+  resume(id: string, at?: number): boolean;
+  /** Lets a job that waits for its time begin now. */
+  runNow(id: string): boolean;
+  /** Forgets arguments, log and result of a completed job; its id stays. */
+  erase(id: string): boolean;
+  /** Running jobs of each concurrency key. */
+  concurrencyGroups(): readonly { readonly key: string; readonly running: number }[];
   /** `workflow_as_code_status`, as the protocol's writers change it. */
   updateStatus(id: string, change: (status: Json) => Json): void;
   /** State of a flow's user, by key. */
@@ -331,11 +406,19 @@ export interface Jobs extends AsyncDisposable {
   readonly hooks: JobHooks;
 }
 
-/** How workflow jobs (`workflow_jobs.ts`) hang into the job table: each gives undefined for a job that is none of its own. */
+/** A job that is about to run: what its runner is given. */
+export interface JobExecution {
+  /** The runner of its language; undefined when there is none. */
+  readonly runner: Runner | undefined;
+  readonly job: RunnerJob;
+  readonly io: RunnerIo;
+}
+
+/** How workflow jobs (`workflow_jobs/`) hang into the job table. They are set before the first job begins. */
 export interface JobHooks {
-  /** Runs a job in place of a plain runner. */
-  run?: (job: Job, runner: Runner) => Promise<JobOutcome | "suspended"> | undefined;
-  /** A job has ended. */
+  /** Runs a job in place of a plain runner; undefined for a job that is none of its own. */
+  run?: (job: Job, execution: JobExecution) => Promise<JobOutcome | "suspended"> | undefined;
+  /** A job ends: called inside the transaction that ends it, so that what it writes to the database is committed with the end. */
   ended?: (job: Job, outcome: JobOutcome) => void;
 }
 

@@ -22,7 +22,7 @@ export interface Schema {
 }
 
 /**
- * Version 1.
+ * Version 2: `runs.parent` is new.
  *
  * `records` is a plain append-only table with an index beside it: commits of many runs then write at one place, which was
  * measured to be 1.3 times as fast as rows clustered by run. `records.text` starts with the 16 hex digits of the check value
@@ -33,12 +33,12 @@ export interface Schema {
  * It never reuses a number: a watcher asks for numbers above the last it saw.
  */
 export const SCHEMA: Schema = {
-  version: 1,
+  version: 2,
   create: [
     "CREATE TABLE workflows(no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
     `CREATE TABLE runs(
       no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, workflow INTEGER NOT NULL, state INTEGER NOT NULL, status TEXT,
-      wake_at INTEGER, waits TEXT, created_at INTEGER NOT NULL, closed_at INTEGER)`,
+      wake_at INTEGER, waits TEXT, created_at INTEGER NOT NULL, closed_at INTEGER, parent TEXT)`,
     "CREATE INDEX runs_state ON runs(state, no)",
     "CREATE INDEX runs_workflow ON runs(workflow, no)",
     "CREATE INDEX runs_due ON runs(wake_at, no) WHERE state = 2 AND wake_at IS NOT NULL",
@@ -52,7 +52,9 @@ export const SCHEMA: Schema = {
     "CREATE INDEX inbox_waiting ON inbox(run, no) WHERE waiting = 1",
     "CREATE INDEX inbox_run ON inbox(run)",
   ],
-  migrations: {},
+  migrations: {
+    1: (db) => runAll(db, ["ALTER TABLE runs ADD COLUMN parent TEXT"]),
+  },
 };
 
 /** Makes the tables in an empty file. */

@@ -23,7 +23,7 @@ import {
 import { checkVersion, migrate, readVersion, rollback, type Schema } from "./_sqlite_schema.ts";
 import { readPage, SPILL_LENGTH } from "./_sqlite_records.ts";
 import { createSqliteWatch, type SqliteWatch } from "./_sqlite_watch.ts";
-import { checkFollows, checkLimit, checkQuery, checkWrites, inboxFull, STATES } from "./_writes.ts";
+import { checkFollows, checkLimit, checkQuery, checkWrites, inboxFull, isBounded, STATES } from "./_writes.ts";
 import type { SqliteStorage } from "./sqlite.ts";
 
 /** An opened file and how it was opened. */
@@ -50,9 +50,13 @@ const CACHED_RUNS = 8192;
 /** Workflow names whose number is remembered. */
 const CACHED_WORKFLOWS = 1024;
 
+/** Runs whose waiting messages are counted in memory. */
+const COUNTED_RUNS = 1024;
+
 const PARKED = STATES.indexOf("parked");
 
-const ROW = `SELECT r.no, r.id, w.name AS workflow, r.state, r.status, r.wake_at, r.waits, r.created_at, r.closed_at`;
+const ROW =
+  `SELECT r.no, r.id, w.name AS workflow, r.state, r.status, r.wake_at, r.waits, r.created_at, r.closed_at, r.parent`;
 
 /** Makes the storage of an opened file. */
 export function createSqliteStorage(opened: Opened): SqliteStorage {
@@ -60,6 +64,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
   const statements = new Map<string, Statement>();
   const places = createPlaceCache(CACHED_RUNS);
   const workflows = new Map<string, number>();
+  const counts = createInboxCounts(sql);
   let old = opened.old;
   let lock: Lock | undefined;
   let holder: Holder | undefined;
@@ -151,12 +156,12 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
       throw known;
     }
     try {
-      const counts: InboxCounts = new Map();
+      counts.refresh();
       // What others posted has lower numbers than what this commit is about to post: look before.
       if (watch !== undefined && writes.some(({ w }) => w === "post")) watch.scan();
       let posted = 0;
       for (const write of writes) {
-        const no = apply(write, counts);
+        const no = apply(write);
         if (no > posted) posted = no;
       }
       sql("COMMIT").run();
@@ -165,6 +170,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
       rollback(db);
       places.clear();
       workflows.clear();
+      counts.clear();
       if (isOwn(error)) throw error;
       const known = storageError(error, action);
       if (owned) failure = known;
@@ -173,7 +179,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
   }
 
   /** Number of the message that was posted, else 0. */
-  function apply(write: Write, counts: InboxCounts): number {
+  function apply(write: Write): number {
     switch (write.w) {
       case "create":
         create(write.row, write.records);
@@ -182,13 +188,15 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
         append(write.run, write.records, write.row);
         return 0;
       case "post":
-        return post(write.message, counts);
-      case "take":
-        sql(
-          "UPDATE inbox SET waiting = 0, kind = '', name = '', payload = '', sender = NULL WHERE id = ? AND waiting = 1",
-        ).run(write.id);
-        counts.clear();
+        return post(write.message);
+      case "take": {
+        const taken = sql(
+          `UPDATE inbox SET waiting = 0, kind = '', name = '', payload = '', sender = NULL WHERE id = ? AND waiting = 1
+           RETURNING run`,
+        ).get(write.id);
+        if (taken !== undefined) counts.add(String(taken["run"]), -1);
         return 0;
+      }
       case "drop":
         drop(write.run);
         counts.clear();
@@ -197,9 +205,10 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
   }
 
   function create(row: RunRow, records: readonly StoredRecord[]): void {
-    const { id, workflow, state, status, wakeAt, waits, createdAt, closedAt } = row;
+    const { id, workflow, state, status, wakeAt, waits, createdAt, closedAt, parent } = row;
     const { changes, lastInsertRowid } = sql(
-      `INSERT INTO runs(id, workflow, state, status, wake_at, waits, created_at, closed_at) VALUES(?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO runs(id, workflow, state, status, wake_at, waits, created_at, closed_at, parent)
+       VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT(id) DO NOTHING`,
     ).run(
       id,
@@ -210,6 +219,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
       waits === undefined ? null : JSON.stringify(waits),
       createdAt,
       closedAt ?? null,
+      parent ?? null,
     );
     if (changes === 0) throw new RunExistsError(`Cannot create run "${id}": a run of that id is stored`, []);
     const place = { no: Number(lastInsertRowid), next: 0 };
@@ -276,7 +286,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
     if (sets.length > 0) sql(`UPDATE runs SET ${sets.join(", ")} WHERE no = ?`).run(...values, no);
   }
 
-  function post(message: Message, counts: InboxCounts): number {
+  function post(message: Message): number {
     const { id, run, kind, name, payload, from = null, at } = message;
     const known = sql("SELECT run, waiting FROM inbox WHERE id = ?").get(id);
     if (known !== undefined) {
@@ -284,10 +294,8 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
       // Taken by another run, and passed on to this one.
       sql("DELETE FROM inbox WHERE id = ?").run(id);
     }
-    const count = counts.get(run) ??
-      Number(sql("SELECT count(*) AS n FROM inbox WHERE run = ? AND waiting = 1").get(run)?.["n"]);
-    if (count >= limits.maxMessages) throw inboxFull(message, limits.maxMessages);
-    counts.set(run, count + 1);
+    if (isBounded(message) && counts.of(run) >= limits.maxMessages) throw inboxFull(message, limits.maxMessages);
+    counts.add(run, 1);
     const { lastInsertRowid } = sql(
       "INSERT INTO inbox(id, run, waiting, kind, name, payload, sender, at) VALUES(?, ?, 1, ?, ?, ?, ?, ?)",
     ).run(id, run, kind, name, payload, from, at);
@@ -312,7 +320,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
         runId: id,
       });
     }
-    const { status, wake_at: wakeAt, waits, closed_at: closedAt } = row;
+    const { status, wake_at: wakeAt, waits, closed_at: closedAt, parent } = row;
     return {
       id,
       workflow: String(row["workflow"]),
@@ -323,6 +331,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
       ...(typeof waits === "string" ? { waits: JSON.parse(waits) as readonly string[] } : undefined),
       createdAt: Number(row["created_at"]),
       ...(typeof closedAt === "number" ? { closedAt } : undefined),
+      ...(typeof parent === "string" ? { parent } : undefined),
     };
   }
 
@@ -475,12 +484,14 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
         ).get();
         return row === undefined ? undefined : Number(row["wake_at"]);
       }),
-    inbox: (run, limit) =>
+    inbox: (run, limit, after) =>
       read(`read the messages of run "${run}"`, () => {
         checkLimit(limit, "messages");
+        const from = after === undefined ? 0 : Number(sql("SELECT no FROM inbox WHERE id = ?").get(after)?.["no"] ?? 0);
         return sql(
-          "SELECT id, run, kind, name, payload, sender, at FROM inbox WHERE run = ? AND waiting = 1 ORDER BY no LIMIT ?",
-        ).all(run, limit).map(toMessage);
+          `SELECT id, run, kind, name, payload, sender, at FROM inbox WHERE run = ? AND waiting = 1 AND no > ?
+           ORDER BY no LIMIT ?`,
+        ).all(run, from, limit).map(toMessage);
       }),
     watch(onMessage, onFailure) {
       check("watch the messages");
@@ -506,8 +517,42 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
   };
 }
 
-/** Messages that wait, by run, while a commit posts several. */
-type InboxCounts = Map<string, number>;
+/** Messages that wait, by run: counting them anew for each one that is posted would cost as much as there are. */
+interface InboxCounts {
+  /** Forgets what was counted when another connection has written: called inside a transaction. */
+  refresh(): void;
+  of(run: string): number;
+  /** Counts on, where there is a count. */
+  add(run: string, n: number): void;
+  clear(): void;
+}
+
+function createInboxCounts(sql: (text: string) => Statement): InboxCounts {
+  const counts = new Map<string, number>();
+  let version: unknown;
+  return {
+    refresh(): void {
+      if (counts.size === 0) return;
+      const now = sql("PRAGMA data_version").get()?.["data_version"];
+      if (now !== version || counts.size > COUNTED_RUNS) counts.clear();
+      version = now;
+    },
+    of(run): number {
+      let count = counts.get(run);
+      if (count === undefined) {
+        version ??= sql("PRAGMA data_version").get()?.["data_version"];
+        count = Number(sql("SELECT count(*) AS n FROM inbox WHERE run = ? AND waiting = 1").get(run)?.["n"]);
+        counts.set(run, count);
+      }
+      return count;
+    },
+    add(run, n): void {
+      const count = counts.get(run);
+      if (count !== undefined) counts.set(run, count + n);
+    },
+    clear: () => counts.clear(),
+  };
+}
 
 function toMessage(row: SqlRow): Message {
   const { sender } = row;

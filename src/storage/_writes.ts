@@ -89,6 +89,11 @@ export function checkLimits(limits: { readonly maxRecordBytes: number; readonly 
   }
 }
 
+/** True for messages of people and programs, whose number nothing else bounds: ends of children and cancels always fit. */
+export function isBounded(message: Message): boolean {
+  return message.kind === "event" || message.kind === "approval";
+}
+
 /** Says that a run's inbox is full. */
 export function inboxFull(message: Message, maxMessages: number): StorageFailedError {
   return new StorageFailedError(

@@ -13,6 +13,7 @@ import {
   checkQuery,
   checkWrites,
   inboxFull,
+  isBounded,
   MAX_MESSAGES,
   MAX_RECORD_BYTES,
 } from "./_writes.ts";
@@ -85,8 +86,9 @@ interface StoredMessage {
 }
 
 interface RunMessages {
-  /** In order of arrival. */
   readonly waiting: Map<string, StoredMessage>;
+  /** In order of arrival; taken ones are thrown out now and then. */
+  order: StoredMessage[];
   /** Ids that a second message must not use again. */
   readonly taken: Set<string>;
 }
@@ -152,19 +154,31 @@ function copyData(from: MemoryData): MemoryData {
     else inbox.waiting.set(id, copy);
   }
   // `messages` is in order of first arrival, which is not that of an id that moved to another run.
-  for (const inbox of to.inboxes.values()) sortWaiting(inbox);
+  for (const inbox of to.inboxes.values()) inbox.order = [...inbox.waiting.values()].sort((a, b) => a.no - b.no);
   return to;
 }
 
-function sortWaiting(inbox: RunMessages): void {
-  const sorted = [...inbox.waiting].sort(([, a], [, b]) => a.no - b.no);
-  inbox.waiting.clear();
-  for (const [id, stored] of sorted) inbox.waiting.set(id, stored);
+/** Throws out of an inbox's order what was taken: not while a commit may still be taken back. */
+function compact(inbox: RunMessages | undefined): void {
+  if (inbox === undefined || inbox.order.length <= 2 * inbox.waiting.size + 64) return;
+  inbox.order = inbox.order.filter(({ taken }) => !taken);
+}
+
+/** Position of the first message that came after number `no`. */
+function firstAfter(order: readonly StoredMessage[], no: number): number {
+  let low = 0;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((order[middle]?.no ?? Infinity) <= no) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function inboxOf(data: MemoryData, run: string): RunMessages {
   let inbox = data.inboxes.get(run);
-  if (inbox === undefined) data.inboxes.set(run, inbox = { waiting: new Map(), taken: new Set() });
+  if (inbox === undefined) data.inboxes.set(run, inbox = { waiting: new Map(), order: [], taken: new Set() });
   return inbox;
 }
 
@@ -237,14 +251,18 @@ function applyPost(data: MemoryData, message: Message, undo: Undo): void {
   const known = data.messages.get(id);
   if (known !== undefined && (!known.taken || known.message.run === run)) return;
   const inbox = inboxOf(data, run);
-  if (inbox.waiting.size >= data.limits.maxMessages) throw inboxFull(message, data.limits.maxMessages);
+  if (isBounded(message) && inbox.waiting.size >= data.limits.maxMessages) {
+    throw inboxFull(message, data.limits.maxMessages);
+  }
   // Taken by another run, and passed on to this one.
   if (known !== undefined) data.inboxes.get(known.message.run)?.taken.delete(id);
   const stored: StoredMessage = { no: data.nextNo++, message: { ...message }, taken: false };
   data.messages.set(id, stored);
   inbox.waiting.set(id, stored);
+  inbox.order.push(stored);
   undo?.push(() => {
     inbox.waiting.delete(id);
+    inbox.order.pop();
     if (known === undefined) data.messages.delete(id);
     else {
       data.messages.set(id, known);
@@ -264,7 +282,6 @@ function applyTake(data: MemoryData, id: string, undo: Undo): void {
     stored.taken = false;
     inbox.taken.delete(id);
     inbox.waiting.set(id, stored);
-    sortWaiting(inbox);
   });
 }
 
@@ -299,7 +316,7 @@ function applyDrop(data: MemoryData, id: string, undo: Undo): void {
 
 /** A copy without fields that are undefined, and without any that the port does not know. */
 function knownFields(row: RunRow): RunRow {
-  const { id, workflow, state, status, wakeAt, waits, createdAt, closedAt } = row;
+  const { id, workflow, state, status, wakeAt, waits, createdAt, closedAt, parent } = row;
   return {
     id,
     workflow,
@@ -309,6 +326,7 @@ function knownFields(row: RunRow): RunRow {
     ...(waits === undefined ? undefined : { waits: [...waits] }),
     createdAt,
     ...(closedAt === undefined ? undefined : { closedAt }),
+    ...(parent === undefined ? undefined : { parent }),
   };
 }
 
@@ -319,11 +337,12 @@ function changedRow(row: RunRow, change: RowChange): RunRow {
     id: row.id,
     workflow: row.workflow,
     state,
-    ...(status === undefined ? undefined : { status }),
+    ...(status === undefined || status === null ? undefined : { status }),
     ...(wakeAt === undefined || wakeAt === null ? undefined : { wakeAt }),
     ...(waits === undefined || waits === null ? undefined : { waits: [...waits] }),
     createdAt: row.createdAt,
-    ...(closedAt === undefined ? undefined : { closedAt }),
+    ...(closedAt === undefined || closedAt === null ? undefined : { closedAt }),
+    ...(row.parent === undefined ? undefined : { parent: row.parent }),
   };
 }
 
@@ -382,6 +401,9 @@ function createHandle(data: MemoryData): MemoryStorage {
     if (data.dropped > 64 && data.dropped * 2 > data.order.length) {
       data.order = data.order.filter(({ dropped }) => !dropped);
       data.dropped = 0;
+    }
+    for (const write of writes) {
+      if (write.w === "take") compact(data.inboxes.get(data.messages.get(write.id)?.message.run ?? ""));
     }
     if (data.watchers.size > 0) tell(writes);
   }
@@ -467,14 +489,16 @@ function createHandle(data: MemoryData): MemoryStorage {
         check("find the next wake time");
         return data.heap.first()?.at;
       }),
-    inbox: (run, limit) =>
+    inbox: (run, limit, after) =>
       attempt(() => {
         check(`read the messages of run "${run}"`);
         checkLimit(limit, "messages");
         const messages: Message[] = [];
-        for (const { message } of data.inboxes.get(run)?.waiting.values() ?? []) {
-          if (messages.length >= limit) break;
-          messages.push(message);
+        const order = data.inboxes.get(run)?.order ?? [];
+        const no = after === undefined ? 0 : data.messages.get(after)?.no ?? 0;
+        for (let i = firstAfter(order, no); i < order.length && messages.length < limit; i++) {
+          const stored = order[i];
+          if (stored?.taken === false) messages.push(stored.message);
         }
         return messages;
       }),

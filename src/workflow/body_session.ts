@@ -39,6 +39,10 @@ export interface SessionPorts {
   readonly siteOnReplay?: boolean;
   /** The body, or something that it left behind, called after the end: the call never settles. */
   late?(): void;
+  /** The body has made a call, recorded or not. */
+  asked?(): void;
+  /** An outcome of `rest`, or one that was fed, is handed over to call number `n` when the body has made `after` calls. */
+  handed?(key: Key, after: number, n: number): void;
   /** What changes of the code a replay takes. @default arguments: fail, code: follow */
   readonly changes?: ChangeModes;
   /** When calls ended, in milliseconds since 1970, by key: for `race` where the order of outcomes is not seen. */

@@ -129,8 +129,10 @@ function extras(thrown: unknown): Json | undefined {
     const value = RESERVED.has(name) ? undefined : read(thrown, name);
     if (value === undefined || typeof value === "function" || typeof value === "symbol") continue;
     try {
-      // What is undefined in it is left out, as the protocol does (wac-protocol 5.5), and not null as in results.
-      const encoded = encode({ [name]: JSON.parse(JSON.stringify(value)) });
+      // What is undefined in it is left out, as the protocol does (wac-protocol 5.5), and not null as in results. A bigint is its
+      // text: the worker's wrapper teaches JSON.stringify() that, and a failure is the same on every host.
+      const text = JSON.stringify(value, (_, v: unknown) => typeof v === "bigint" ? `${v}` : v);
+      const encoded = encode({ [name]: JSON.parse(text) });
       if (encoded.length <= LIMIT) Object.assign(found, JSON.parse(encoded));
     } catch {
       continue; // not JSON (a cycle, U+0000): left out, as the protocol does

@@ -5,6 +5,7 @@
  * @module
  */
 import { jsonbOrder } from "../base/canonical.ts";
+import { failureOf } from "./failure.ts";
 import type { Failure, Json, Key, Outcome } from "./journal.ts";
 
 /** Longest stack, and longest JSON text of `extra`, in bytes of UTF-8. */
@@ -51,11 +52,17 @@ export function failureOfRecord(record: Fields, key: Key): Failure {
   const found = isFields(result) ? result.error : undefined;
   const error = isFields(found) ? found : { message: typeof found === "string" ? found : message };
   const text = textOr(message, textOr(error.message, `WAC step '${key}' failed`));
+  const named = { name: textOr(error.name, "Error"), message: textOr(error.message, text) };
+  // What the thrown error says of a retry, and of its class, crosses in its own fields.
+  const { code, retryable, retryAfterMs } = failureOf({ ...(isFields(error.extra) ? error.extra : {}), ...named }, key);
   return {
     message: text,
     stepKey: textOr(stepKey, key),
     ...(typeof childJobId === "string" ? { childJobId } : undefined),
-    error: { ...error, name: textOr(error.name, "Error"), message: textOr(error.message, text) },
+    error: { ...error, ...named },
+    ...(code === undefined ? undefined : { code }),
+    ...(retryable === undefined ? undefined : { retryable }),
+    ...(retryAfterMs === undefined ? undefined : { retryAfterMs }),
   };
 }
 

@@ -130,6 +130,8 @@ export type Call =
     readonly args: Encoded;
     readonly options: TaskWire;
     readonly retry?: RetryPolicy;
+    /** It has an undo: once begun, its outcome counts whatever becomes of the run. */
+    readonly undoable?: true;
     /** Key of the first attempt, and this attempt's number from 1. */
     readonly base: Key;
     readonly attempt: number;
@@ -138,6 +140,8 @@ export type Call =
     readonly kind: "step";
     readonly name: string;
     readonly retry?: RetryPolicy;
+    /** It has an undo: once begun, its outcome counts whatever becomes of the run. */
+    readonly undoable?: true;
     readonly base: Key;
     readonly attempt: number;
   }
@@ -258,7 +262,7 @@ export type Command =
   }
   /** A line of the body's own log: not recorded, and not repeated on replay. */
   | { readonly c: "log"; readonly level: LogLevel; readonly message: string; readonly data?: Json }
-  /** Something worth a line in the log, once per run and subject: the text is the driver's (`engine/explain.ts`). */
+  /** Something worth a line in the log, once per run and subject: the text is the driver's (`explain.ts`). */
   | { readonly c: "notice"; readonly notice: "non-confluent"; readonly key: Key; readonly name: string }
   | {
     readonly c: "notice";
@@ -316,6 +320,8 @@ export interface Session {
   readonly replaying: boolean;
   /** Undos that have not run, of calls that have settled. */
   readonly undos: number;
+  /** The run has failed, and takes back what it did: a cancel comes too late. */
+  readonly compensating: boolean;
   /** True once `random()` or `uuid()` was drawn from the header's seed. */
   readonly seeded: boolean;
   /** Outcomes of `rest` that nothing has asked for. */

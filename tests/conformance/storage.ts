@@ -507,6 +507,44 @@ export function storageConformance(name: string, factory: PlaceFactory, skip?: s
     assertEquals(ids(await storage.inbox("a", 10)), ["m2", "m3", "m4"]);
   }, { maxMessages: 3 });
 
+  storageCase("ends of children and cancels fit into a full inbox", async (storage) => {
+    await storage.commit([create("a"), post("m1", "a")]);
+    await assertRejects(() => storage.commit([post("m2", "a", { kind: "approval" })]), "STORAGE_FAILED", "1 messages");
+    await storage.commit([post("m3", "a", { kind: "settle" }), post("m4", "a", { kind: "cancel" })]);
+    assertEquals(ids(await storage.inbox("a", 10)), ["m1", "m3", "m4"]);
+  }, { maxMessages: 1 });
+
+  storageCase("inbox() goes on after a message, also after one that was taken", async (storage) => {
+    await storage.commit([create("a"), ...Array.from({ length: 200 }, (_, i) => post(`m${i}`, "a"))]);
+    assertEquals(ids(await storage.inbox("a", 2, "m3")), ["m4", "m5"]);
+    // All but a few are taken, so that what was taken may have been thrown out.
+    await storage.commit(Array.from({ length: 195 }, (_, i): Write => ({ w: "take", id: `m${i}` })));
+    await storage.commit([post("n", "a"), post("o", "b")]);
+    assertEquals(ids(await storage.inbox("a", 9, "m3")), ["m195", "m196", "m197", "m198", "m199", "n"]);
+    assertEquals(ids(await storage.inbox("a", 9, "m197")), ["m198", "m199", "n"]);
+    assertEquals(ids(await storage.inbox("a", 9, "n")), []);
+    await assertRejects(() => storage.commit([{ w: "take", id: "m198" }, post("p", "a"), create("a")]), "RUN_EXISTS");
+    assertEquals(ids(await storage.inbox("a", 9, "m197")), ["m198", "m199", "n"]);
+    await storage.commit([post("p", "a")]);
+    assertEquals(ids(await storage.inbox("a", 9, "m197")), ["m198", "m199", "n", "p"]);
+  });
+
+  storageCase("a run keeps who its parent is, and a closed one can be opened again", async (storage) => {
+    await storage.commit([create("a", { parent: "p" }), create("b")]);
+    const change = { state: "closed", status: "failed", closedAt: 7000 } as const;
+    await storage.commit([{ w: "append", run: "a", records: [], row: change }]);
+    assertEquals(await storage.run("a"), row("a", { parent: "p", ...change }));
+    await storage.commit([{
+      w: "append",
+      run: "a",
+      records: [],
+      row: { state: "active", status: null, closedAt: null },
+    }]);
+    assertEquals(await storage.run("a"), row("a", { parent: "p", state: "active" }));
+    assertEquals(await storage.runs({ closedBefore: 9000, limit: 9 }), []);
+    assertEquals(await storage.run("b"), row("b"));
+  });
+
   storageCase("drop removes a run, its records and its messages, and no others", async (storage) => {
     const large = "x".repeat(100_000);
     await storage.commit([

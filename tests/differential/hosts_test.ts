@@ -4,8 +4,9 @@
 import { deepStrictEqual } from "node:assert";
 import fc from "fast-check";
 import type { Executor, Json } from "@windkit/windmill-client/engine";
-import { runTrial } from "../suite/_engine_kit.ts";
-import { build, external, type Node, program } from "./programs.ts";
+import { expectedView, type Viewed, viewOf } from "../cluster/view.ts";
+import { type Ended, runTrial } from "../suite/_engine_kit.ts";
+import { answer, build, external, type Node, program } from "./programs.ts";
 import { drive, windkit } from "./wrapper.ts";
 
 const RUNS = Deno.env.get("WINDKIT_SOAK") === "1" ? 1000 : 100;
@@ -24,12 +25,9 @@ const executor: Executor = {
   },
 };
 
-interface Journal {
-  readonly end: { readonly value?: unknown; readonly name?: unknown; readonly message?: unknown };
-  readonly calls: Readonly<Record<string, unknown>>;
-}
+type End = { readonly value: unknown } | { readonly name: unknown; readonly message: unknown };
 
-async function onEngine(nodes: readonly Node[], replay: "when-needed" | "always"): Promise<Journal> {
+async function onEngine(nodes: readonly Node[], replay: "when-needed" | "always"): Promise<readonly [End, Ended]> {
   let approve: ((run: string, key: string) => void) | undefined;
   const early: (readonly [string, string])[] = [];
   const ended = await runTrial({
@@ -43,38 +41,38 @@ async function onEngine(nodes: readonly Node[], replay: "when-needed" | "always"
       },
     },
     during: ({ engine }) => {
-      // A second answer, after a replay, finds the approval answered: that is no failure of the run.
-      approve = (run, key) =>
-        void engine.approve(run, key, { value: { for: key }, approver: "anna" }).catch(() => undefined);
+      approve = (run, key) => {
+        const given = answer(key);
+        // A second answer, after a replay, finds the approval answered: that is no failure of the run.
+        if (given !== undefined) void engine.approve(run, key, given).catch(() => undefined);
+      };
       for (const [run, key] of early) approve(run, key);
     },
   }, replay);
-  const calls = Object.fromEntries(
-    ended.view.map(({ key, outcome }) => [key, outcome.ok ? { value: outcome.value } : { failed: outcome.message }]),
-  );
   const { error } = ended;
-  if (error === undefined) return { end: { value: ended.value }, calls };
-  return { end: { name: (error as { errorName?: string }).errorName, message: error.message }, calls };
+  return error === undefined
+    ? [{ value: ended.value }, ended]
+    : [{ name: (error as { errorName?: string }).errorName, message: error.message }, ended];
 }
 
-async function inRounds(nodes: readonly Node[]): Promise<Journal> {
-  const { end, completed } = await drive(windkit, build(windkit.api, nodes), external);
-  const calls = Object.fromEntries(
-    Object.entries(completed).map(([key, value]) => {
-      const failed = typeof value === "object" && value !== null && "__wmill_error" in value;
-      return [key, failed ? { failed: (value as { message?: unknown }).message } : { value }];
-    }),
-  );
-  if (end.type === "complete") return { end: { value: end.result }, calls };
-  return { end: { name: end.name, message: end.message }, calls };
+async function inRounds(nodes: readonly Node[], fastPath: boolean): Promise<readonly [End, readonly Viewed[]]> {
+  const { end, cluster, job } = await drive(windkit, build(windkit.api, nodes), external, { answer, fastPath });
+  const { type, result, ...failure } = end;
+  return [type === "complete" ? { value: result } : failure as unknown as End, viewOf(cluster, job)];
 }
 
 Deno.test("A confluent body has one journal on the engine, live and always replayed, and in rounds", async () => {
   await fc.assert(
     fc.asyncProperty(program, async (nodes) => {
-      const rounds = await inRounds(nodes);
-      deepStrictEqual(await onEngine(nodes, "when-needed"), rounds);
-      deepStrictEqual(await onEngine(nodes, "always"), rounds);
+      const [end, { view }] = await onEngine(nodes, "when-needed");
+      const [again, replayed] = await onEngine(nodes, "always");
+      deepStrictEqual(again, end);
+      deepStrictEqual(replayed.view, view);
+      for (const fastPath of [true, false]) {
+        const [ended, viewed] = await inRounds(nodes, fastPath);
+        deepStrictEqual(ended, end);
+        deepStrictEqual(viewed, expectedView(view, viewed));
+      }
     }),
     { numRuns: RUNS },
   );

@@ -9,7 +9,7 @@ import { programName } from "../../src/cli/program.ts";
 import { runtimeProblem } from "../../src/cli/runtime.ts";
 import { listenForSignals } from "../../src/cli/signals.ts";
 import { createDisplay } from "../../src/cli/display.ts";
-import { nameTasks } from "../../src/cli/task_names.ts";
+import { nameTasks } from "../../src/workflow/task_names.ts";
 import { placeOf } from "../../src/cli/workspace.ts";
 import * as errors from "../../src/base/errors.ts";
 
@@ -83,6 +83,22 @@ Deno.test("parseCommand() reads several files and every option of check", () => 
     against: "d",
     finished: 0,
   });
+});
+
+Deno.test("parseCommand() reads every option of capture", () => {
+  equal(parseCommand(["capture", "r"]), { command: "capture", data: ".windkit", run: "r", force: false, redact: [] });
+  equal(
+    parseCommand(["capture", "r", "--file", "f.ts", "--out", "x_test.ts", "--force", "--redact", "pin, iban,"]),
+    {
+      command: "capture",
+      data: ".windkit",
+      run: "r",
+      file: "f.ts",
+      out: "x_test.ts",
+      force: true,
+      redact: ["pin", "iban"],
+    },
+  );
 });
 
 Deno.test("parseCommand() takes values that look like numbers, negative ones and null", () => {
@@ -163,6 +179,7 @@ const REFUSED: readonly (readonly [argv: readonly string[], text: string])[] = [
   [["approve"], 'Command "approve" needs RUN'],
   [["approve", "r", "--value", "{"], "--value is not JSON: "],
   [["check"], 'Command "check" needs FILE'],
+  [["capture"], 'Command "capture" needs RUN'],
   [["check", ""], "FILE is empty"],
   [["check", "f.ts", "--against="], 'Option "--against" needs the name of a folder: it is empty'],
   [["check", "f.ts", "--finished", "5"], 'Option "--finished" goes with "--against"'],

@@ -2,7 +2,7 @@
 import { deepStrictEqual as equal } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import { sha256 } from "../../src/base/sha256.ts";
+import { sha256 } from "../../src/engine/sha256.ts";
 
 function theirs(text: string): string {
   return createHash("sha256").update(new TextEncoder().encode(text)).digest("hex");

@@ -65,8 +65,19 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   durable_object: { layers: ["base", "engine", "storage"] },
   handlers: { layers: ["base", "wire", "http", "sdk"] },
-  runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
-  server: { layers: ["base", "wire", "engine", "storage", "runner", "ui"] },
+  runner: {
+    layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"],
+    // The wrapper loads what makes jobs of tasks outside a workflow, when a script imports the package.
+    typesOf: ["cluster"],
+    node: true,
+  },
+  server: {
+    // Files of the data folder, random tokens.
+    layers: ["base", "platform", "wire", "engine", "storage", "runner", "ui"],
+    typesOf: ["workflow"],
+    node: true,
+    packages: ["hono", "yaml"],
+  },
   ui: { layers: ["base", "wire"] },
   cli: { layers: sources, node: true },
   testing: { layers: ["base", "wire", "http", "sdk", "workflow", "engine", "storage"] },

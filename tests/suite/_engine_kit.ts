@@ -90,6 +90,16 @@ export async function runTrial(trial: Trial, replay: "when-needed" | "always" = 
   });
 }
 
+/** A further host on which the trial of a confluent workflow is run, and compared with how it ended live. */
+export type FurtherHost = (make: () => Trial, live: Ended) => Promise<void>;
+
+let further: FurtherHost | undefined;
+
+/** From now on, `bothWays` runs its trials on another host, too: for the tests of that host. */
+export function alsoOn(host: FurtherHost | undefined): void {
+  further = host;
+}
+
 /** Runs a trial live and replayed before every outcome; fails unless both end the same with equal journals. */
 export async function bothWays(make: () => Trial): Promise<Ended> {
   const live = await runTrial(make());
@@ -100,6 +110,7 @@ export async function bothWays(make: () => Trial): Promise<Ended> {
     "Live and replayed ended differently",
   );
   assertEquals(replayed.view, live.view, "Live and replayed have different journals");
+  await further?.(make, live);
   return live;
 }
 

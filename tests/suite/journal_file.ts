@@ -49,7 +49,9 @@ async function recorded(
   return { storage, text: await exportRun(storage.visit(), runId) };
 }
 
-const finished = (): Promise<{ readonly storage: MemoryStorage; readonly text: string }> => recorded(three, { n: 1 });
+function finished(): Promise<{ readonly storage: MemoryStorage; readonly text: string }> {
+  return recorded(three, { n: 1 });
+}
 
 /** Lines of a file, without the last line break. */
 function linesOf(text: string): string[] {

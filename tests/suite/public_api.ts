@@ -618,7 +618,13 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "openSqliteStorage",
   ],
   "./testing": [
+    "ExploreError",
+    "createVirtualHost",
+    "explore",
     "mockWindmill",
+    "never",
+    "replay",
+    "testWorkflow",
   ],
   "./errors": [
     "CancelledError",
@@ -651,6 +657,7 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "hasCode",
   ],
   "./cli": [
+    "loadWorkflow",
     "main",
   ],
 };

@@ -5,7 +5,7 @@
  * @module
  */
 import { ReplayMismatchError } from "../base/errors.ts";
-import type { Failure, Fingerprint } from "../workflow/journal.ts";
+import type { Failure, Fingerprint } from "./journal.ts";
 
 interface MismatchDetail {
   readonly reason: "differs" | "not-asked";

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { toHex } from "./bytes.ts";
+import { toHex } from "../base/bytes.ts";
 
 /** First 32 bits of the fractional parts of the cube roots of the first 64 primes, in hex. */
 const ROUNDS = "428a2f9871374491b5c0fbcfe9b5dba53956c25b59f111f1923f82a4ab1c5ed5d807aa9812835b01243185be550c7dc3" +

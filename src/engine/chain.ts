@@ -1,0 +1,74 @@
+/**
+ * Runs that go on as another run: one chain, in which each run's id follows from the first one's.
+ *
+ * @module
+ */
+import type { RunHeader } from "../workflow/journal.ts";
+import { decodeRecord } from "../workflow/record_text.ts";
+import type { Message, RunRow, Storage, Write } from "./ports.ts";
+
+/** A place in a chain. */
+export interface Link {
+  readonly first: string;
+  readonly n: number;
+}
+
+/** Where a run stands in its chain: one that was not continued is the first of one. */
+export function linkOf({ id, chain }: Pick<RunHeader, "id" | "chain">): Link {
+  return chain ?? { first: id, n: 0 };
+}
+
+/** The place after another one. */
+export function nextLink({ first, n }: Link): Link {
+  return { first, n: n + 1 };
+}
+
+/** Id of the run at a place. */
+export function linkId({ first, n }: Link): string {
+  return n === 0 ? first : `${first}~${n}`;
+}
+
+/** Header of a stored run, read without the rest of its journal; undefined when it is not stored. */
+export async function headerOf(storage: Storage, id: string): Promise<RunHeader | undefined> {
+  for await (const [first] of storage.journal(id)) {
+    const record = first === undefined ? undefined : decodeRecord(first.text, first.seq);
+    return record?.t === "opened" ? record.header : undefined;
+  }
+  return undefined;
+}
+
+/** The newest run of a chain, from one of its runs on; undefined when that one is not stored. */
+export async function newestOf(storage: Storage, id: string): Promise<RunRow | undefined> {
+  let row = await storage.run(id);
+  if (row?.status !== "continued") return row;
+  const header = await headerOf(storage, id);
+  let link = header === undefined ? undefined : linkOf(header);
+  while (link !== undefined && row?.status === "continued") {
+    link = nextLink(link);
+    const next = await storage.run(linkId(link));
+    if (next === undefined) return row;
+    row = next;
+  }
+  return row;
+}
+
+/** Moves messages that another run of the chain may still take: events, and whoever asks it to end. Others were this run's own. */
+export function movedTo(run: string, messages: readonly Message[]): Write[] {
+  return messages.flatMap((message): Write[] => {
+    const take: Write = { w: "take", id: message.id };
+    const moves = message.kind === "event" || message.kind === "cancel";
+    return moves ? [take, { w: "post", message: { ...message, run } }] : [take];
+  });
+}
+
+/** All messages that wait for a run. */
+export async function allMessages(storage: Storage, run: string): Promise<readonly Message[]> {
+  const all: Message[] = [];
+  let after: string | undefined;
+  for (;;) {
+    const page = await storage.inbox(run, 1000, after);
+    all.push(...page);
+    after = page.at(-1)?.id;
+    if (page.length < 1000) return all;
+  }
+}

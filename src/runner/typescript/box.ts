@@ -1,0 +1,159 @@
+/**
+ * What a script's process may do: the flags and the environment that Deno starts with.
+ *
+ * @module
+ */
+import { accessSync, constants } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { readEnv } from "../../platform/env.ts";
+import { moduleUrl, sourcePaths } from "./package_modules.ts";
+
+/** What is the same for all processes of a runner. */
+export interface BoxOptions {
+  /** Path of Deno. */
+  readonly deno: string;
+  /** Where Deno keeps packages and compiled files: `DENO_DIR`. */
+  readonly cacheFolder: string;
+  /** File that says what the package's names mean. */
+  readonly importMap: string;
+  readonly net: "open" | "closed";
+  /** Further hosts that are closed, as `--deny-net` takes them. */
+  readonly denyNet: readonly string[];
+  readonly memoryLimitBytes: number;
+}
+
+/** A program and its arguments. */
+export interface Start {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Variables of this process that a script's needs to reach the net as this one does. */
+const NET_VARIABLES = [
+  ...["DENO_CERT", "DENO_TLS_CA_STORE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"],
+  ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"],
+  "TZ",
+];
+/** Loopback, "this host", link-local: of IPv6 single addresses, for Deno reads no ranges of it. */
+const CLOSED = ["127.0.0.0/8", "0.0.0.0/8", "169.254.0.0/16", "[::1]", "[::]"];
+/**
+ * What the kernel's limit of the data segment leaves beside the script's memory: Deno's own, and the room that V8 sets aside for the
+ * code of each worker, 512 MiB that are never used. So a script may have some 30 workers, and what it really uses is watched.
+ */
+const BESIDE_BYTES = 17 * 2 ** 30;
+
+/**
+ * How a process of a job folder is started.
+ *
+ * @param options of the runner
+ * @param folder the job's folder, and all that it may write
+ * @param socket the socket in it that leads to the server
+ */
+export function boxedStart(options: BoxOptions, folder: string, socket: string): Start {
+  const { deno, cacheFolder, importMap, net, denyNet, memoryLimitBytes } = options;
+  const inFolder = socket.startsWith(`${folder}/`);
+  const written = [folder, ...(inFolder ? [] : [socket])];
+  const denied = [...CLOSED, ...ownAddresses(), ...denyNet];
+  const args = [
+    ...["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-check", "--cached-only"],
+    "--node-modules-dir=none",
+    `--import-map=${importMap}`,
+    `--allow-read=${listed([...written, ...sourcePaths()])}`,
+    `--allow-write=${listed(written)}`,
+    // The environment is empty but for what the job brings.
+    "--allow-env",
+    net === "open" ? "--allow-net" : `--allow-net=${listed([`unix:${socket}`, "windkit.localhost"])}`,
+    `--deny-net=${listed(denied)}`,
+    `--v8-flags=--max-old-space-size=${Math.floor(memoryLimitBytes / 2 ** 20)}`,
+    moduleUrl("src/runner/wrapper/main"),
+  ];
+  const env = {
+    DENO_DIR: cacheFolder,
+    DENO_NO_PACKAGE_JSON: "1",
+    DENO_NO_UPDATE_CHECK: "1",
+    NO_COLOR: "1",
+    // The home folder for its `.npmrc`: which registry the packages in the cache are of.
+    ...variables(["HOME", "NPM_CONFIG_REGISTRY", ...NET_VARIABLES]),
+  };
+  return { ...limited(deno, args, memoryLimitBytes), env };
+}
+
+/** Environment of the Deno that reads graphs and fetches packages: this process's own, and the same cache. */
+export function parentEnv(cacheFolder: string): Readonly<Record<string, string>> {
+  return {
+    ...variables(["HOME", "PATH", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_USERCONFIG", ...NET_VARIABLES]),
+    DENO_DIR: cacheFolder,
+    DENO_NO_PACKAGE_JSON: "1",
+    DENO_NO_UPDATE_CHECK: "1",
+    NO_COLOR: "1",
+  };
+}
+
+/**
+ * Linux: the kernel bounds the memory that is set aside, refuses new privileges, and ends the process with this one, whatever this one
+ * dies of. Elsewhere the runner's watch of the resident size and the end of the input do what they can.
+ */
+function limited(deno: string, args: readonly string[], memoryLimitBytes: number): Pick<Start, "command" | "args"> {
+  const tools = linuxTools();
+  if (tools === undefined) return { command: deno, args };
+  const { prlimit, setpriv } = tools;
+  return {
+    command: prlimit,
+    args: [
+      `--data=${memoryLimitBytes + BESIDE_BYTES}`,
+      "--core=0",
+      ...[setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--"],
+      deno,
+      ...args,
+    ],
+  };
+}
+
+let tools: { readonly prlimit: string; readonly setpriv: string } | null | undefined;
+
+function linuxTools(): { readonly prlimit: string; readonly setpriv: string } | undefined {
+  if (tools === undefined) {
+    const [prlimit, setpriv] = ["prlimit", "setpriv"].map((name) =>
+      ["/usr/bin", "/bin"].map((folder) => `${folder}/${name}`).find(isExecutable)
+    );
+    tools = prlimit === undefined || setpriv === undefined ? null : { prlimit, setpriv };
+  }
+  return tools ?? undefined;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false; // not there
+  }
+}
+
+/** Addresses of this machine: under them, too, its services are reached that listen on all. */
+function ownAddresses(): readonly string[] {
+  try {
+    return Object.values(networkInterfaces()).flat().flatMap((one) =>
+      one === undefined || one.internal
+        ? []
+        : one.family === "IPv6"
+        ? [`[${one.address.split("%")[0]}]`]
+        : [one.address]
+    );
+  } catch {
+    return []; // the runtime may not tell
+  }
+}
+
+function variables(names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => {
+    const value = readEnv(name);
+    return value === undefined || value === "" ? [] : [[name, value] as const];
+  }));
+}
+
+/** Deno parts lists at commas; two stand for one. */
+function listed(values: readonly string[]): string {
+  return values.map((value) => value.replaceAll(",", ",,")).join(",");
+}

@@ -1,0 +1,246 @@
+/**
+ * The gate: which requests get in, and as whom.
+ *
+ * A page of another origin must not use this server through its reader's browser: names that lead to this machine (DNS
+ * rebinding) are refused by `Host`, requests of other origins by `Origin` and `Sec-Fetch-Site`. Everybody needs a token: a bearer
+ * token, or the cookie that a page got in exchange for one.
+ *
+ * @module
+ */
+import { toHex } from "../base/bytes.ts";
+import { sha256 } from "../engine/sha256.ts";
+import { randomBytes } from "../platform/random.ts";
+import type { Caller, Identity, Jobs } from "./ports.ts";
+import { denied, Refusal } from "./refusal.ts";
+
+/** How long a page stays signed in. */
+const SESSION_MS = 12 * 3_600_000;
+
+/** Paths that need no token: they are of no interest, or their own signature is looked at. */
+const PUBLIC: readonly RegExp[] = [
+  /^\/api\/version$/,
+  /^\/api\/w\/[^/]+\/jobs_u\/(?:resume|cancel|get_flow)\/[^/]+\/[^/]+\/[^/]+$/,
+  /^\/api\/w\/[^/]+\/jobs_u\/flow\/approval_info\/[^/]+$/,
+  /^\/api\/w\/[^/]+\/s3_proxy\//,
+  /^\/approve\//,
+  /^\/assets\//,
+];
+
+/** Names under which this machine is reached. */
+const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])$/;
+
+/** Methods that change nothing, by their meaning. */
+const SAFE = /^(?:GET|HEAD|OPTIONS)$/;
+
+/** Who asks, by request. */
+const callers = /* @__PURE__ */ new WeakMap<Request, Caller>();
+
+/** What {@linkcode createGate} needs. */
+export interface GateParts {
+  readonly identity: Identity;
+  readonly now: () => number;
+  /** Address under which people reach the server: its host is let in. */
+  readonly baseUrl: () => string;
+  /** Further hosts that are let in, without port. */
+  readonly hosts: readonly string[];
+  /** Further origins that are let in, `https://app.example.com`. */
+  readonly origins: readonly string[];
+}
+
+/** The gate of a server. */
+export interface Gate {
+  /**
+   * Lets a request in or refuses it.
+   *
+   * @returns an answer that ends the request, undefined for one that goes on
+   * @throws Refusal
+   */
+  admit(request: Request): Response | undefined;
+  /** Adds what an answer to another origin needs. */
+  finish(request: Request, response: Response): Response;
+}
+
+/** Who asks; undefined on paths that need no token. */
+export function findCaller(request: Request): Caller | undefined {
+  return callers.get(request);
+}
+
+/** Who asks. Takes the request that the route sees: `callerOf(c.req.raw)`. */
+export function callerOf(request: Request): Caller {
+  const caller = callers.get(request);
+  if (caller === undefined) throw new Refusal(401, "Unauthorized");
+  return caller;
+}
+
+/** Says who asks with a request that was made out of another one. */
+export function passCaller(from: Request, to: Request): void {
+  const caller = callers.get(from);
+  if (caller !== undefined) callers.set(to, caller);
+}
+
+/** Refuses a job that meddles with another one: a job's token is good for that job, and those that it belongs together with. */
+export function refuseOtherJobs(jobs: Pick<Jobs, "get">, caller: Caller, id: string): void {
+  if (caller.job === undefined || caller.job === id) return;
+  const own = jobs.get(caller.job), other = jobs.get(id);
+  if ((own?.root ?? caller.job) === (other?.root ?? id)) return;
+  throw denied(`the token of job ${caller.job} is not good for job ${id}`);
+}
+
+/** The address of a host without its port, in small letters. */
+function hostName(host: string): string {
+  return host.toLowerCase().replace(/:\d+$/, "");
+}
+
+/** What a scope is about: the first words of a path, and whether it is read, written or run. */
+function wantedScope(
+  method: string,
+  path: string,
+): { readonly domain: string; readonly action: string; readonly what: string } {
+  const [, rest = ""] = /^\/api\/(?:w\/[^/]+\/)?(.*)$/.exec(path) ?? [];
+  const [first = "", ...more] = rest.split("/");
+  const domain = first === "jobs_u" || first === "job_metrics" || first === "concurrency_groups" ? "jobs" : first;
+  const run = /^jobs\/run(?:_wait_result|_and_stream|_inline)?\/(?:(p|h|f|fv)\/)?(.*)$/.exec(rest);
+  if (run !== null) {
+    const [, kind = "", what = ""] = run;
+    return {
+      domain: "jobs",
+      action: "run",
+      what: `${kind.startsWith("f") ? "flows" : "scripts"}:${kind === "" ? "" : what}`,
+    };
+  }
+  return { domain, action: SAFE.test(method) ? "read" : "write", what: more.slice(1).join("/") };
+}
+
+/** True when one of a token's scopes covers a request: `domain:action`, with a path or not, `*` for any text. */
+export function isInScope(scopes: readonly string[], method: string, path: string): boolean {
+  const { domain, action, what } = wantedScope(method, path);
+  const whole = `${domain}:${action}`;
+  return scopes.some((scope) => {
+    const [scoped = "", acts = "", ...rest] = scope.split(":");
+    if (scoped !== "*" && scoped !== domain) return false;
+    // Whoever may write may read.
+    if (acts !== "*" && acts !== action && !(acts === "write" && action === "read")) return false;
+    if (rest.length === 0) return true;
+    const pattern = rest.join(":").split("*").map((text) => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*");
+    return whole !== "" && new RegExp(`^${pattern}$`).test(what);
+  });
+}
+
+/** Makes the gate of a server. */
+export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts): Gate {
+  // By the hashes of their values. They end with the server.
+  const sessions = new Map<string, number>();
+
+  function cookieName(): string {
+    // A browser sends cookies of one port to all ports of a host.
+    return `windkit_${new URL(baseUrl()).port || "80"}`;
+  }
+
+  function checkHost(request: Request): string {
+    const url = new URL(request.url);
+    const host = request.headers.get("host") ?? url.host;
+    const own = new URL(baseUrl());
+    for (const name of [hostName(host), hostName(url.host)]) {
+      if (!LOOPBACK.test(name) && name !== own.hostname && !hosts.includes(name)) {
+        throw denied(`this server is not called ${JSON.stringify(name)}; name it with --host to let it be`);
+      }
+    }
+    return host;
+  }
+
+  function isOwnOrigin(origin: string, host: string): boolean {
+    return origin === `http://${host}` || origin === `https://${host}` || origin === new URL(baseUrl()).origin;
+  }
+
+  /** Refuses requests that pages of other origins make. */
+  function checkOrigin(request: Request, host: string, isPublic: boolean): void {
+    const origin = request.headers.get("origin"), site = request.headers.get("sec-fetch-site");
+    if (origin !== null) {
+      if (isOwnOrigin(origin, host) || origins.includes(origin)) return;
+      throw denied(`requests of the origin ${JSON.stringify(origin)} are not let in`);
+    }
+    // Somebody who follows a link in a mail to an address that is signed.
+    const follows = isPublic && SAFE.test(request.method) && request.headers.get("sec-fetch-mode") === "navigate";
+    if (site === "cross-site" && !follows) throw denied("requests of other sites are not let in");
+  }
+
+  function sessionCaller(request: Request): Caller | undefined {
+    const wanted = `${cookieName()}=`;
+    const cookies = (request.headers.get("cookie") ?? "").split(/;\s*/);
+    const value = cookies.find((cookie) => cookie.startsWith(wanted))?.slice(wanted.length);
+    if (value === undefined) return undefined;
+    const ends = sessions.get(sha256(value));
+    if (ends === undefined || ends <= now()) return undefined;
+    const site = request.headers.get("sec-fetch-site");
+    // Another port of this host is the same site: it gets the cookie sent along, and must not get in with it.
+    if (
+      site !== null
+        ? !/^(?:same-origin|none)$/.test(site)
+        : !SAFE.test(request.method) && !request.headers.has("origin")
+    ) {
+      throw denied("a page of another origin may not use the session of this one");
+    }
+    return identity.owner;
+  }
+
+  /** Exchanges the token of a page's address for a cookie. */
+  function openSession(request: Request, url: URL): Response | undefined {
+    const token = url.searchParams.get("token");
+    if (token === null || request.method !== "GET" || url.pathname.startsWith("/api/")) return undefined;
+    const caller = identity.callerOf(token);
+    if (caller === undefined || caller.job !== undefined || caller.scopes !== undefined) return undefined;
+    for (const [hash, ends] of sessions) if (ends <= now()) sessions.delete(hash);
+    const value = toHex(randomBytes(32));
+    sessions.set(sha256(value), now() + SESSION_MS);
+    url.searchParams.delete("token");
+    const cookie = `${cookieName()}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${SESSION_MS / 1000}`;
+    // A path that begins with two slashes would be another host.
+    const location = `${url.pathname.replace(/^\/+/, "/")}${url.search}`;
+    return new Response(null, {
+      status: 303,
+      headers: { location, "set-cookie": cookie, "cache-control": "no-store" },
+    });
+  }
+
+  function admit(request: Request): Response | undefined {
+    const url = new URL(request.url);
+    const isPublic = PUBLIC.some((pattern) => pattern.test(url.pathname));
+    const host = checkHost(request);
+    checkOrigin(request, host, isPublic);
+    if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) {
+      return new Response(null, { status: 204 });
+    }
+    if (!isPublic) {
+      const opened = openSession(request, url);
+      if (opened !== undefined) return opened;
+    }
+    const [, bearer] = /^Bearer\s+(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+    const caller = bearer === undefined ? sessionCaller(request) : identity.callerOf(bearer);
+    if (caller === undefined) {
+      if (isPublic) return undefined;
+      throw new Refusal(401, url.pathname.startsWith("/api/") ? "Unauthorized" : NO_SESSION);
+    }
+    if (caller.scopes !== undefined && !isInScope(caller.scopes, request.method, url.pathname)) {
+      throw denied(`the scopes of the token do not cover ${request.method} ${url.pathname}`);
+    }
+    callers.set(request, caller);
+    return undefined;
+  }
+
+  return {
+    admit,
+    finish: (request, response) => {
+      const origin = request.headers.get("origin");
+      if (origin === null || !origins.includes(origin)) return response;
+      const headers = new Headers(response.headers);
+      headers.set("access-control-allow-origin", origin);
+      headers.append("vary", "origin");
+      headers.set("access-control-allow-headers", "authorization, content-type");
+      headers.set("access-control-allow-methods", "GET, POST, PUT, DELETE, OPTIONS");
+      const { status, statusText } = response;
+      return new Response(response.body, { status, statusText, headers });
+    },
+  };
+}
+
+const NO_SESSION = "Not signed in: open the address that 'windkit dev' printed, it has the token";

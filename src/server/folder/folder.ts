@@ -1,0 +1,284 @@
+/**
+ * The synced folder: what `wmill sync pull` made, read when it is asked for, written whole, and watched.
+ *
+ * Names are looked at when the folder is opened; a file is read when somebody asks for what is in it, so that a large folder is ready at
+ * once. Every question looks at the file's time and size: what was saved is seen by the next job, with or without a notice of the
+ * system.
+ *
+ * @module
+ */
+import { basename, relative, resolve, sep } from "node:path";
+import type { Json } from "../../workflow/journal.ts";
+import { badRequest, notFound } from "../refusal.ts";
+import type { Database, Folder, FolderProblem, Script, Secrets } from "../ports.ts";
+import { type FoundFile, messageOf, openDisk } from "./disk.ts";
+import { loadDocuments } from "./documents.ts";
+import { interpolate } from "./interpolate.ts";
+import { openKept } from "./kept.ts";
+import { checkPath, checkTypeName, endingOf } from "./names.ts";
+import { openRecords } from "./records.ts";
+import { changedFiles, type Scan, scanFolder, type ScriptFiles } from "./scan.ts";
+import { loadScript, saveScript } from "./scripts.ts";
+import { watchFolder } from "./watch.ts";
+
+/** What a folder is opened with. */
+export interface FolderOptions {
+  /** The folder. */
+  readonly root: string;
+  /** The data folder: it is no part of the folder where it is inside. */
+  readonly dataDir: string;
+  readonly database: Database;
+  readonly secrets: Secrets;
+  /** Name of the person who runs the server: whoever changes a file. */
+  readonly owner: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Which workspace's variables and resources to use where each has its own file: `name.staging.variable.yaml`. */
+  readonly specific?: string;
+  /** Says what is wrong with code, when somebody can: it is asked for what is in the list of problems. */
+  readonly checkCode?: (script: Script) => string | undefined;
+}
+
+/** A folder of this machine. */
+export interface LocalFolder extends Folder, Disposable {
+  /** Id of the workspace: of `wmill.yaml`, when that names one only, else made of the folder's name. */
+  readonly workspace: string;
+  /** Looks at all names again; what has changed. */
+  refresh(): readonly string[];
+  /** Stops watching. */
+  close(): void;
+}
+
+interface Loaded {
+  readonly marks: string;
+  readonly script?: Script;
+  readonly problems: readonly FolderProblem[];
+}
+
+/**
+ * Opens a folder.
+ *
+ * @param options the folder, and where its data is
+ * @returns the folder
+ * @throws Error when there is no such folder
+ * @throws MissingPackageError when the package `yaml` is not installed
+ */
+export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
+  const { root, dataDir, database, secrets, owner, now, specific, checkCode } = options;
+  const documents = await loadDocuments();
+  const disk = openDisk(root);
+  const kept = openKept(database, secrets, now);
+  const data = relative(disk.root, resolve(dataDir)).split(sep).join("/");
+  const scanOptions = { disk, documents, excluded: data, ...specific === undefined ? {} : { specific } };
+  const loaded = new Map<string, Loaded>();
+  const watchers = new Set<(files: readonly string[]) => void>();
+  let scan: Scan = scanFolder(scanOptions);
+  let watching: Disposable | undefined;
+
+  function refresh(): readonly string[] {
+    const before = scan;
+    scan = scanFolder(scanOptions);
+    for (const path of loaded.keys()) if (!scan.scripts.has(path)) forget(path);
+    const changed = changedFiles(before.marks, scan.marks);
+    if (changed.length > 0) { for (const tell of watchers) tell(changed); }
+    return changed;
+  }
+
+  /** A version that was live, and is not any more, is found by its hash: a job may run it. */
+  function forget(path: string): void {
+    const script = loaded.get(path)?.script;
+    if (script !== undefined) kept.writeVersion(script);
+    loaded.delete(path);
+  }
+
+  function marksOf(files: ScriptFiles): string {
+    return [files.content, files.metadata, files.lock].map((one) => one && disk.look(one.file)?.mark).join(" ");
+  }
+
+  function load(path: string): Loaded | undefined {
+    let files = scan.scripts.get(path);
+    // A new file, a second file of one script, or one that is gone: their folder has changed.
+    if (files === undefined || disk.look(files.content.file) === undefined || hasNewFiles(path, files)) {
+      if (files === undefined && !mayBeNew(path)) return undefined;
+      refresh();
+      files = scan.scripts.get(path);
+      if (files === undefined) return undefined;
+    }
+    const marks = `${files.language} ${marksOf(files)}`;
+    const before = loaded.get(path);
+    if (before?.marks === marks) return before;
+    if (before !== undefined) forget(path);
+    const next = loadNow(path, files, marks);
+    loaded.set(path, next);
+    return next;
+  }
+
+  function loadNow(path: string, files: ScriptFiles, marks: string): Loaded {
+    try {
+      const { script, problem } = loadScript({ disk, documents, owner }, path, files);
+      return { marks, script, problems: problem === undefined ? [] : [problem] };
+    } catch (error) {
+      return { marks, problems: [{ file: files.content.file, message: messageOf(error) }] };
+    }
+  }
+
+  function hasNewFiles(path: string, files: ScriptFiles): boolean {
+    return files.metadata === undefined && looked(`${path}.script.yaml`) !== undefined;
+  }
+
+  /** One look for each language that runs here: a question for something that is not there costs no walk. */
+  function mayBeNew(path: string): boolean {
+    const endings = [".ts", ".bun.ts", ".deno.ts", ".fetch.ts", ".pg.sql", ".duckdb.sql", ".py", ".sh"];
+    return endings.some((ending) => looked(path + ending) !== undefined);
+  }
+
+  /** A path that is none has no file. */
+  function looked(file: string): FoundFile | undefined {
+    try {
+      return disk.look(file);
+    } catch (error) {
+      void error;
+      return undefined;
+    }
+  }
+
+  function checked(path: string): void {
+    try {
+      checkPath(path);
+    } catch (error) {
+      throw badRequest(messageOf(error));
+    }
+  }
+
+  /** The scan, after a look whether a record's file has come since. */
+  function scanFor(path: string, kind: "variable" | "resource"): void {
+    const files = kind === "variable" ? scan.variables : scan.resources;
+    const at = files.get(path);
+    const now = looked(at?.file ?? `${path}.${kind}.yaml`);
+    if ((at === undefined) !== (now === undefined)) refresh();
+  }
+
+  const records = openRecords({ disk, documents, kept, secrets, scan: () => scan, written: refresh });
+
+  const folder: LocalFolder = {
+    get workspace() {
+      return scan.config.workspace ?? workspaceIdOf(disk.root);
+    },
+    script(path) {
+      const script = load(path)?.script;
+      // Who asks may run it, and is told later by its hash what it was.
+      if (script !== undefined) kept.writeVersion(script);
+      return script;
+    },
+    scriptByHash(hash) {
+      for (const { script } of loaded.values()) if (script?.hash === hash) return script;
+      return kept.version(hash) ??
+        [...scan.scripts.keys()].map((path) => load(path)?.script).find((one) => one?.hash === hash);
+    },
+    scripts: () => [...scan.scripts.keys()].sort().flatMap((path) => load(path)?.script ?? []),
+    scriptVersions(path) {
+      const current = load(path)?.script;
+      const stored = kept.versions(path).filter(({ hash }) => hash !== current?.hash);
+      return current === undefined ? stored : [current, ...stored];
+    },
+    writeScript(script) {
+      checked(script.path);
+      const { defaultTs } = scan.config;
+      try {
+        endingOf(script.language, defaultTs);
+      } catch (error) {
+        throw badRequest(messageOf(error));
+      }
+      // What is replaced is a version that may be asked for.
+      const before = load(script.path)?.script;
+      if (before !== undefined) kept.writeVersion(before);
+      saveScript({ disk, documents, owner }, script, scan.scripts.get(script.path), defaultTs);
+      refresh();
+      const written = folder.script(script.path);
+      if (written === undefined) throw new Error(`The script "${script.path}" was written and cannot be read`);
+      return written;
+    },
+    deleteScript(path) {
+      const files = scan.scripts.get(path);
+      if (files === undefined) return false;
+      const before = load(path)?.script;
+      if (before !== undefined) kept.writeVersion(before);
+      for (const one of [files.content, files.metadata, files.lock]) if (one !== undefined) disk.remove(one.file);
+      refresh();
+      return true;
+    },
+    variable(path, secret) {
+      scanFor(path, "variable");
+      return records.variable(path, secret);
+    },
+    variables: records.variables,
+    writeVariable(variable) {
+      checked(variable.path);
+      records.writeVariable(variable);
+    },
+    deleteVariable: records.deleteVariable,
+    resource(path) {
+      scanFor(path, "resource");
+      return records.resource(path);
+    },
+    resources: records.resources,
+    writeResource(resource) {
+      checked(resource.path);
+      records.writeResource(resource);
+    },
+    deleteResource: records.deleteResource,
+    resourceType: records.type,
+    resourceTypes: records.types,
+    writeResourceType(type) {
+      try {
+        checkTypeName(type.name);
+      } catch (error) {
+        throw badRequest(messageOf(error));
+      }
+      records.writeType(type);
+    },
+    deleteResourceType: records.deleteType,
+    interpolate(value: Json, context?: Readonly<Record<string, string>>) {
+      return interpolate(value, {
+        variable(path) {
+          const found = folder.variable(path, true);
+          if (found === undefined) throw notFound(`Variable ${path} not found`);
+          return found.value ?? "";
+        },
+        resource(path) {
+          const found = folder.resource(path);
+          if (found === undefined) throw notFound(`Resource not found at name ${path}`);
+          return found.value;
+        },
+        ...context === undefined ? {} : { context },
+      });
+    },
+    get problems() {
+      const ofScripts = [...scan.scripts].flatMap(([path, files]) => {
+        const { problems = [], script } = load(path) ?? {};
+        const message = script === undefined ? undefined : checkCode?.(script);
+        return message === undefined ? problems : [...problems, { file: files.content.file, message }];
+      });
+      return [...scan.problems, ...ofScripts, ...records.problems()].sort((a, b) => a.file < b.file ? -1 : 1);
+    },
+    watch(onChange) {
+      watchers.add(onChange);
+      watching ??= watchFolder(disk.root, () => void refresh());
+      return { [Symbol.dispose]: () => void watchers.delete(onChange) };
+    },
+    refresh,
+    close() {
+      watching?.[Symbol.dispose]();
+      watching = undefined;
+      watchers.clear();
+    },
+    [Symbol.dispose]: () => folder.close(),
+  };
+  return folder;
+}
+
+/** An id may have letters, digits and dashes. */
+function workspaceIdOf(root: string): string {
+  const id = basename(root).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 50);
+  return id === "" ? "workspace" : id;
+}

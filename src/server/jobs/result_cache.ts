@@ -1,0 +1,50 @@
+/**
+ * Results of jobs that say how long they hold.
+ *
+ * @module
+ */
+import { encode } from "../../base/canonical.ts";
+import { sha256 } from "../../engine/sha256.ts";
+import type { Json } from "../../workflow/journal.ts";
+import type { Database, Job } from "../ports.ts";
+
+/** Results by what made them. */
+export interface ResultCache {
+  /** The result of an equal job, when one holds still. */
+  get(job: Job, now: number): Json | undefined;
+  put(job: Job, result: Json, now: number): void;
+  expire(now: number): void;
+}
+
+/** Jobs of one key give one result: same code, same function of it, same arguments. */
+function keyOf({ path, hash, content, language, entrypoint, args, workflowAsCodeStatus }: Job): string {
+  // A task of a workflow is the job of its file: which task it is, and with what, is in what it is given.
+  const { _checkpoint } = Object(workflowAsCodeStatus) as { readonly _checkpoint?: unknown };
+  const { _executing_fn, _executing_key, _executing_args } = Object(_checkpoint) as Readonly<Record<string, unknown>>;
+  const task = _executing_fn ?? _executing_key ?? null;
+  return sha256(encode([hash ?? content ?? path, language, entrypoint, args, task, _executing_args]));
+}
+
+/** Makes the cache; its table is one of the jobs'. */
+export function createResultCache(database: Database): ResultCache {
+  return {
+    get: (job, now) => {
+      if (job.cacheTtlS === undefined || !(job.cacheTtlS > 0)) return undefined;
+      const sql = "SELECT result FROM results WHERE key = ? AND expires_at > ?";
+      const row = database.get<{ readonly result: string }>(sql, keyOf(job), now);
+      // `as`: only JSON is written to it.
+      return row && JSON.parse(row.result) as Json;
+    },
+    put: (job, result, now) => {
+      if (job.cacheTtlS === undefined || !(job.cacheTtlS > 0)) return;
+      database.run(
+        `INSERT INTO results VALUES (?, ?, ?)
+        ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at, result = excluded.result`,
+        keyOf(job),
+        now + job.cacheTtlS * 1000,
+        JSON.stringify(result),
+      );
+    },
+    expire: (now) => void database.run("DELETE FROM results WHERE expires_at <= ?", now),
+  };
+}

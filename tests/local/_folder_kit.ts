@@ -1,0 +1,147 @@
+/**
+ * A synced folder on disk with its data folder, for tests.
+ *
+ * @module
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createServer, type Server } from "../../src/server/app.ts";
+import { openDatabase } from "../../src/server/database.ts";
+import { type FolderOptions, type LocalFolder, openFolder } from "../../src/server/folder/folder.ts";
+import { createIdentity, type ServerIdentity } from "../../src/server/identity.ts";
+import type { Database, Secrets } from "../../src/server/ports.ts";
+import { resourceRoutes } from "../../src/server/routes/resources.ts";
+import { scriptRoutes } from "../../src/server/routes/scripts.ts";
+import { userRoutes } from "../../src/server/routes/users.ts";
+import { variableRoutes } from "../../src/server/routes/variables.ts";
+import { workspaceRoutes } from "../../src/server/routes/workspaces.ts";
+import { openSecrets } from "../../src/server/secrets.ts";
+import { fakeObjects, fakeRunner, type FakeScript } from "./_fakes.ts";
+
+/** Files by name. */
+export type Files = Readonly<Record<string, string | Uint8Array>>;
+
+/** An opened folder; its files are removed at the end. */
+export interface TrialFolder extends AsyncDisposable {
+  readonly root: string;
+  readonly dataDir: string;
+  readonly folder: LocalFolder;
+  readonly secrets: Secrets;
+  readonly database: Database;
+  readonly identity: ServerIdentity;
+  /** Writes files into it. */
+  put(files: Files): void;
+  path(file: string): string;
+  /** Opens the same folder once more, as the next process would. */
+  reopen(): Promise<TrialFolder>;
+  /** Asks the routes. */
+  ask(method: string, path: string, body?: unknown, token?: string): Promise<Answer>;
+  readonly server: Server;
+  /** Listens on a free port until the end; gives the address. */
+  listen(): string;
+}
+
+/** What an endpoint answered. */
+export interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+  /** Body as JSON. */
+  json(): unknown;
+}
+
+function putFiles(root: string, files: Files): void {
+  for (const [file, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    writeFileSync(join(root, file), content);
+  }
+}
+
+/** What the trial's scripts do, by path. */
+const TRIAL_SCRIPTS: Readonly<Record<string, FakeScript>> = { "f/x/echo": (args) => args };
+
+/** Makes a folder with some files. */
+export async function trialFolder(files: Files, options: Partial<FolderOptions> = {}): Promise<TrialFolder> {
+  const root = mkdtempSync(join(tmpdir(), "windkit-folder-"));
+  const dataDir = join(root, ".windkit");
+  mkdirSync(dataDir);
+  putFiles(root, files);
+  return await openTrial(root, dataDir, options);
+}
+
+async function openTrial(root: string, dataDir: string, options: Partial<FolderOptions>): Promise<TrialFolder> {
+  const database = await openDatabase({ path: join(dataDir, "server.sqlite"), durability: "process" });
+  const secrets = openSecrets(dataDir);
+  const identity = createIdentity({ database, dir: dataDir, username: "me", email: "me@example.com" });
+  const folder = await openFolder({
+    root,
+    dataDir,
+    database,
+    secrets,
+    owner: "me",
+    now: () => 1_700_000_000_000,
+    ...options,
+  });
+  const server = createServer({
+    workspace: "trial",
+    baseUrl: "http://127.0.0.1:8000",
+    folder,
+    secrets,
+    identity,
+    objects: fakeObjects(),
+    database,
+    runners: [fakeRunner(TRIAL_SCRIPTS)],
+    routes: [scriptRoutes, variableRoutes, resourceRoutes, userRoutes, workspaceRoutes],
+  });
+  const { fetch } = server;
+  let listener: Deno.HttpServer<Deno.NetAddr> | undefined;
+  let open = true;
+  async function close(): Promise<void> {
+    if (!open) return;
+    open = false;
+    await listener?.shutdown();
+    await server.close();
+    folder.close();
+    database.close();
+  }
+  return {
+    root,
+    dataDir,
+    folder,
+    secrets,
+    database,
+    identity,
+    server,
+    listen() {
+      listener ??= Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, fetch);
+      return `http://127.0.0.1:${listener.addr.port}`;
+    },
+    put: (files) => putFiles(root, files),
+    path: (file) => join(root, file),
+    async reopen() {
+      await close();
+      return await openTrial(root, dataDir, options);
+    },
+    async ask(method, path, body, token = identity.ownerToken) {
+      const response = await fetch(
+        new Request(`http://127.0.0.1:8000/api${path.startsWith("/") ? path : `/w/trial/${path}`}`, {
+          method,
+          headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+          ...body === undefined ? {} : { body: JSON.stringify(body) },
+        }),
+      );
+      const text = await response.text();
+      return {
+        status: response.status,
+        type: response.headers.get("content-type") ?? "",
+        text,
+        json: () => JSON.parse(text) as unknown,
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await close();
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
