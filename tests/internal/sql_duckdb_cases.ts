@@ -39,7 +39,6 @@ export async function duckdbCases(label: string, open: () => Promise<SqlWorker>,
     "'s3:///x'",
   );
 
-  await duck.direct("ATTACH ':memory:' AS dl");
   await duck.direct("CREATE TABLE dl.canary AS SELECT 1 AS alive");
 
   async function intact(): Promise<void> {
