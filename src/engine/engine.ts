@@ -21,7 +21,7 @@ import { processId } from "../platform/process_id.ts";
 import { bodyOf } from "../workflow/definition.ts";
 import { failureOf } from "../workflow/failure.ts";
 import { CANONICAL_CODEC, FLAGS } from "../workflow/flags.ts";
-import type { Encoded, Failure, JournalRecord, Json, Key, Outcome, RunHeader, RunStatus } from "../workflow/journal.ts";
+import type { Encoded, Failure, JournalRecord, Json, Key, Outcome, RunHeader } from "../workflow/journal.ts";
 import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
 import { createAlarmClock } from "./alarm_clock.ts";
 import type {
@@ -1083,7 +1083,7 @@ class LocalEngine implements Engine {
     const { from, runId: id = this.#newId(), args } = options;
     await this.#row(runId);
     checkRunId(id);
-    const { storage, batcher, host, emit } = this.#shared;
+    const { storage, host, emit } = this.#shared;
     if (!await this.#reserve(id)) {
       throw new RunExistsError(`Cannot fork run "${runId}" as "${id}": a run of that id exists`, []);
     }
