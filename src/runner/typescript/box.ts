@@ -31,7 +31,7 @@ export interface Start {
 
 /** Variables of this process that a script's needs to reach the net as this one does. */
 const NET_VARIABLES = [
-  ...["DENO_CERT", "DENO_TLS_CA_STORE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"],
+  ...["DENO_CERT", "DENO_TLS_CA_STORE", "SSL_CERT_FILE", "SSL_CERT_DIR"],
   ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"],
   "TZ",
 ];
@@ -68,6 +68,7 @@ export function boxedStart(options: BoxOptions, folder: string, socket: string):
     DENO_NO_UPDATE_CHECK: "1",
     NO_COLOR: "1",
     // The home folder for its `.npmrc`: which registry the packages in the cache are of.
+    ...extraCertificates(),
     ...variables(["HOME", "NPM_CONFIG_REGISTRY", ...NET_VARIABLES]),
   };
   return { ...withParent(deno, args), env };
@@ -76,7 +77,7 @@ export function boxedStart(options: BoxOptions, folder: string, socket: string):
 /** Environment of the Deno that reads graphs and fetches packages: this process's own, and the same cache. */
 export function parentEnv(cacheFolder: string): Readonly<Record<string, string>> {
   return {
-    ...variables(["HOME", "PATH", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_USERCONFIG", ...NET_VARIABLES]),
+    ...variables(["HOME", "PATH", "NODE_EXTRA_CA_CERTS", "NPM_CONFIG_REGISTRY", ...NET_VARIABLES]),
     DENO_DIR: cacheFolder,
     DENO_NO_PACKAGE_JSON: "1",
     DENO_NO_UPDATE_CHECK: "1",
@@ -126,6 +127,15 @@ function variables(names: readonly string[]): Record<string, string> {
     const value = readEnv(name);
     return value === undefined || value === "" ? [] : [[name, value] as const];
   }));
+}
+
+/**
+ * What Node is told to trust, under Deno's own name: under Node's, `node:https` would ask for the permission to read certificates, which
+ * Deno gives with all knowledge of the machine only, and axios would fail.
+ */
+function extraCertificates(): Record<string, string> {
+  const file = readEnv("NODE_EXTRA_CA_CERTS");
+  return file === undefined || file === "" ? {} : { DENO_CERT: file };
 }
 
 /** Deno parts lists at commas; two stand for one. */
