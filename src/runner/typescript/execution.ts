@@ -103,7 +103,7 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
     const memory = setInterval(() => box.memory(watch), MEMORY_MS);
     if (limits.timeoutMs !== undefined) {
       const { timeoutMs } = limits;
-      const message = `The job was ended: it ran longer than its timeout of ${timeoutMs / 1000} s`;
+      const message = `Job timed out after ${timeoutMs / 1000}s`;
       timers.push(setTimeout(() => stop({ name: "ExecutionErr", message }, limits.killGraceMs), timeoutMs));
     }
     void box.ended.then(finish);
