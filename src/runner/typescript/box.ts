@@ -27,6 +27,8 @@ export interface Start {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** The runtime must make a process group of it. */
+  readonly detached: boolean;
 }
 
 /** Variables of this process that a script's needs to reach the net as this one does. */
@@ -71,7 +73,7 @@ export function boxedStart(options: BoxOptions, folder: string, socket: string):
     ...extraCertificates(),
     ...variables(["HOME", "NPM_CONFIG_REGISTRY", ...NET_VARIABLES]),
   };
-  return { ...withParent(deno, args), env };
+  return { ...ofGroup(deno, args), env };
 }
 
 /** Environment of the Deno that reads graphs and fetches packages: this process's own, and the same cache. */
@@ -89,14 +91,30 @@ export function parentEnv(cacheFolder: string): Readonly<Record<string, string>>
  * Linux: the process gets no new privileges, and the kernel ends it with this one, whatever this one dies of. Elsewhere the end of its
  * input does, unless it is in a loop. (A limit of the data segment was tried: V8 sets 512 MiB aside for each worker, so it would
  * have to be so wide that it stops nothing. The resident size is watched instead.)
+ *
+ * A program makes the process's group there, too: asking the runtime for a detached child makes it fork, which holds this
+ * process up for thrice the time (measured: 3.4 ms in place of 1.2).
  */
-function withParent(deno: string, args: readonly string[]): Pick<Start, "command" | "args"> {
-  setpriv ??= ["/usr/bin/setpriv", "/bin/setpriv"].find(isExecutable) ?? "";
-  if (setpriv === "") return { command: deno, args };
-  return { command: setpriv, args: ["--pdeathsig", "KILL", "--no-new-privs", "--", deno, ...args] };
+function ofGroup(deno: string, args: readonly string[]): Pick<Start, "command" | "args" | "detached"> {
+  const { setsid, setpriv } = tools ??= findTools();
+  if (setsid === undefined || setpriv === undefined) return { command: deno, args, detached: true };
+  const wrapped = [setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--", deno, ...args];
+  return { command: setsid, args: wrapped, detached: false };
 }
 
-let setpriv: string | undefined;
+interface Tools {
+  readonly setsid: string | undefined;
+  readonly setpriv: string | undefined;
+}
+
+let tools: Tools | undefined;
+
+function findTools(): Tools {
+  const [setsid, setpriv] = ["setsid", "setpriv"].map((name) =>
+    ["/usr/bin", "/bin"].map((folder) => `${folder}/${name}`).find(isExecutable)
+  );
+  return { setsid, setpriv };
+}
 
 function isExecutable(file: string): boolean {
   try {

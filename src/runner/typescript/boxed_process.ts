@@ -60,8 +60,8 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
   const socket = inFolder.length <= LONGEST_SOCKET
     ? inFolder
     : join(tmpdir(), `windkit-${process.pid}-${crypto.randomUUID().slice(0, 8)}.sock`);
-  const { command, args, env } = boxedStart(options, folder, socket);
-  const child = spawn(command, args, { cwd: folder, env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
+  const { command, args, env, detached } = boxedStart(options, folder, socket);
+  const child = spawn(command, args, { cwd: folder, env, detached, stdio: ["pipe", "pipe", "pipe"] });
   if (child.pid !== undefined) writeFileSync(pidFile(folder), String(child.pid));
   let alive = true;
   let asked = 0;
