@@ -8,6 +8,9 @@ import { networkInterfaces } from "node:os";
 import { readEnv } from "../../platform/env.ts";
 import { moduleUrl, sourcePaths } from "./package_modules.ts";
 
+/** How long this machine is taken to keep its addresses, in milliseconds. */
+const ADDRESSES_MS = 10_000;
+
 /** What is the same for all processes of a runner. */
 export interface BoxOptions {
   /** Path of Deno. */
@@ -125,10 +128,12 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** Addresses of this machine: under them, too, its services are reached that listen on all. */
+/** Addresses of this machine: under them, too, its services are reached that listen on all. They change seldom. */
 function ownAddresses(): readonly string[] {
+  if (Date.now() - askedAt < ADDRESSES_MS) return addresses;
+  askedAt = Date.now();
   try {
-    return Object.values(networkInterfaces()).flat().flatMap((one) =>
+    addresses = Object.values(networkInterfaces()).flat().flatMap((one) =>
       one === undefined || one.internal
         ? []
         : one.family === "IPv6"
@@ -136,9 +141,13 @@ function ownAddresses(): readonly string[] {
         : [one.address]
     );
   } catch {
-    return []; // the runtime may not tell
+    addresses = []; // the runtime may not tell
   }
+  return addresses;
 }
+
+let askedAt = 0;
+let addresses: readonly string[] = [];
 
 function variables(names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => {

@@ -62,7 +62,8 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
     : join(tmpdir(), `windkit-${process.pid}-${crypto.randomUUID().slice(0, 8)}.sock`);
   const { command, args, env, detached } = boxedStart(options, folder, socket);
   const child = spawn(command, args, { cwd: folder, env, detached, stdio: ["pipe", "pipe", "pipe"] });
-  if (child.pid !== undefined) writeFileSync(pidFile(folder), String(child.pid));
+  // Where the kernel does not end it with this process, the next runner does.
+  if (detached && child.pid !== undefined) writeFileSync(pidFile(folder), String(child.pid));
   let alive = true;
   let asked = 0;
   let target: RelayTarget | undefined;
@@ -133,7 +134,7 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
       relay.closeAllConnections();
       if (socket !== inFolder) rmSync(socket, { force: true });
       await removeFolder(folder);
-      rmSync(pidFile(folder), { force: true });
+      if (detached) rmSync(pidFile(folder), { force: true });
     },
   };
 }
