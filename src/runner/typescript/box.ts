@@ -23,6 +23,8 @@ export interface BoxOptions {
   /** Further hosts that are closed, as `--deny-net` takes them. */
   readonly denyNet: readonly string[];
   readonly memoryLimitBytes: number;
+  /** Compiled code is kept for the next process. */
+  readonly codeCache: boolean;
 }
 
 /** A program and its arguments. */
@@ -50,13 +52,14 @@ const CLOSED = ["127.0.0.0/8", "0.0.0.0/8", "169.254.0.0/16", "[::1]", "[::]"];
  * @param socket the socket in it that leads to the server
  */
 export function boxedStart(options: BoxOptions, folder: string, socket: string): Start {
-  const { deno, cacheFolder, importMap, net, denyNet, memoryLimitBytes } = options;
+  const { deno, cacheFolder, importMap, net, denyNet, memoryLimitBytes, codeCache } = options;
   const inFolder = socket.startsWith(`${folder}/`);
   const written = [folder, ...(inFolder ? [] : [socket])];
   const denied = [...CLOSED, ...ownAddresses(), ...denyNet];
   const args = [
     ...["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-check", "--cached-only"],
     "--node-modules-dir=none",
+    ...(codeCache ? [] : ["--no-code-cache"]),
     `--import-map=${importMap}`,
     `--allow-read=${listed([...written, ...sourcePaths()])}`,
     `--allow-write=${listed(written)}`,
