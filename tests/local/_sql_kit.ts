@@ -5,7 +5,7 @@
  */
 import type { FetchFunction } from "../../src/http/transport.ts";
 import type { JobOutcome, Runner } from "../../src/runner/ports.ts";
-import { createSqlRunner, inlineErrorText, type SqlRunnerOptions } from "../../src/runner/sql/sql_runner.ts";
+import { createSqlRunner, type SqlRunnerOptions } from "../../src/runner/sql/sql_runner.ts";
 import type { Json } from "../../src/workflow/journal.ts";
 
 /** What is run. */
@@ -87,7 +87,10 @@ export async function openSql(options: Partial<SqlRunnerOptions> = {}): Promise<
       const outcome = await run(body);
       return outcome.ok
         ? new Response(JSON.stringify(outcome.result), { headers: { "content-type": "application/json" } })
-        : new Response(inlineErrorText(outcome.error), { status: 500, headers: { "content-type": "text/plain" } });
+        : new Response(`Internal: ${outcome.error.message}`, {
+          status: 500,
+          headers: { "content-type": "text/plain" },
+        });
     },
     async [Symbol.asyncDispose]() {
       await runner[Symbol.asyncDispose]();

@@ -88,6 +88,22 @@ async function loadDucklake(db: Connection, { ducklake, ducklakeFile }: DuckConf
   return reason;
 }
 
+/** Waits this long for a lake, which the process of a server that was killed may still hold. */
+const LOCK_MS = 2000;
+
+async function attached(db: Connection, sql: string): Promise<void> {
+  const until = performance.now() + LOCK_MS;
+  while (true) {
+    try {
+      await db.run(sql);
+      return;
+    } catch (error) {
+      if (!messageOf(error).includes("Could not set lock") || performance.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
 const DIFFERENCE =
   "there are no snapshots, PARTITIONED BY does nothing, and rows are kept in one file instead of Parquet files";
 
@@ -119,13 +135,13 @@ async function attachAll(
       // The data folder may have moved since: the catalog has the path of before.
       const path = `DATA_PATH ${literal(`${folder}/files/`)}, OVERRIDE_DATA_PATH true`;
       const options = readOnly ? `${path}, ${only}` : path;
-      await db.run(`ATTACH ${literal(`ducklake:${folder}/catalog.ducklake`)} AS ${quoted(alias)} (${options})`);
+      await attached(db, `ATTACH ${literal(`ducklake:${folder}/catalog.ducklake`)} AS ${quoted(alias)} (${options})`);
       open.push(`${folder}/`);
     } else {
       plain = true;
       const why = isFile && reason === undefined ? "it was made without the ducklake extension" : reason;
       warnings.push(`Warning: ducklake "${lake}" is a plain DuckDB file, as ${why}: ${DIFFERENCE}`);
-      await db.run(`ATTACH ${literal(file)} AS ${quoted(alias)}${readOnly ? ` (${only})` : ""}`);
+      await attached(db, `ATTACH ${literal(file)} AS ${quoted(alias)}${readOnly ? ` (${only})` : ""}`);
       open.push(file, `${file}.wal`);
     }
   }

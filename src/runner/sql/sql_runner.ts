@@ -65,9 +65,14 @@ function logWarnings(io: RunnerIo, { warnings }: SqlResult): void {
 }
 
 /** What a database cannot be asked through a job. */
-function checkCopy(text: string): void {
-  if (!/^COPY\b[^]*\b(?:FROM\s+STDIN|TO\s+STDOUT)\b/i.test(text)) return;
-  throw new TypeError("Cannot run COPY from STDIN or to STDOUT: a job has neither; use INSERT or SELECT");
+function checkCopy(text: string, { kind }: DatabaseTarget): void {
+  if (!/^COPY\b/i.test(text)) return;
+  if (/\b(?:FROM\s+STDIN|TO\s+STDOUT)\b/i.test(text)) {
+    throw new TypeError("Cannot run COPY from STDIN or to STDOUT: a job has neither; use INSERT or SELECT");
+  }
+  if (kind === "pglite" && /\b(?:FROM|TO)\s+PROGRAM\b/i.test(text)) {
+    throw new TypeError("Cannot run COPY with a PROGRAM: PGlite starts none");
+  }
 }
 
 /** Makes the runner of SQL. Nothing is started or connected before the first job. */
@@ -107,7 +112,7 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
     const found = await databaseOf(job, header);
     const declared = postgresArguments(content);
     const statements = splitStatements(content);
-    for (const { text } of statements) checkCopy(text);
+    for (const { text } of statements) checkCopy(text, found);
     const { role } = header;
     if (role !== undefined) checkRole(role, found);
     const asked: PgJob = {
@@ -200,12 +205,4 @@ function jobErrorOf(error: unknown, signal: AbortSignal): JobError {
   if (error instanceof SqlError) return { name: "ExecutionErr", message: error.message };
   const name = error instanceof Error && /^(?:MissingPackageError)$/.test(error.name) ? error.name : "ExecutionErr";
   return { name, message: pgErrorText(error) };
-}
-
-/**
- * The body of Windmill's answer 500 for code that failed without being a job: `run_inline/preview`. Clients take the first word away,
- * and put what the statement was for in its place.
- */
-export function inlineErrorText({ message }: JobError): string {
-  return `Internal: ${message}`;
 }
