@@ -8,6 +8,9 @@ import type { JobOutcome, Runner } from "../../src/runner/ports.ts";
 import { createSqlRunner, type SqlRunnerOptions } from "../../src/runner/sql/sql_runner.ts";
 import type { Json } from "../../src/workflow/journal.ts";
 
+/** One first database for all tests: making one takes seconds. */
+export const CACHE_FOLDER: string = `${Deno.env.get("TMPDIR") ?? "/tmp"}/windkit-sql-cache`;
+
 /** What is run. */
 export interface Asked {
   readonly content: string;
@@ -38,8 +41,7 @@ export interface SqlKit extends AsyncDisposable {
 /** Opens a runner. */
 export async function openSql(options: Partial<SqlRunnerOptions> = {}): Promise<SqlKit> {
   const folder = options.dataFolder ?? await Deno.makeTempDir({ prefix: "windkit-sql-" });
-  // One first database for all tests: making one takes seconds.
-  const cacheFolder = `${Deno.env.get("TMPDIR") ?? "/tmp"}/windkit-sql-cache`;
+  const cacheFolder = CACHE_FOLDER;
   const runner = createSqlRunner({ ducklake: "off", cacheFolder, ...options, dataFolder: folder });
   let log = "";
   let count = 0;

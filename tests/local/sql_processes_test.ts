@@ -4,7 +4,7 @@
  * @module
  */
 import { deepStrictEqual as equal } from "node:assert/strict";
-import { openSql } from "./_sql_kit.ts";
+import { CACHE_FOLDER, openSql } from "./_sql_kit.ts";
 
 /** Processes whose command names a folder. */
 function processesOf(folder: string): readonly string[] {
@@ -31,7 +31,7 @@ Deno.test({
         "--quiet",
         new URL("./_sql_orphan.ts", import.meta.url).pathname,
         folder,
-        "/tmp/windkit-sql-cache",
+        CACHE_FOLDER,
       ],
       stdout: "piped",
     }).spawn();

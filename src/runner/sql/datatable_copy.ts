@@ -7,7 +7,7 @@
 import type { DuckCopy, DuckCopyTable } from "./duck_job.ts";
 import type { ResultLimits } from "./limits.ts";
 import type { PgJob, SqlResult } from "./pg_run.ts";
-import { literal, quoted } from "./statements.ts";
+import { quoted } from "./statements.ts";
 
 /** What a copy is made of. */
 export interface CopyOptions {
