@@ -46,6 +46,8 @@ export const BIN_PATH = "src/cli/main.js";
 export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {
   // Reads workflow files for \`windkit check\`.
   "@babel/parser": "^7.26.0 || ^8.0.0",
+  // Signs the local server's requests to a real S3.
+  "aws4fetch": "^1.0.20",
   // Routes of the local server.
   "hono": "^4.6.0",
   // Reads and writes the files of a synced folder.

@@ -39,7 +39,9 @@ function flagOf(what: string, fields: Fields, name: string): boolean | undefined
 export function readS3Settings(what: string, value: Json): S3Settings {
   if (!isFields(value)) throw wrong(what, "it must have fields");
   const bucket = textOf(what, value, "bucket");
-  if (bucket === undefined || !/^[\w.-]{1,255}$/.test(bucket)) throw wrong(what, "'bucket' must be the name of a bucket");
+  if (bucket === undefined || !/^[\w.-]{1,255}$/.test(bucket)) {
+    throw wrong(what, "'bucket' must be the name of a bucket");
+  }
   const accessKey = textOf(what, value, "accessKey"), secretKey = textOf(what, value, "secretKey");
   if ((accessKey === undefined) !== (secretKey === undefined)) {
     throw wrong(what, "it must have both 'accessKey' and 'secretKey', or none of them");
