@@ -6,7 +6,7 @@
 import { type Module, type Modules, type SdkCall, sdkCalls } from "./check_module.ts";
 import { type Finding, finding } from "./check_rules.ts";
 import { field, isFunction, isMember, nameOf, type Node, textOf, unwrap } from "./check_syntax.ts";
-import { writtenNames } from "./task_names.ts";
+import { writtenNames } from "../workflow/task_names.ts";
 
 /** A task of a file. */
 export interface TaskName {

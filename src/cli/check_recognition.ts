@@ -5,7 +5,7 @@
  */
 import { recognise } from "../base/recognition.ts";
 
-export { annotations, type Recognition, recognise } from "../base/recognition.ts";
+export { annotations, recognise, type Recognition } from "../base/recognition.ts";
 
 /** A half of the rule that a file does not fulfil. */
 export interface Miss {

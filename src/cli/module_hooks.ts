@@ -8,7 +8,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
-import { nameTasks } from "./task_names.ts";
+import { nameTasks } from "../workflow/task_names.ts";
 import { runtimeOf } from "./runtime.ts";
 
 /** This package's modules by the names they are imported under, relative to this folder and without extension. */

@@ -36,11 +36,14 @@ export interface RunnerIo {
   log(text: string): void;
   /** A piece of the streamed result. */
   stream(text: string): void;
-  /** Resident size of the job's processes, now and then: the largest is kept. */
+  /** Resident size of the job's process in bytes, now and then while it runs. */
   memory?(bytes: number): void;
   /** Aborted when the job is cancelled; its reason's message is shown. */
   readonly signal: AbortSignal;
-  /** Present for a workflow's job: lines of JSON to and from the body's process (`src/server/workflow_jobs.ts`). */
+  /**
+   * Present for a workflow's job: lines of JSON to and from the body's process (`src/server/workflow_jobs.ts`), as
+   * `wrapper/session_lines.ts` has them. `run` ends when the driver says `{"end":true}`, or the process dies.
+   */
   readonly session?: { receive(line: string): void; attach(send: (line: string) => void): void };
 }
 

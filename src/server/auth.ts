@@ -8,7 +8,7 @@
  * @module
  */
 import { toHex } from "../base/bytes.ts";
-import { sha256 } from "../base/sha256.ts";
+import { sha256 } from "../engine/sha256.ts";
 import { randomBytes } from "../platform/random.ts";
 import type { Caller, Identity, Jobs } from "./ports.ts";
 import { denied, Refusal } from "./refusal.ts";

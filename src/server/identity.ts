@@ -7,7 +7,7 @@
 import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { ConfigurationError } from "../base/errors.ts";
 import { toHex } from "../base/bytes.ts";
-import { sha256 } from "../base/sha256.ts";
+import { sha256 } from "../engine/sha256.ts";
 import { wallClock } from "../platform/clock.ts";
 import { randomBytes } from "../platform/random.ts";
 import type { Caller, Database, Identity, TokenRecord } from "./ports.ts";

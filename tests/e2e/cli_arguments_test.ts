@@ -9,7 +9,7 @@ import { programName } from "../../src/cli/program.ts";
 import { runtimeProblem } from "../../src/cli/runtime.ts";
 import { listenForSignals } from "../../src/cli/signals.ts";
 import { createDisplay } from "../../src/cli/display.ts";
-import { nameTasks } from "../../src/cli/task_names.ts";
+import { nameTasks } from "../../src/workflow/task_names.ts";
 import { placeOf } from "../../src/cli/workspace.ts";
 import * as errors from "../../src/base/errors.ts";
 

@@ -209,7 +209,7 @@ export async function layerProblems(
     return problem === undefined ? [] : [`${found.from}:${found.line} imports "${found.specifier}": ${problem}`];
   });
   const names = files.filter((path) =>
-    !/^_?[a-z0-9]+(?:_[a-z0-9]+)*(?:\.gen|\.d)?\.ts$/.test(path.split("/").at(-1) ?? "")
+    !/^_?[a-z0-9]+(?:_[a-z0-9]+)*(?:\.gen|\.d|\.deno)?\.ts$/.test(path.split("/").at(-1) ?? "")
   )
     .map((path) => `${path}: A file is named in snake_case`);
   return [...wrong, ...names];

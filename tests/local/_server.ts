@@ -45,13 +45,13 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const identity = createIdentity({ database, dir: data });
   const reported: unknown[] = [];
   const workspace = parts.workspace ?? "ws";
-  let server: Server | undefined;
+  const made = Promise.withResolvers<Server>();
   const listener = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    (request) => server?.fetch(request) ?? new Response("not yet", { status: 503 }),
+    async (request) => await (await made.promise).fetch(request),
   );
   const url = `http://127.0.0.1:${listener.addr.port}`;
-  server = createServer({
+  const server = createServer({
     workspace,
     baseUrl: url,
     folder: fakeFolder(files, variables),
@@ -65,16 +65,16 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   });
   const token = identity.ownerToken;
   const client = createClient({ baseUrl: url, workspace, token, env: {} });
-  const made = server;
+  made.resolve(server);
   let stopped: Promise<void> | undefined;
   async function stop(): Promise<void> {
-    await made.close({ drainMs });
+    await server.close({ drainMs });
     await listener.shutdown();
     database.close();
     if (dir === undefined) await Deno.remove(data, { recursive: true });
   }
   return {
-    server: made,
+    server,
     url,
     token,
     workspace,

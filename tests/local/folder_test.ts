@@ -175,7 +175,10 @@ Deno.test("problems lists what cannot be used, and the rest works", async () => 
     "f/a/bomb.script.yaml": bomb,
     "f/a/bomb.variable.yaml": `value: x\n${bomb}`,
     "f/a/deep.resource.yaml": `value: ${"[".repeat(5000)}${"]".repeat(5000)}\n`,
-    "f/a/deep_block.resource.yaml": `${"- ".repeat(3000)}x\n`,
+    "f/a/deep_block.resource.yaml": `${"- ".repeat(300_000)}x\n`,
+    "f/a/tags.resource.yaml": `${"!a ".repeat(300_000)}x\n`,
+    "f/a/indented.resource.yaml": Array.from({ length: 1200 }, (_, at) => `${" ".repeat(at)}a:\n`).join(""),
+    "f/a/large.resource.yaml": `value: "${"x".repeat(3_000_000)}"\n`,
     "f/a/list.resource.yaml": "- a\n- b\n",
     "f/a/twice.ts": MAIN,
     "f/a/twice.py": "def main(): pass",
@@ -199,7 +202,10 @@ Deno.test("problems lists what cannot be used, and the rest works", async () => 
   assertIncludes(of("f/a/bomb.script.yaml"), "alias");
   assertIncludes(of("f/a/bomb.variable.yaml"), "alias");
   assertIncludes(of("f/a/deep.resource.yaml"), "open brackets");
-  assert(of("f/a/deep_block.resource.yaml") !== "", "Deep blocks");
+  assertIncludes(of("f/a/deep_block.resource.yaml"), "indicators in a row at line 1");
+  assertIncludes(of("f/a/tags.resource.yaml"), "tags or anchors in a row");
+  assertIncludes(of("f/a/indented.resource.yaml"), "spaces of indentation at line 1001");
+  assertIncludes(of("f/a/large.resource.yaml"), "may have at most 2097152");
   assertIncludes(of("f/a/list.resource.yaml"), "must hold fields, and holds a list");
   assertIncludes(of("f/a/twice.py"), '"f/a/twice" has 2 files');
   assertIncludes(of("f/a/both.variable.json"), "2 files");
@@ -605,7 +611,7 @@ Deno.test("readSignature() infers what people write", () => {
     ) {}`),
     [{
       a: { type: "string" },
-      b: { type: "number", default: 3 },
+      b: { type: "integer", default: 3 },
       c: {
         type: "object",
         properties: { x: { type: "number" }, y: { type: "array", items: { type: "string" } } },
@@ -661,4 +667,52 @@ Deno.test("Modes of files stay as they were", async () => {
   assertEquals(trial.folder.variable("f/a/v", true), undefined);
   writeFileSync(trial.path("f/a/v.variable.yaml"), "value: back\n");
   assertEquals(trial.folder.variable("f/a/v", true)?.value, "back");
+});
+
+Deno.test("A folder that becomes a link after it was read is none", async () => {
+  await using outside = await trialFolder({ "x.ts": "outside", "v.variable.yaml": "value: outside\n" });
+  await using trial = await trialFolder({ "f/a/x.ts": MAIN, "f/a/v.variable.yaml": "value: inside\n" });
+  assert(trial.folder.script("f/a/x") !== undefined && trial.folder.variable("f/a/v", true) !== undefined, "Read");
+  rmSync(trial.path("f/a"), { recursive: true });
+  symlinkSync(outside.root, trial.path("f/a"));
+  assertEquals(trial.folder.script("f/a/x"), undefined);
+  assertEquals(trial.folder.variable("f/a/v", true), undefined);
+  assertEquals(trial.folder.scripts(), []);
+});
+
+Deno.test("readAll() reads everything; what is wrong is known then", async () => {
+  await using trial = await trialFolder({
+    ...Object.fromEntries(Array.from({ length: 25 }, (_, at) => [`f/a/x${at}.ts`, MAIN])),
+    "f/a/x7.script.yaml": "a: [\n",
+  });
+  await trial.folder.readAll();
+  assertEquals(trial.folder.problems.map(({ file }) => file), ["f/a/x7.script.yaml"]);
+});
+
+Deno.test("A variable without quotes is the text that was written, and one without a value is empty", async () => {
+  await using trial = await trialFolder({
+    "f/a/number.variable.yaml": "value: 12\n",
+    "f/a/none.variable.yaml": "value:\n",
+    "f/a/empty.variable.yaml": "",
+  });
+  assertEquals(
+    ["number", "none", "empty"].map((name) => trial.folder.variable(`f/a/${name}`, true)?.value),
+    ["12", "", ""],
+  );
+});
+
+Deno.test("A data folder that is inside of the folder under any name is no part of it", async () => {
+  await using trial = await trialFolder({ "f/a/x.ts": MAIN, "f/data/jobs/y.ts": MAIN });
+  assertEquals(trial.folder.scripts().length, 2);
+  symlinkSync(trial.path("f/data"), trial.path("elsewhere"));
+  const { openFolder } = await import("../../src/server/folder/folder.ts");
+  using folder = await openFolder({
+    root: trial.root,
+    dataDir: trial.path("elsewhere"),
+    database: trial.database,
+    secrets: trial.secrets,
+    owner: "me",
+    now: Date.now,
+  });
+  assertEquals(folder.scripts().map(({ path }) => path), ["f/a/x"]);
 });

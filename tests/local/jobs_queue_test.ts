@@ -229,3 +229,39 @@ Deno.test("Ended jobs are kept for their time, with those that belong to jobs th
   clock.advance(3_600_000);
   assert.deepEqual([old, parent, child].map((id) => jobs.get(id) !== undefined), [false, true, true]);
 });
+
+Deno.test("A server that stops lets jobs end for a while; what is left is begun again by the next, or fails", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const { run, end, until } = held();
+    const files = { "f/a": run };
+    const first = await openTestServer({ dir, files, drainMs: 10_000 });
+    const ids: string[] = [];
+    for (const name of ["quick", "waits"]) ids.push(await first.client.jobs.start("f/a", { name }));
+    const [quick = "", waits = ""] = ids;
+    await until(2);
+    const stopped = first.stop();
+    end("quick");
+    end("waits");
+    await stopped;
+    {
+      await using second = await openTestServer({ dir, files });
+      const found = second.server.context.jobs;
+      assert.deepEqual([quick, waits].map((id) => found.get(id)?.result), ["quick", "waits"]);
+      ids.push(await second.client.jobs.start("f/a", { name: "left" }));
+      await until(3);
+    }
+    const left = ids[2] ?? "";
+    {
+      await using third = await openTestServer({ dir, files });
+      await until(4);
+      assert.equal(third.server.context.jobs.get(left)?.restarts, 1);
+    }
+    await using fourth = await openTestServer({ dir, files, jobs: { interrupted: "fail" } });
+    const job = await fourth.server.context.jobs.wait(left);
+    assert.deepEqual([job.success, job.restarts], [false, 1]);
+    assert.match(JSON.stringify(job.result), /JobInterrupted/);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});

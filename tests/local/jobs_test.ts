@@ -4,7 +4,9 @@ import type { RunnerIo } from "../../src/runner/ports.ts";
 import type { Json } from "../../src/workflow/journal.ts";
 import { openTestServer, type TestServer } from "./_server.ts";
 
-const add = ({ a, b }: Readonly<Record<string, Json>>): number => Number(a) + Number(b);
+function add({ a, b }: Readonly<Record<string, Json>>): number {
+  return Number(a) + Number(b);
+}
 
 /** Something that a test lets happen. */
 function gate(): { readonly opened: Promise<void>; readonly open: () => void } {

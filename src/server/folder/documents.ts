@@ -51,17 +51,38 @@ export async function loadDocuments(): Promise<Documents> {
   }));
 
   function parse(text: string): import("yaml").Document.Parsed {
-    const document = yaml.parseDocument(text, { customTags, logLevel: "silent", prettyErrors: true });
+    checkShape(text);
+    // The package compares each key with all before it: a long map would take seconds.
+    const document = yaml.parseDocument(text, {
+      customTags,
+      logLevel: "silent",
+      prettyErrors: true,
+      uniqueKeys: false,
+    });
     const [error] = document.errors;
     // The first line says what and where; the others show the text, which may be a secret.
     if (error !== undefined) throw new SyntaxError(error.message.split("\n")[0]?.replace(/:$/, ""));
+    yaml.visit(document, {
+      Map(_key, { items }) {
+        const seen = new Set<unknown>();
+        for (const { key } of items) {
+          if (!yaml.isScalar(key)) continue;
+          if (seen.has(key.value)) {
+            const line = text.slice(0, key.range?.[0] ?? 0).split("\n").length;
+            throw new SyntaxError(
+              `Map keys must be unique: ${JSON.stringify(key.value)} is there twice, at line ${line}`,
+            );
+          }
+          seen.add(key.value);
+        }
+      },
+    });
     return document;
   }
 
   function read(file: string, text: string): Json {
     try {
       if (file.endsWith(".json")) return checkDepth(JSON.parse(text) as Json);
-      checkFlowDepth(text);
       return checkDepth(toJson(parse(text).toJS({ maxAliasCount: MAX_ALIASES })));
     } catch (error) {
       if (error instanceof SyntaxError && !file.endsWith(".json")) throw error;
@@ -133,8 +154,11 @@ function toJson(value: unknown): Json {
   return text === undefined ? null : JSON.parse(text) as Json;
 }
 
-/** The parser descends once for each bracket: a line of a million of them would end the stack. */
-function checkFlowDepth(text: string): void {
+/**
+ * Refuses texts that nobody writes, and on which the parser would end the stack or take minutes: it descends once for each bracket,
+ * indicator and level, and goes back over runs of properties.
+ */
+function checkShape(text: string): void {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
     const char = text.charCodeAt(i);
@@ -143,7 +167,19 @@ function checkFlowDepth(text: string): void {
     // Brackets in texts count too: nobody has a thousand open ones.
     if (depth > 1000) throw new SyntaxError("It has more than 1000 open brackets");
   }
+  for (const [pattern, what] of RUNS) {
+    const found = pattern.exec(text);
+    if (found === null) continue;
+    const line = text.slice(0, found.index).split("\n").length;
+    throw new SyntaxError(`It has ${what} at line ${line}`);
+  }
 }
+
+const RUNS: readonly (readonly [pattern: RegExp, what: string])[] = [
+  [/^ {1000}/m, "1000 spaces of indentation"],
+  [/(?:[-?:][ \t]+){100}/, "100 indicators in a row"],
+  [/(?:[!&][^\s]*\s+){20}/, "20 tags or anchors in a row"],
+];
 
 function checkDepth(value: Json): Json {
   const open: [Json, number][] = [[value, 0]];

@@ -51,7 +51,7 @@ export interface ScanOptions {
 }
 
 /** Metadata of this size is a mistake. */
-export const MAX_RECORD_BYTES = 4 * 1024 * 1024;
+export const MAX_RECORD_BYTES: number = 2 * 1024 * 1024;
 
 /**
  * Looks at a folder.

@@ -10,7 +10,7 @@ import { blank, closingOf, splitTop } from "./source_text.ts";
 /** What a script's code says about itself. */
 export interface Signature {
   readonly schema: Json;
-  /** `main` is exported, or something is by default. */
+  /** `main` is exported: a default export of that name is none. */
   readonly hasMain: boolean;
   /** `preprocessor` is exported. */
   readonly hasPreprocessor: boolean;
@@ -75,7 +75,7 @@ function readTypeScript(source: string): Signature {
   const parameters = splitTop(inside, ",").map((text, at) => parameterOf(text, at, texts));
   return {
     schema: schemaOf(parameters),
-    hasMain: open !== undefined || exportsName(code, "main") || /\bexport\s+default\b/.test(code),
+    hasMain: open !== undefined || exportsName(code, "main"),
     hasPreprocessor: exportsName(code, "preprocessor"),
   };
 }
@@ -88,7 +88,7 @@ function exportsName(code: string, name: string): boolean {
 /** Position of the bracket that opens the parameters of the function that a job calls. */
 function parametersAt(code: string): number | undefined {
   const patterns = [
-    /\bexport\s+(?:default\s+)?(?:async\s+)?function\s*\*?\s*main\s*(?:<[^(]*>)?\s*(?=\()/,
+    /\bexport\s+(?:async\s+)?function\s*\*?\s*main\s*(?:<[^(]*>)?\s*(?=\()/,
     // A workflow: the parameters are those of the function that it is made of.
     /\bexport\s+(?:const|let|var)\s+main\b[^=]*=\s*(?:\w+\.)?workflow\s*(?:<[^(]*>)?\s*\(\s*(?:async\s*)?(?:function\s*\*?\s*\w*\s*)?(?=\()/,
     /\bexport\s+default\s+(?:\w+\.)?workflow\s*(?:<[^(]*>)?\s*\(\s*(?:async\s*)?(?:function\s*\*?\s*\w*\s*)?(?=\()/,
@@ -111,11 +111,13 @@ function parameterOf(text: string, at: number, source: string): Parameter {
   const bare = pattern.replace(/\?$/, "").trim();
   const name = /^[\w$]+$/.test(bare) ? bare : `arg${at}`;
   const value = fallback === undefined ? undefined : literalOf(fallback);
+  // A value that may be null may be left out.
+  const nullable = type !== undefined && splitTop(type, "|").some((one) => one === "null" || one === "undefined");
   const inferred = type === undefined ? fieldOfValue(value) : fieldOf(type, source);
   return {
     name,
     field: { ...inferred, ...value === undefined ? optional ? { default: null } : {} : { default: value } },
-    required: !optional && fallback === undefined,
+    required: !optional && !nullable && fallback === undefined,
   };
 }
 
@@ -209,7 +211,7 @@ function namedField(name: string, source: string, depth: number): Field {
 function fieldOfValue(value: Json | undefined): Field {
   if (value === undefined || value === null) return {};
   if (Array.isArray(value)) return { type: "array", items: fieldOfValue((value as readonly Json[])[0]) };
-  return { type: typeof value };
+  return { type: Number.isInteger(value) ? "integer" : typeof value };
 }
 
 /** Value of a literal; undefined for everything that would have to be computed. */

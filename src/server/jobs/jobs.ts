@@ -275,6 +275,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
         database.transaction(() => {
           table.restart(id);
           output.write(id, "log", "[Windkit: the server stopped while the job ran; it is begun again]\n");
+          output.finish(id);
         });
       } else {
         const times = job.restarts > 0 ? `, ${job.restarts + 1} times` : "";

@@ -4,7 +4,7 @@
  * @module
  */
 import { encode } from "../../base/canonical.ts";
-import { sha256 } from "../../base/sha256.ts";
+import { sha256 } from "../../engine/sha256.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Job } from "../ports.ts";
 

@@ -70,8 +70,7 @@ export function streamUpdates(context: ServerContext, c: Context, id: string, on
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => {
       let before = "", changed = true, open = true;
-      let pingTimer: unknown, endTimer: unknown;
-      let watch: Disposable | undefined;
+      let pingTimer: unknown;
 
       function send(event: unknown): void {
         controller.enqueue(bytes.encode(`data: ${JSON.stringify(event)}\n\n`));
@@ -103,23 +102,23 @@ export function streamUpdates(context: ServerContext, c: Context, id: string, on
         send(update);
         ping();
       }
+      function leave(): void {
+        finish();
+      }
+      const watch = jobs.watch(id, () => {
+        changed = true;
+        look();
+      });
+      const endTimer = clock.setTimeout(() => finish({ type: "timeout" }), STREAM_MS);
       release = () => {
         open = false;
-        watch?.[Symbol.dispose]();
+        watch[Symbol.dispose]();
         clock.clearTimeout(pingTimer);
         clock.clearTimeout(endTimer);
         signal.removeEventListener("abort", leave);
       };
-      function leave(): void {
-        finish();
-      }
       pull = () => look();
       signal.addEventListener("abort", leave, { once: true });
-      watch = jobs.watch(id, () => {
-        changed = true;
-        look();
-      });
-      endTimer = clock.setTimeout(() => finish({ type: "timeout" }), STREAM_MS);
       ping();
       if (signal.aborted) leave();
       else look();

@@ -1,0 +1,222 @@
+/**
+ * Runs TypeScript scripts in boxed processes of Deno.
+ *
+ * @module
+ */
+import { chmodSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { JobOutcome, Runner, RunnerIo, RunnerJob } from "../ports.ts";
+import type { StartLine } from "../wrapper/protocol.ts";
+import type { BoxOptions } from "./box.ts";
+import { type BoxedProcess, removeLeftovers, startBoxedProcess } from "./boxed_process.ts";
+import { findDeno } from "./deno_binary.ts";
+import { ScriptError } from "./errors.ts";
+import { execute } from "./execution.ts";
+import { createGraphCheck } from "./graph_check.ts";
+import { importMap } from "./package_modules.ts";
+import { prepare, type Prepared } from "./prepare.ts";
+import type { RelayTarget } from "./server_relay.ts";
+
+/** Options of {@linkcode createTypeScriptRunner}. */
+export interface TypeScriptRunnerOptions {
+  /** Where job folders are made, one for each process: `<data>/jobs`. Nothing else belongs in it. */
+  readonly jobsFolder: string;
+  /** Where Deno keeps packages and compiled files: `<data>/cache`. */
+  readonly cacheFolder: string;
+  /** Path of Deno. @default what runs this process, else `deno` on PATH, else the npm package's */
+  readonly deno?: string;
+  /** Processes that wait for a job, already started. @default 1 */
+  readonly poolSize?: number;
+  /** Whether scripts reach the net. This machine's services are closed either way, but for the server. @default "open" */
+  readonly net?: "open" | "closed";
+  /** Further hosts that are closed, as Deno's `--deny-net` takes them. @default [] */
+  readonly denyNet?: readonly string[];
+  /** Most memory of one job. @default 1 GiB */
+  readonly memoryLimitBytes?: number;
+  /** Time between SIGTERM and SIGKILL when a job is cancelled or its time is over. @default 1000 */
+  readonly killGraceMs?: number;
+  /** Characters of a job's log; what comes after is dropped, and the log says so. @default 10000000 */
+  readonly maxLogCharacters?: number;
+  /** Characters of a result. @default 100000000 */
+  readonly maxResultCharacters?: number;
+}
+
+/** A process that has waited for so long loads the package ahead. */
+const IDLE_MS = 150;
+/** A process that the script has ended has this long to end of itself: what it compiled is kept then. */
+const LEAVE_MS = 200;
+
+/**
+ * Makes the runner of TypeScript scripts. Each job has a process and a folder of its own, which are gone when it has ended.
+ *
+ * @throws MissingPackageError when there is no Deno
+ */
+export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): Promise<Runner> {
+  const { poolSize = 1, net = "open", denyNet = [], memoryLimitBytes = 2 ** 30, killGraceMs = 1000 } = options;
+  const { maxLogCharacters = 10_000_000, maxResultCharacters = 100_000_000 } = options;
+  if (!(Number.isSafeInteger(poolSize) && poolSize >= 0)) {
+    throw new RangeError(`Cannot make a runner: 'poolSize' must be a whole number from 0, found ${poolSize}`);
+  }
+  const deno = findDeno(options.deno);
+  const [jobsFolder, cacheFolder] = [options.jobsFolder, options.cacheFolder].map((path) => {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return realpathSync(path); // permissions are given to real paths
+  }) as [string, string];
+  chmodSync(jobsFolder, 0o700);
+  await removeLeftovers(jobsFolder);
+  const map = join(cacheFolder, "import_map.json");
+  const stubMap = join(cacheFolder, "import_map_stubs.json");
+  writeFileSync(map, importMap(false));
+  writeFileSync(stubMap, importMap(true));
+  const box: BoxOptions = { deno, cacheFolder, importMap: map, net, denyNet, memoryLimitBytes };
+  const graph = createGraphCheck({ deno, cacheFolder, stubMap });
+  const warm: BoxedProcess[] = [];
+  const slots = new Set<number>();
+  const slotOf = new WeakMap<BoxedProcess, number>();
+  const closing = new Set<Promise<void>>();
+  const running = new Set<{ readonly process: BoxedProcess; readonly abort: AbortController }>();
+  let closed = false;
+
+  /** Folders are used again: what Deno compiled of a script in one of them serves the next job, and their number is bounded. */
+  function open(): BoxedProcess {
+    let slot = 1;
+    while (slots.has(slot)) slot++;
+    slots.add(slot);
+    const started = startBoxedProcess(box, join(jobsFolder, `s${slot}`));
+    slotOf.set(started, slot);
+    return started;
+  }
+  function take(): BoxedProcess {
+    for (let one = warm.shift(); one !== undefined; one = warm.shift()) {
+      if (one.alive) return one;
+      leave(one, 0);
+    }
+    return open();
+  }
+  function refill(): void {
+    while (!closed && warm.length < poolSize) {
+      const started = open();
+      warm.push(started);
+      // Not at once: a job may be about to come, and would wait for it.
+      const timer = setTimeout(() => {
+        if (warm.includes(started) && started.alive) started.send("preload windmill-client");
+      }, IDLE_MS);
+      void started.ended.then(() => clearTimeout(timer));
+    }
+  }
+  function leave(one: BoxedProcess, graceMs: number): void {
+    const promise = one.close(graceMs).finally(() => {
+      slots.delete(slotOf.get(one) ?? 0);
+      closing.delete(promise);
+    });
+    closing.add(promise);
+  }
+
+  async function run(job: RunnerJob, io: RunnerIo): Promise<JobOutcome> {
+    if (closed) throw new Error(`Cannot run job "${job.id}": the runner is closed`);
+    if (io.signal.aborted) return canceled(io.signal);
+    const process = take();
+    const abort = new AbortController();
+    const signal = AbortSignal.any([io.signal, abort.signal]);
+    const entry = { process, abort };
+    running.add(entry);
+    let graceMs = 0;
+    try {
+      const prepared = await prepare(job, io.session !== undefined);
+      write(process.folder, prepared);
+      await graph.check(prepared, process.folder, signal);
+      const start = startLine(job, io, prepared, process);
+      const promise = execute(process, start, { ...bound(io), signal }, {
+        timeoutMs: job.timeoutMs,
+        memoryBytes: memoryLimitBytes,
+        killGraceMs,
+        logCharacters: maxLogCharacters,
+        resultCharacters: maxResultCharacters,
+      });
+      setTimeout(refill, 0);
+      const outcome = await promise;
+      graceMs = LEAVE_MS;
+      return outcome;
+    } catch (error) {
+      if (signal.aborted) return canceled(signal);
+      if (!(error instanceof ScriptError)) throw error;
+      return { ok: false, error: { name: error.name, message: error.message } };
+    } finally {
+      running.delete(entry);
+      leave(process, graceMs);
+      if (!closed) setTimeout(refill, 0);
+    }
+  }
+
+  refill();
+  return {
+    languages: ["bun", "deno", "nativets", "bunnative"],
+    run,
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      for (const { abort } of running) abort.abort(new Error("The server stops"));
+      for (const one of warm.splice(0)) leave(one, 0);
+      while (closing.size > 0 || running.size > 0) {
+        await Promise.allSettled([...closing, ...[...running].map((one) => one.process.ended)]);
+        await Promise.resolve();
+      }
+    },
+  };
+}
+
+function write(folder: string, { files }: Prepared): void {
+  const made = new Set([folder]);
+  for (const [path, text] of files) {
+    const file = join(folder, path);
+    const parent = dirname(file);
+    if (!made.has(parent)) mkdirSync(parent, { recursive: true });
+    made.add(parent);
+    writeFileSync(file, text);
+  }
+}
+
+function startLine(job: RunnerJob, io: RunnerIo, prepared: Prepared, process: BoxedProcess): StartLine {
+  const api = serverOf(job);
+  if (api !== undefined) process.relayTo(api);
+  return {
+    mark: crypto.randomUUID(),
+    entry: pathToFileURL(join(process.folder, prepared.entry)).href,
+    main: job.entrypoint ?? "main",
+    preprocess: job.preprocess === true,
+    args: job.args,
+    signatures: prepared.signatures,
+    env: job.env,
+    ...(prepared.client ? { client: "@windkit/windmill-client/hosted/workflow" } : {}),
+    session: io.session !== undefined,
+    ...(api === undefined ? {} : { api: { origin: api.origin, socket: process.socket } }),
+  };
+}
+
+/** Where the job reaches its server, when that is on this machine: other services of it are closed to a script. */
+function serverOf({ env }: RunnerJob): RelayTarget & { readonly origin: string } | undefined {
+  const text = env["BASE_INTERNAL_URL"] || env["BASE_URL"] || "";
+  if (!URL.canParse(text)) return undefined;
+  const { protocol, hostname: name, host, port, origin } = new URL(text);
+  const hostname = name.replace(/^\[|\]$/g, "");
+  if (protocol !== "http:" || !/^(?:127(?:\.\d+){3}|localhost|::1)$/.test(hostname)) return undefined;
+  return { origin, hostname, host, port: Number(port || 80) };
+}
+
+function canceled({ reason }: AbortSignal): JobOutcome {
+  return {
+    ok: false,
+    error: { name: "Canceled", message: reason instanceof Error ? reason.message : String(reason) },
+  };
+}
+
+/** The same with functions that need no receiver. */
+function bound(io: RunnerIo): RunnerIo {
+  return {
+    log: (text) => io.log(text),
+    stream: (text) => io.stream(text),
+    memory: (bytes) => io.memory?.(bytes),
+    signal: io.signal,
+    ...(io.session === undefined ? {} : { session: io.session }),
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * Drives a workflow's body in its boxed process: a session whose inputs and commands are lines. Closures of steps and inline tasks
+ * run here, too.
+ *
+ * @module
+ */
+import { wallClock } from "../../platform/clock.ts";
+import { hop } from "../../platform/hop.ts";
+import { runWith } from "../../platform/run_context.ts";
+import type { BodySession } from "../../workflow/body_session.ts";
+import { bodyOf } from "../../workflow/definition.ts";
+import { createSession } from "../../workflow/session.ts";
+import type { FromBody, SessionState, ToBody } from "./session_lines.ts";
+
+type Body = (...args: never[]) => unknown;
+type Begin = Extract<ToBody, { readonly begin: unknown }>;
+
+/**
+ * Runs a workflow until its driver says that it is over.
+ *
+ * @param exports the script's module
+ * @param lines what the driver says
+ * @param say says a line to it
+ * @throws Error when the script exports no workflow
+ */
+export async function runSession(
+  exports: Readonly<Record<string, unknown>>,
+  lines: AsyncIterable<string>,
+  say: (line: string) => void,
+): Promise<void> {
+  const body = bodyOf(entryOf(exports));
+  const tell = (message: FromBody): void => say(JSON.stringify(message));
+  const running = new Map<string, AbortController>();
+  let session: BodySession | undefined;
+  let told = "";
+
+  function report(current: BodySession): void {
+    const commands = current.take();
+    const { calls, pending, replaying, undos, seeded } = current;
+    const state: SessionState = { calls, pending, replaying, undos, seeded };
+    const text = JSON.stringify(state);
+    if (commands.length === 0 && text === told) return;
+    told = text;
+    tell({ state, commands });
+  }
+  /** Says what has changed once everything is handed over. */
+  function reportLater(current: BodySession): void {
+    hop(() => current.busy ? reportLater(current) : report(current));
+  }
+  function begin({ begin: header, history, only, can = [], hostName = "this host", changes }: Begin): BodySession {
+    const made: BodySession = createSession({
+      body,
+      can: new Set(can),
+      hostName,
+      ...(changes === undefined ? undefined : { changes }),
+      now: wallClock,
+      hop,
+      enter: (current, info, fn) =>
+        runWith(info === undefined ? { session: current } : { session: current, info }, fn, info !== undefined),
+      wake: () => queueMicrotask(() => report(made)),
+      late: () => tell({ late: true }),
+    });
+    made.begin(header, history, only === undefined ? {} : { only });
+    return made;
+  }
+
+  for await (const line of lines) {
+    const message = JSON.parse(line) as ToBody;
+    if ("end" in message) return;
+    if ("begin" in message) {
+      session = begin(message);
+    } else if (session === undefined) {
+      throw new Error(`Cannot drive a workflow: its first line must begin it, found ${line.slice(0, 80)}`);
+    } else if ("feed" in message) {
+      session.feed(message.feed);
+    } else if ("invoke" in message) {
+      const { invoke: key, info } = message;
+      const controller = new AbortController();
+      const current = session;
+      running.set(key, controller);
+      void current.invoke(key, { ...info, key, signal: controller.signal }).then((outcome) => {
+        if (running.get(key) === controller) running.delete(key);
+        tell({ ran: key, outcome });
+      });
+    } else if ("abort" in message) {
+      running.get(message.abort)?.abort(new DOMException(message.reason, "AbortError"));
+    } else if ("check" in message) {
+      const { n } = message;
+      void session.check(message.check, message.value).then((problem) =>
+        tell({ checked: n, problem: problem ?? null })
+      );
+    } else {
+      session.giveUp();
+    }
+    if (session !== undefined) reportLater(session);
+  }
+}
+
+/** The workflow of a file: the default export when it is one, else the first by name (wac-protocol 1.4). */
+function entryOf(exports: Readonly<Record<string, unknown>>): Body {
+  const { default: chosen, ...named } = exports;
+  const found = [chosen, ...Object.keys(named).sort().map((name) => named[name])].find((value) =>
+    typeof value === "function" && (value as { readonly _is_workflow?: unknown })._is_workflow === true
+  );
+  // Windmill's words, as far as they are known.
+  if (found === undefined) throw new Error("No workflow() entrypoint found: export what workflow() returns");
+  return found as Body;
+}
