@@ -18,6 +18,7 @@ import type {
 import { badRequest, Refusal } from "../refusal.ts";
 import { giveUp, tooLarge } from "./files.ts";
 import { checkKey, keyBytes } from "./keys.ts";
+import { partOf } from "./ranges.ts";
 import { endpointOf, hostOf } from "./settings.ts";
 import { readXml, type XmlElement } from "./xml.ts";
 
@@ -125,9 +126,8 @@ function metaHeaders({ contentType, contentDisposition }: ObjectMeta): Record<st
   };
 }
 
-function rangeHeader(range: ObjectRange): string {
-  if ("last" in range) return `bytes=-${range.last}`;
-  return `bytes=${range.start}-${range.end === undefined ? "" : range.end - 1}`;
+function rangeHeader({ start, end }: { readonly start: number; readonly end?: number }): string {
+  return `bytes=${start}-${end === undefined ? "" : end - 1}`;
 }
 
 /** A body, cut into pieces of one size, but the last. */
@@ -176,6 +176,11 @@ export function openS3({ settings, maxBytes, fetch: send = (request) => fetch(re
 
   async function read(key: string, range?: ObjectRange): Promise<ObjectData | undefined> {
     checkKey(key);
+    if (range !== undefined && "last" in range) {
+      // Not every store knows ranges that count from the end.
+      const info = await stat(key);
+      return info && read(key, partOf(info.size, range));
+    }
     const headers = range === undefined ? {} : { range: rangeHeader(range) };
     // What is compressed must stay so, or its length is another.
     const response = await request(root + encodeKey(key), {
@@ -320,12 +325,12 @@ export function openS3({ settings, maxBytes, fetch: send = (request) => fetch(re
   }
 
   async function page(prefix: string, marker: string, limit: number): Promise<ObjectList> {
+    // The first version of the call: its marker may be any key, and every store knows it.
     const query = new URLSearchParams({
-      "list-type": "2",
       "encoding-type": "url",
       "max-keys": `${Math.min(limit, PAGE)}`,
       prefix,
-      ...(marker === "" ? {} : { "start-after": marker }),
+      marker,
     });
     // A space is %20 in the signature.
     const response = await must("list its objects", `${root}?${`${query}`.replaceAll("+", "%20")}`, {});
