@@ -10,16 +10,23 @@ import type { ServerContext } from "../ports.ts";
 import { Refusal } from "../refusal.ts";
 import { answerObject } from "./_object.ts";
 
-/** Texts that a part of an address may stand for. The official clients encode no key, so that a `%` in it may mean itself. */
-function meanings(text: string): readonly string[] {
-  let decoded = text;
+function decoded(run: string): string {
   try {
-    decoded = decodeURIComponent(text);
+    return decodeURIComponent(run);
   } catch (error) {
     // As it is: it is no encoded text.
     void error;
+    return run;
   }
-  return decoded === text ? [text] : [decoded, text];
+}
+
+/**
+ * Texts that a part of an address may stand for: what it says, then what it is as it stands. The official clients encode no key, so that
+ * a `%` in it may mean itself; the signature says which of them is meant.
+ */
+function meanings(text: string): readonly string[] {
+  const said = text.replace(/(?:%[0-9a-f]{2})+/gi, decoded);
+  return said === text ? [text] : [said, text];
 }
 
 /** The addresses of objects. */
