@@ -137,8 +137,11 @@ export interface Folder {
   resourceTypes(): readonly ResourceType[];
   writeResourceType(type: ResourceType): void;
   deleteResourceType(name: string): boolean;
-  /** A value with its `$var:` and `$res:` texts resolved, at any depth. Throws for a reference that leads nowhere, or in a circle. */
-  interpolate(value: Json, context?: Readonly<Record<string, string>>): Json;
+  /**
+   * A value with its `$var:` and `$res:` texts resolved, at any depth. Throws for a reference that leads nowhere, or in a circle.
+   * `onSecret` is called when a secret was put in.
+   */
+  interpolate(value: Json, context?: Readonly<Record<string, string>>, onSecret?: () => void): Json;
   /** What cannot be used now. */
   readonly problems: readonly FolderProblem[];
   /** Calls back when something was changed on disk: what changed, relative to the folder. */
@@ -420,6 +423,8 @@ export interface JobHooks {
   run?: (job: Job, execution: JobExecution) => Promise<JobOutcome | "suspended"> | undefined;
   /** A job ends: called inside the transaction that ends it, so that what it writes to the database is committed with the end. */
   ended?: (job: Job, outcome: JobOutcome) => void;
+  /** A running job has read a secret: from now on what is kept of it is encrypted. */
+  readSecret?: (job: string) => void;
 }
 
 /** The error body of Windmill for a failed job. */

@@ -589,6 +589,8 @@ class RunSession implements BodySession {
       else this.#commands.push({ c: "abandon", key: p.key, why });
       p.settle({ ok: false, failure: failureOf(error, p.key) });
     }
+    // A saga that failed may have waited for what was given up just now.
+    if (this.#ending.length > 0) this.#unwindEnding();
     this.#ports.wake();
   }
 
@@ -1014,6 +1016,7 @@ class RunSession implements BodySession {
     this.#continuing?.promise.fail(error);
     this.#continuing = undefined;
     for (const p of pending) p.settle({ ok: false, failure: failureOf(error, p.key) });
+    if (this.#ending.length > 0) this.#unwindEnding();
   }
 
   /** The body of a cancelled run has had its time. */

@@ -38,12 +38,6 @@ const NET_VARIABLES = [
 /** Loopback, "this host", link-local: of IPv6 single addresses, for Deno reads no ranges of it. */
 const CLOSED = ["127.0.0.0/8", "0.0.0.0/8", "169.254.0.0/16", "[::1]", "[::]"];
 /**
- * What the kernel's limit of the data segment leaves beside the script's memory: Deno's own, and the room that V8 sets aside for the
- * code of each worker, 512 MiB that are never used. So a script may have some 30 workers, and what it really uses is watched.
- */
-const BESIDE_BYTES = 17 * 2 ** 30;
-
-/**
  * How a process of a job folder is started.
  *
  * @param options of the runner
@@ -76,7 +70,7 @@ export function boxedStart(options: BoxOptions, folder: string, socket: string):
     // The home folder for its `.npmrc`: which registry the packages in the cache are of.
     ...variables(["HOME", "NPM_CONFIG_REGISTRY", ...NET_VARIABLES]),
   };
-  return { ...limited(deno, args, memoryLimitBytes), env };
+  return { ...withParent(deno, args), env };
 }
 
 /** Environment of the Deno that reads graphs and fetches packages: this process's own, and the same cache. */
@@ -91,36 +85,17 @@ export function parentEnv(cacheFolder: string): Readonly<Record<string, string>>
 }
 
 /**
- * Linux: the kernel bounds the memory that is set aside, refuses new privileges, and ends the process with this one, whatever this one
- * dies of. Elsewhere the runner's watch of the resident size and the end of the input do what they can.
+ * Linux: the process gets no new privileges, and the kernel ends it with this one, whatever this one dies of. Elsewhere the end of its
+ * input does, unless it is in a loop. (A limit of the data segment was tried: V8 sets 512 MiB aside for each worker, so it would
+ * have to be so wide that it stops nothing. The resident size is watched instead.)
  */
-function limited(deno: string, args: readonly string[], memoryLimitBytes: number): Pick<Start, "command" | "args"> {
-  const tools = linuxTools();
-  if (tools === undefined) return { command: deno, args };
-  const { prlimit, setpriv } = tools;
-  return {
-    command: prlimit,
-    args: [
-      `--data=${memoryLimitBytes + BESIDE_BYTES}`,
-      "--core=0",
-      ...[setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--"],
-      deno,
-      ...args,
-    ],
-  };
+function withParent(deno: string, args: readonly string[]): Pick<Start, "command" | "args"> {
+  setpriv ??= ["/usr/bin/setpriv", "/bin/setpriv"].find(isExecutable) ?? "";
+  if (setpriv === "") return { command: deno, args };
+  return { command: setpriv, args: ["--pdeathsig", "KILL", "--no-new-privs", "--", deno, ...args] };
 }
 
-let tools: { readonly prlimit: string; readonly setpriv: string } | null | undefined;
-
-function linuxTools(): { readonly prlimit: string; readonly setpriv: string } | undefined {
-  if (tools === undefined) {
-    const [prlimit, setpriv] = ["prlimit", "setpriv"].map((name) =>
-      ["/usr/bin", "/bin"].map((folder) => `${folder}/${name}`).find(isExecutable)
-    );
-    tools = prlimit === undefined || setpriv === undefined ? null : { prlimit, setpriv };
-  }
-  return tools ?? undefined;
-}
+let setpriv: string | undefined;
 
 function isExecutable(file: string): boolean {
   try {

@@ -95,14 +95,14 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
         if (!done) readers[i]?.push(bytes);
       });
     }
-    const memory = setInterval(() => {
-      const bytes = box.memory();
-      if (bytes === undefined) return;
+    function watch(bytes: number): void {
+      if (done) return;
       io.memory?.(bytes);
       if (bytes <= limits.memoryBytes) return;
       const mib = Math.floor(limits.memoryBytes / 2 ** 20);
       stop({ name: "ExecutionErr", message: `The job was ended: it uses more than its ${mib} MiB of memory` }, 0);
-    }, MEMORY_MS);
+    }
+    const memory = setInterval(() => box.memory(watch), MEMORY_MS);
     if (limits.timeoutMs !== undefined) {
       const { timeoutMs } = limits;
       const message = `The job was ended: it ran longer than its timeout of ${timeoutMs / 1000} s`;

@@ -58,13 +58,13 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
   if (!(Number.isSafeInteger(poolSize) && poolSize >= 0)) {
     throw new RangeError(`Cannot make a runner: 'poolSize' must be a whole number from 0, found ${poolSize}`);
   }
-  const deno = await findDeno(options.deno);
+  const deno = findDeno(options.deno);
   const [jobsFolder, cacheFolder] = [options.jobsFolder, options.cacheFolder].map((path) => {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return realpathSync(path); // permissions are given to real paths
   }) as [string, string];
   chmodSync(jobsFolder, 0o700);
-  removeLeftovers(jobsFolder);
+  await removeLeftovers(jobsFolder);
   const map = join(cacheFolder, "import_map.json");
   const stubMap = join(cacheFolder, "import_map_stubs.json");
   writeFileSync(map, importMap(false));
@@ -100,7 +100,7 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
       warm.push(started);
       // Not at once: a job may be about to come, and would wait for it.
       const timer = setTimeout(() => {
-        if (warm.includes(started) && started.alive) started.send("preload");
+        if (warm.includes(started) && started.alive) started.send("preload windmill-client");
       }, IDLE_MS);
       void started.ended.then(() => clearTimeout(timer));
     }
@@ -187,7 +187,7 @@ function startLine(job: RunnerJob, io: RunnerIo, prepared: Prepared, process: Bo
     args: job.args,
     signatures: prepared.signatures,
     env: job.env,
-    client: prepared.client,
+    ...(prepared.client ? { client: "@windkit/windmill-client/hosted/workflow" } : {}),
     session: io.session !== undefined,
     ...(api === undefined ? {} : { api: { origin: api.origin, socket: process.socket } }),
   };
