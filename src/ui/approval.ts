@@ -69,24 +69,57 @@ export function approvalPage(frame: Frame, page: ApprovalPage): Html {
     body: html`<div class="narrow"><p class="eyebrow">A workflow asks</p><h1>${heading}</h1>
 ${describeHtml(approval.description)}
 ${
-      !minimal && html`<dl class="facts">${path !== undefined && html`<div><dt>Workflow</dt><dd><span class="name">${path}</span></dd></div>`}
+      !minimal && html`<dl class="facts">${
+        path !== undefined && html`
+          <div>
+            <dt>Workflow</dt>
+            <dd><span class="name">${path}</span></dd>
+          </div>
+        `
+      }
 <div><dt>Step</dt><dd><span class="name">${step}</span></dd></div>
-${endsAt !== undefined && pending && html`<div><dt>Goes on without an answer at</dt><dd>${timeHtml(endsAt)}</dd></div>`}
-${approvers.length > 0 && html`<div><dt>Answered by</dt><dd>${approvers.join(", ")}</dd></div>`}</dl>`
+${
+        endsAt !== undefined && pending && html`
+          <div>
+            <dt>Goes on without an answer at</dt>
+            <dd>${timeHtml(endsAt)}</dd>
+          </div>
+        `
+      }
+${
+        approvers.length > 0 && html`
+          <div>
+            <dt>Answered by</dt>
+            <dd>${approvers.join(", ")}</dd>
+          </div>
+        `
+      }</dl>`
     }
 ${
       !pending
-        ? html`<div class="panel empty"><p>It does not wait for an answer now.</p><p class="soft">Somebody answered, the time was up, or the workflow is not there yet.</p></div>`
+        ? html`
+          <div class="panel empty">
+            <p>It does not wait for an answer now.</p>
+            <p class="soft">Somebody answered, the time was up, or the workflow is not there yet.</p>
+          </div>
+        `
         : !canAnswer
-        ? html`<div class="panel empty"><p>You may not answer this one.</p><p class="soft">Its workflow wants somebody who is signed in, or somebody else than who started it.</p></div>`
-        : html`<form class="form panel" method="post" action="/approve/${encodeURIComponent(workspace)}/${job}">${
-          formTokenHtml(frame)
-        }<input type="hidden" name="token" value="${token}">
-${fieldsHtml(fields, answer, suggest)}
-<div class="actions"><button class="primary" type="submit" name="answer" value="approve">Approve</button>${
-          hideCancel !== true &&
-          html`<button class="danger" type="submit" name="answer" value="reject" formnovalidate>Reject</button>`
-        }</div></form>`
+        ? html`
+          <div class="panel empty">
+            <p>You may not answer this one.</p>
+            <p class="soft">Its workflow wants somebody who is signed in, or somebody else than who started it.</p>
+          </div>
+        `
+        : html`
+          <form class="form panel" method="post"
+            action="/approve/${encodeURIComponent(workspace)}/${job}">${formTokenHtml(
+              frame,
+            )}<input type="hidden" name="token" value="${token}">
+          ${fieldsHtml(fields, answer, suggest)}
+          <div class="actions"><button class="primary" type="submit" name="answer" value="approve">Approve</button>${hideCancel !==
+              true &&
+            html`<button class="danger" type="submit" name="answer" value="reject" formnovalidate>Reject</button>`}</div></form>
+        `
     }
 ${signedIn && html`<p class="note"><a href="/run/${job}">See the run</a></p>`}</div>`,
   });

@@ -6,7 +6,7 @@
 import { bytesText, durationText, logText, sinceHtml, timeHtml } from "./format.ts";
 import { type Html, html, urlPath } from "./html.ts";
 import { formTokenHtml, type Frame, pageHtml, sectionHtml } from "./page.ts";
-import { type RunView, runName, stateHtml, stateOf, stateWord } from "./state.ts";
+import { runName, type RunView, stateHtml, stateOf, stateWord } from "./state.ts";
 import { timelineHtml, timelineOf } from "./timeline.ts";
 import { argumentsHtml, errorHtml, isFields, valueHtml } from "./value.ts";
 
@@ -31,7 +31,12 @@ export interface RunPage {
 export type LiveParts = Readonly<Record<string, Html>>;
 
 function factHtml(name: string, value: Html | string): Html {
-  return html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  return html`
+    <div>
+      <dt>${name}</dt>
+      <dd>${value}</dd>
+    </div>
+  `;
 }
 
 /** Some words on where a run is, for what waits and for what was cancelled. */
@@ -43,7 +48,9 @@ function whyHtml(run: RunView, now: number): Html | undefined {
     return html`<p class="why">Cancelled${by}${reason}</p>`;
   }
   if (state === "scheduled") return html`<p class="why">Begins at ${timeHtml(run.scheduledFor)}</p>`;
-  if (state === "waiting") return html`<p class="why">It waits for an approval, a time or its own jobs; no process of it runs</p>`;
+  if (state === "waiting") {
+    return html`<p class="why">It waits for an approval, a time or its own jobs; no process of it runs</p>`;
+  }
   if (state === "queued") return html`<p class="why">It waits until there is room for it</p>`;
   return undefined;
 }
@@ -66,10 +73,16 @@ ${factHtml("Language", run.language)}
 ${run.tag !== run.language && factHtml("Tag", run.tag)}
 ${memPeakBytes !== undefined && factHtml("Most memory", bytesText(memPeakBytes))}
 ${run.restarts > 0 && factHtml("Begun again", `${run.restarts} times, the server had ended`)}
-${parent !== undefined && factHtml("Part of", html`<a id="to-parent" href="/run/${parent}">the run that started it</a>`)}
+${
+    parent !== undefined &&
+    factHtml("Part of", html`<a id="to-parent" href="/run/${parent}">the run that started it</a>`)
+  }
 </dl>${
     progress !== undefined && completedAt === undefined &&
-    html`<div class="progress"><label for="progress">Progress</label><progress id="progress" max="100" value="${progress}">${progress} %</progress><span class="dur">${progress} %</span></div>`
+    html`
+      <div
+        class="progress"><label for="progress">Progress</label><progress id="progress" max="100" value="${progress}">${progress} %</progress><span class="dur">${progress} %</span></div>
+    `
   }</div>`;
 }
 
@@ -101,19 +114,21 @@ export function liveParts(page: RunPage, now: number): LiveParts {
   const entries = timelineOf(page.run, page.children, now);
   return {
     "run-head": headHtml(page, now),
-    "run-timeline": entries.length === 0
-      ? html``
-      : sectionHtml("timeline", "Timeline", timelineHtml(entries, now)),
+    "run-timeline": entries.length === 0 ? html`` : sectionHtml("timeline", "Timeline", timelineHtml(entries, now)),
     "run-result": resultHtml(page, now),
   };
 }
 
 function cancelHtml(frame: Frame, run: RunView): Html {
-  return html`<details class="ask" id="cancel"><summary class="button">Cancel this run</summary>
-<form class="form ask-form" method="post" action="/run/${run.id}/cancel">${formTokenHtml(frame)}
-<div class="field"><label for="reason">Reason</label><input id="reason" name="reason" type="text" maxlength="500" autocomplete="off">
-<p class="hint">It ends, and all jobs that it started.</p></div>
-<div class="actions"><button class="danger" type="submit">Cancel it</button></div></form></details>`;
+  return html`
+    <details class="ask" id="cancel">
+      <summary class="button">Cancel this run</summary>
+      <form class="form ask-form" method="post" action="/run/${run.id}/cancel">${formTokenHtml(frame)}
+    <div class="field"><label for="reason">Reason</label><input id="reason" name="reason" type="text" maxlength="500" autocomplete="off">
+    <p class="hint">It ends, and all jobs that it started.</p></div>
+    <div class="actions"><button class="danger" type="submit">Cancel it</button></div></form>
+    </details>
+  `;
 }
 
 /** The buttons of a run's page; they change when it ends. */
@@ -134,21 +149,25 @@ export function runPage(frame: Frame, page: RunPage, log: string): Html {
     title: `${runName(run)} · ${stateWord(stateOf(run, frame.now))}`,
     area: "runs",
     ...(open && { events: `/run/${run.id}/events?log=${log.length}` }),
-    body: html`<div class="run-top"><div id="run-head">${parts["run-head"]}</div>
-<div id="run-actions" class="run-actions">${actionsHtml(frame, page)}</div></div>
-<div id="run-timeline">${parts["run-timeline"]}</div>
-<div class="columns"><div class="main-column"><div id="run-result">${parts["run-result"]}</div>
-${
-      sectionHtml(
+    body: html`
+      <div class="run-top">
+        <div id="run-head">${parts["run-head"]}</div>
+        <div id="run-actions" class="run-actions">${actionsHtml(frame, page)}</div>
+      </div>
+      <div id="run-timeline">${parts["run-timeline"]}</div>
+      <div class="columns">
+        <div class="main-column"><div id="run-result">${parts["run-result"]}</div>
+      ${sectionHtml(
         "log",
         "Log",
         html`<pre id="log" class="log" tabindex="0" role="log" aria-live="off" aria-labelledby="log-h">${shown}</pre>${
           log.length > MAX_LOG_CHARS && html`<p class="note">The last ${MAX_LOG_CHARS} characters.</p>`
         }`,
         html`<a class="beside" href="/run/${run.id}/log.txt">All of it, as text</a>`,
-      )
-    }</div>
-<div class="side-column">${sectionHtml("args", "Arguments", argumentsHtml(run.args))}
-<p class="id"><span class="soft">Id of the run</span> <code>${run.id}</code></p></div></div>`,
+      )}</div>
+        <div class="side-column">${sectionHtml("args", "Arguments", argumentsHtml(run.args))}
+      <p class="id"><span class="soft">Id of the run</span> <code>${run.id}</code></p></div>
+      </div>
+    `,
   });
 }

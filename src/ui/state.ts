@@ -71,18 +71,31 @@ export function markHtml(state: State): Html {
 function shapeOf(state: State): Html {
   switch (state) {
     case "done":
-      return html`<path d="M3 8.5l3.2 3.2L13 4.8" fill="none" stroke="currentColor" stroke-width="2"/>`;
+      return html`
+        <path d="M3 8.5l3.2 3.2L13 4.8" fill="none" stroke="currentColor" stroke-width="2" />
+      `;
     case "failed":
-      return html`<path d="M4 4l8 8M12 4l-8 8" fill="none" stroke="currentColor" stroke-width="2"/>`;
+      return html`
+        <path d="M4 4l8 8M12 4l-8 8" fill="none" stroke="currentColor" stroke-width="2" />
+      `;
     case "canceled":
-      return html`<circle cx="8" cy="8" r="5.5" fill="none" stroke="currentColor" stroke-width="1.75"/><path d="M4.5 11.5l7-7" stroke="currentColor" stroke-width="1.75"/>`;
+      return html`
+        <circle cx="8" cy="8" r="5.5" fill="none" stroke="currentColor" stroke-width="1.75" />
+        <path d="M4.5 11.5l7-7" stroke="currentColor" stroke-width="1.75" />
+      `;
     case "running":
-      return html`<circle class="pulse" cx="8" cy="8" r="5" fill="currentColor"/>`;
+      return html`
+        <circle class="pulse" cx="8" cy="8" r="5" fill="currentColor" />
+      `;
     case "waiting":
-      return html`<path d="M5.5 3.5v9M10.5 3.5v9" stroke="currentColor" stroke-width="2.25"/>`;
+      return html`
+        <path d="M5.5 3.5v9M10.5 3.5v9" stroke="currentColor" stroke-width="2.25" />
+      `;
     case "scheduled":
     case "queued":
-      return html`<circle cx="8" cy="8" r="5" fill="none" stroke="currentColor" stroke-width="1.75" stroke-dasharray="3 2.2"/>`;
+      return html`
+        <circle cx="8" cy="8" r="5" fill="none" stroke="currentColor" stroke-width="1.75" stroke-dasharray="3 2.2" />
+      `;
   }
 }
 

@@ -54,7 +54,11 @@ function hasFailed(value: unknown): boolean {
 }
 
 /** The entries of a run's timeline, in the order in which they were asked for. */
-export function timelineOf(run: RunView, children: ReadonlyMap<string, RunView>, now: number): readonly TimelineEntry[] {
+export function timelineOf(
+  run: RunView,
+  children: ReadonlyMap<string, RunView>,
+  now: number,
+): readonly TimelineEntry[] {
   const status = isFields(run.workflowAsCodeStatus) ? run.workflowAsCodeStatus : {};
   const checkpoint = isFields(status["_checkpoint"]) ? status["_checkpoint"] : {};
   const completed = isFields(checkpoint["completed_steps"]) ? checkpoint["completed_steps"] : {};
@@ -161,13 +165,18 @@ function barHtml(entry: TimelineEntry, from: number, span: number, now: number):
   const at = (time: number): number => (time - from) / span * 100;
   const width = Math.max(at(end) - at(begin), 0.6);
   const left = Math.min(at(begin), 99.4);
-  return html`<svg class="bar is-${state} of-${entry.kind}" width="100%" height="10" aria-hidden="true" focusable="false"><rect class="track" x="0" y="4" width="100%" height="2" rx="1"/>${
-    begin > askedAt &&
-    html`<rect class="wait" x="${percent(at(askedAt))}" y="3" width="${percent(at(begin) - at(askedAt))}" height="4" rx="2"/>`
-  }${
-    startedAt !== undefined &&
-    html`<rect class="fill" x="${percent(left)}" y="0" width="${percent(width)}" height="10" rx="3"/>`
-  }</svg>`;
+  return html`
+    <svg class="bar is-${state} of-${entry.kind}" width="100%" height="10" aria-hidden="true"
+      focusable="false"><rect class="track" x="0" y="4" width="100%" height="2" rx="1"/>${begin > askedAt &&
+        html`
+          <rect class="wait" x="${percent(at(askedAt))}" y="3" width="${percent(
+            at(begin) - at(askedAt),
+          )}" height="4" rx="2" />
+        `}${startedAt !== undefined &&
+        html`
+          <rect class="fill" x="${percent(left)}" y="0" width="${percent(width)}" height="10" rx="3" />
+        `}</svg>
+  `;
 }
 
 function entryHtml(entry: TimelineEntry, from: number, span: number, now: number): Html {
@@ -176,15 +185,22 @@ function entryHtml(entry: TimelineEntry, from: number, span: number, now: number
   const label = before === undefined ? name : `${name}, wait before attempt ${before}`;
   const since = startedAt ?? askedAt;
   return html`<li class="entry">
-<div class="entry-name"><span class="is-${state}">${markHtml(state)}<span class="hidden">${stateWord(state)}: </span></span>
+<div class="entry-name"><span class="is-${state}">${markHtml(state)}<span class="hidden">${
+    stateWord(state)
+  }: </span></span>
 <span class="entry-label">${
-    job === undefined ? html`<span class="name">${label}</span>` : html`<a class="name" id="to-${job}" href="/run/${job}">${label}</a>`
+    job === undefined
+      ? html`<span class="name">${label}</span>`
+      : html`<a class="name" id="to-${job}" href="/run/${job}">${label}</a>`
   } <span class="kind">${attempt > 1 ? `attempt ${attempt}` : KINDS[kind]}</span></span></div>
 <div class="entry-bar">${barHtml(entry, from, span, now)}</div>
 <div class="entry-time">${
     endedAt === undefined ? sinceHtml(since, now) : html`<span class="dur">${durationText(endedAt - since)}</span>`
   }</div>
-${page !== undefined && html`<p class="entry-more"><a class="button" id="approve-${askedAt}" href="${page}">Answer the approval</a></p>`}
+${
+    page !== undefined &&
+    html`<p class="entry-more"><a class="button" id="approve-${askedAt}" href="${page}">Answer the approval</a></p>`
+  }
 </li>`;
 }
 

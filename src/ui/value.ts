@@ -64,17 +64,22 @@ function cellHtml(value: unknown): Html {
 }
 
 function tableHtml(rows: readonly Fields[], columns: readonly string[], label: string): Html {
-  return html`<div class="scroll" role="region" aria-label="${label}" tabindex="0"><table>
-<thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
-<tbody>${
-    rows.slice(0, MAX_ROWS).map((row) =>
-      html`<tr>${columns.map((name) => cellHtml(Object.hasOwn(row, name) ? row[name] : undefined))}</tr>\n`
-    )
-  }</tbody></table></div>
-<p class="note">${
-    rows.length > MAX_ROWS ? `The first ${MAX_ROWS} of ${rows.length} rows.` : countText(rows.length, "row")
-  }</p>
-<details><summary>As JSON</summary>${jsonHtml(rows)}</details>`;
+  return html`
+    <div class="scroll" role="region" aria-label="${label}" tabindex="0">
+      <table>
+        <thead>
+          <tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr>
+        </thead>
+        <tbody>${rows.slice(0, MAX_ROWS).map((row) =>
+          html`<tr>${columns.map((name) => cellHtml(Object.hasOwn(row, name) ? row[name] : undefined))}</tr>\n`
+        )}</tbody>
+      </table>
+    </div>
+    <p class="note">${rows.length > MAX_ROWS
+      ? `The first ${MAX_ROWS} of ${rows.length} rows.`
+      : countText(rows.length, "row")}</p>
+    <details><summary>As JSON</summary>${jsonHtml(rows)}</details>
+  `;
 }
 
 const PICTURES = ["png", "jpeg", "gif", "webp"];
@@ -101,7 +106,12 @@ export function errorHtml(error: unknown): Html {
   return html`<div class="error"><p class="error-name">${typeof name === "string" ? name : "Error"}</p>
 <pre class="error-text" tabindex="0">${typeof message === "string" ? message : textOf(message)}</pre>${
     typeof stack === "string" && stack !== "" &&
-    html`<details><summary>Stack</summary><pre class="text" tabindex="0">${stack.slice(0, MAX_CHARS)}</pre></details>`
+    html`
+      <details>
+        <summary>Stack</summary>
+        <pre class="text" tabindex="0">${stack.slice(0, MAX_CHARS)}</pre>
+      </details>
+    `
   }${Object.keys(more).length > 0 && html`<details><summary>More about it</summary>${jsonHtml(more)}</details>`}</div>`;
 }
 
@@ -128,9 +138,12 @@ export function argumentsHtml(args: Fields): Html {
       const value = args[name];
       const short = typeof value === "string" ? value : textOf(value);
       const simple = short.length <= 80 && !short.includes("\n") && columnsOf(value) === undefined;
-      return html`<div><dt>${name}</dt><dd>${
-        simple ? html`<code>${textOf(value)}</code>` : valueHtml(value, `Argument ${name}`)
-      }</dd></div>`;
+      return html`
+        <div>
+          <dt>${name}</dt>
+          <dd>${simple ? html`<code>${textOf(value)}</code>` : valueHtml(value, `Argument ${name}`)}</dd>
+        </div>
+      `;
     })
   }</dl>`;
 }
