@@ -448,9 +448,9 @@ export interface ApprovalInfo {
 
 /** Questions of workflows to people. */
 export interface Approvals {
-  /** The latest approval of a job; throws a refusal for a wrong token, and for a job that has none. */
-  info(job: string, approver: Approver): ApprovalInfo;
-  /** Answers it; a refusal when it does not wait, or the approver may not. Durable when it resolves. */
+  /** The approval of a job that waits, else its latest; a refusal for a wrong token, and for a job that has none. */
+  info(job: string, approver: Approver): Promise<ApprovalInfo>;
+  /** Answers it; a refusal with status 400 that says why when the payload does not fit, one when it does not wait, or the approver may not. Durable when it resolves. */
   answer(
     job: string,
     approver: Approver,

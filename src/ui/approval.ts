@@ -8,7 +8,7 @@ import { fieldsHtml, type Suggest } from "./form.ts";
 import type { Field } from "./form_fields.ts";
 import type { FormAnswer } from "./form_values.ts";
 import { timeHtml } from "./format.ts";
-import { type Html, html } from "./html.ts";
+import { type Html, markup } from "./html.ts";
 import { formTokenHtml, type Frame, pageHtml } from "./page.ts";
 import { isFields, jsonHtml } from "./value.ts";
 
@@ -44,6 +44,8 @@ export interface ApprovalPage {
   readonly token: string;
   readonly fields: readonly Field[];
   readonly answer?: FormAnswer | undefined;
+  /** Why the answer was not taken, in the workflow's words. */
+  readonly problem?: string | undefined;
   readonly suggest?: Suggest;
   /** The viewer may see the run. */
   readonly signedIn: boolean;
@@ -51,9 +53,9 @@ export interface ApprovalPage {
 
 function describeHtml(description: unknown): Html | undefined {
   if (description === undefined || description === null || description === "") return undefined;
-  if (typeof description === "string") return html`<p class="describe">${description}</p>`;
+  if (typeof description === "string") return markup`<p class="describe">${description}</p>`;
   if (isFields(description) && typeof description["markdown"] === "string") {
-    return html`<p class="describe">${description["markdown"]}</p>`;
+    return markup`<p class="describe">${description["markdown"]}</p>`;
   }
   return jsonHtml(description);
 }
@@ -66,62 +68,38 @@ export function approvalPage(frame: Frame, page: ApprovalPage): Html {
   const heading = summary !== undefined && summary !== "" ? summary : `Approval “${step}”`;
   return pageHtml(frame, {
     title: heading,
-    body: html`<div class="narrow"><p class="eyebrow">A workflow asks</p><h1>${heading}</h1>
+    body: markup`<div class="narrow"><p class="eyebrow">A workflow asks</p><h1>${heading}</h1>
 ${describeHtml(approval.description)}
 ${
-      !minimal && html`<dl class="facts">${
-        path !== undefined && html`
-          <div>
-            <dt>Workflow</dt>
-            <dd><span class="name">${path}</span></dd>
-          </div>
-        `
+      !minimal &&
+      markup`<dl class="facts">${
+        path !== undefined && markup`<div><dt>Workflow</dt><dd><span class="name">${path}</span></dd></div>`
       }
 <div><dt>Step</dt><dd><span class="name">${step}</span></dd></div>
 ${
-        endsAt !== undefined && pending && html`
-          <div>
-            <dt>Goes on without an answer at</dt>
-            <dd>${timeHtml(endsAt)}</dd>
-          </div>
-        `
+        endsAt !== undefined && pending &&
+        markup`<div><dt>Goes on without an answer at</dt><dd>${timeHtml(endsAt)}</dd></div>`
       }
-${
-        approvers.length > 0 && html`
-          <div>
-            <dt>Answered by</dt>
-            <dd>${approvers.join(", ")}</dd>
-          </div>
-        `
-      }</dl>`
+${approvers.length > 0 && markup`<div><dt>Answered by</dt><dd>${approvers.join(", ")}</dd></div>`}</dl>`
     }
 ${
       !pending
-        ? html`
-          <div class="panel empty">
-            <p>It does not wait for an answer now.</p>
-            <p class="soft">Somebody answered, the time was up, or the workflow is not there yet.</p>
-          </div>
-        `
+        ? markup`<div class="panel empty"><p>It does not wait for an answer now.</p><p class="soft">Somebody answered, the time was up, or the workflow is not there yet.</p></div>`
         : !canAnswer
-        ? html`
-          <div class="panel empty">
-            <p>You may not answer this one.</p>
-            <p class="soft">Its workflow wants somebody who is signed in, or somebody else than who started it.</p>
-          </div>
-        `
-        : html`
-          <form class="form panel" method="post"
-            action="/approve/${encodeURIComponent(workspace)}/${job}">${formTokenHtml(
-              frame,
-            )}<input type="hidden" name="token" value="${token}">
-          ${fieldsHtml(fields, answer, suggest)}
-          <div class="actions"><button class="primary" type="submit" name="answer" value="approve">Approve</button>${hideCancel !==
-              true &&
-            html`<button class="danger" type="submit" name="answer" value="reject" formnovalidate>Reject</button>`}</div></form>
-        `
+        ? markup`<div class="panel empty"><p>You may not answer this one.</p><p class="soft">Its workflow wants somebody who is signed in, or somebody else than who started it.</p></div>`
+        : markup`<form class="form panel" method="post" action="/approve/${encodeURIComponent(workspace)}/${job}">${
+          formTokenHtml(frame)
+        }<input type="hidden" name="token" value="${token}">
+${
+          page.problem !== undefined &&
+          markup`<div class="problem" role="alert" tabindex="-1" id="form-problem"><p>The answer was not taken:</p><p>${page.problem}</p></div>`
+        }${fieldsHtml(fields, answer, suggest)}
+<div class="actions"><button class="primary" type="submit" name="answer" value="approve">Approve</button>${
+          hideCancel !== true &&
+          markup`<button class="danger" type="submit" name="answer" value="reject" formnovalidate>Reject</button>`
+        }</div></form>`
     }
-${signedIn && html`<p class="note"><a href="/run/${job}">See the run</a></p>`}</div>`,
+${signedIn && markup`<p class="note"><a href="/run/${job}">See the run</a></p>`}</div>`,
   });
 }
 
@@ -130,8 +108,8 @@ export function answeredPage(frame: Frame, job: string, approved: boolean, signe
   const heading = approved ? "Approved" : "Rejected";
   return pageHtml(frame, {
     title: heading,
-    body: html`<div class="narrow"><h1>${heading}</h1>
+    body: markup`<div class="narrow"><h1>${heading}</h1>
 <p class="lead">The workflow has your answer and goes on. You can close this page.</p>
-${signedIn && html`<p><a class="button" href="/run/${job}">See the run</a></p>`}</div>`,
+${signedIn && markup`<p><a class="button" href="/run/${job}">See the run</a></p>`}</div>`,
   });
 }

@@ -6,7 +6,7 @@
 import { type Field, inputName } from "./form_fields.ts";
 import type { FormAnswer } from "./form_values.ts";
 import { countText } from "./format.ts";
-import { type Html, html, type Part } from "./html.ts";
+import { type Html, markup, type Part } from "./html.ts";
 
 /** Paths to offer for a resource, by its type. */
 export type Suggest = (resourceType: string) => readonly string[];
@@ -36,9 +36,7 @@ function sameJson(a: unknown, b: unknown): boolean {
 /** A part of an attribute list, when there is a value. */
 function attribute(name: string, value: string | number | undefined): Part {
   // The names are written in this file.
-  return value === undefined ? undefined : html`
-    ${name}="${value}"
-  `;
+  return value === undefined ? undefined : markup` ${name}="${value}"`;
 }
 
 interface Shown {
@@ -52,20 +50,14 @@ interface Shown {
 
 function choicesHtml({ id, field, sent, about }: Shown): Html {
   const initial = Array.isArray(field.initial) ? field.initial : [];
-  return html`
-    <fieldset class="choices" ${about}><legend>${field.label}${requiredHtml(field)}</legend>${field.options.map(
-      (option, at) => {
-        const checked = sent === undefined ? initial.some((one) => sameJson(one, option)) : sent.includes(String(at));
-        return html`
-          <div
-            class="check"><input type="checkbox" id="${id}-${at}" name="${inputName(field)}" value="${at}"${checked &&
-              html`
-                checked
-              `}><label for="${id}-${at}">${optionText(option)}</label></div>
-        `;
-      },
-    )}</fieldset>
-  `;
+  return markup`<fieldset class="choices"${about}><legend>${field.label}${requiredHtml(field)}</legend>${
+    field.options.map((option, at) => {
+      const checked = sent === undefined ? initial.some((one) => sameJson(one, option)) : sent.includes(String(at));
+      return markup`<div class="check"><input type="checkbox" id="${id}-${at}" name="${
+        inputName(field)
+      }" value="${at}"${checked && markup` checked`}><label for="${id}-${at}">${optionText(option)}</label></div>`;
+    })
+  }</fieldset>`;
 }
 
 function selectHtml({ id, field, sent, about }: Shown): Html {
@@ -73,19 +65,13 @@ function selectHtml({ id, field, sent, about }: Shown): Html {
     ? field.options.findIndex((option) => sameJson(option, field.initial))
     : Number(sent[0] || -1);
   const optional = !field.required || chosen < 0;
-  return html`
-    <select id="${id}" name="${inputName(field)}" ${field.required && html`
-      required
-    `}${about}>
-    ${optional && html`<option value="">${field.required ? "Choose one" : "None"}</option>`}
-    ${field.options.map((option, at) =>
-      html`
-        <option value="${at}" ${at === chosen && html`
-          selected
-        `}>${optionText(option)}</option>
-      `
-    )}</select>
-  `;
+  return markup`<select id="${id}" name="${inputName(field)}"${field.required && markup` required`}${about}>
+${optional && markup`<option value="">${field.required ? "Choose one" : "None"}</option>`}
+${
+    field.options.map((option, at) =>
+      markup`<option value="${at}"${at === chosen && markup` selected`}>${optionText(option)}</option>`
+    )
+  }</select>`;
 }
 
 const INPUTS: Readonly<Record<string, string>> = {
@@ -103,49 +89,40 @@ const INPUTS: Readonly<Record<string, string>> = {
 
 function inputHtml({ id, field, sent, about }: Shown, suggest: Suggest): Html {
   const text = sent?.[0] ?? textOf(field, field.initial);
-  const needed = field.required && html`
-    required
-  `;
+  const needed = field.required && markup` required`;
   if (field.kind === "textarea" || field.kind === "texts" || field.kind === "json") {
     const lines = Math.min(Math.max(text.split("\n").length, field.kind === "textarea" ? 4 : 3), 16);
-    return html`
-      <textarea id="${id}" name="${inputName(field)}" rows="${lines}"
-        ${needed}${about}${attribute("minlength", field.kind === "textarea" ? field.minLength : undefined)}${attribute(
-          "maxlength",
-          field.kind === "textarea" ? field.maxLength : undefined,
-        )}${field.kind !== "textarea" && html`
-          class="mono" spellcheck="false"
-        `}>
-      ${text}</textarea>
-    `;
+    return markup`<textarea id="${id}" name="${inputName(field)}" rows="${lines}"${needed}${about}${
+      attribute("minlength", field.kind === "textarea" ? field.minLength : undefined)
+    }${attribute("maxlength", field.kind === "textarea" ? field.maxLength : undefined)}${
+      field.kind !== "textarea" && markup` class="mono" spellcheck="false"`
+    }>
+${text}</textarea>`;
   }
   const paths = field.resourceType === undefined ? [] : suggest(field.resourceType);
   const numeric = field.kind === "number" || field.kind === "integer";
-  return html`
-    <input id="${id}" name="${inputName(field)}" type="${INPUTS[field.kind] ?? "text"}" value="${text}"
-      ${needed}${about}${numeric && [
-        html`
-          step="${field.kind === "integer" ? "1" : "any"}" inputmode="decimal"
-        `,
-        attribute("min", field.minimum),
-        attribute("max", field.maximum),
-      ]}${!numeric && [
-        attribute("minlength", field.minLength),
-        attribute("maxlength", field.maxLength),
-        attribute("pattern", field.pattern),
-      ]}${field.kind === "password" && html`
-        autocomplete="off"
-      `}${paths.length > 0 && html`
-        list="${id}-list"
-      `}>${paths.length > 0 &&
-        html`<datalist id="${id}-list">${paths.map((path) => html`<option value="$res:${path}"></option>`)}</datalist>`}
-  `;
+  return markup`<input id="${id}" name="${inputName(field)}" type="${
+    INPUTS[field.kind] ?? "text"
+  }" value="${text}"${needed}${about}${
+    numeric && [
+      markup` step="${field.kind === "integer" ? "1" : "any"}" inputmode="decimal"`,
+      attribute("min", field.minimum),
+      attribute("max", field.maximum),
+    ]
+  }${
+    !numeric && [
+      attribute("minlength", field.minLength),
+      attribute("maxlength", field.maxLength),
+      attribute("pattern", field.pattern),
+    ]
+  }${field.kind === "password" && markup` autocomplete="off"`}${paths.length > 0 && markup` list="${id}-list"`}>${
+    paths.length > 0 &&
+    markup`<datalist id="${id}-list">${paths.map((path) => markup`<option value="$res:${path}"></option>`)}</datalist>`
+  }`;
 }
 
 function requiredHtml(field: Field): Part {
-  return field.required && html`
-    <span class="needed">needed</span>
-  `;
+  return field.required && markup` <span class="needed">needed</span>`;
 }
 
 function hintOf(field: Field): string {
@@ -167,30 +144,21 @@ function fieldHtml(field: Field, at: number, answer: FormAnswer | undefined, sug
     one !== ""
   );
   const about = [
-    described.length > 0 && html`
-      aria-describedby="${described.join(" ")}"
-    `,
-    error !== undefined && html`
-      aria-invalid="true"
-    `,
+    described.length > 0 && markup` aria-describedby="${described.join(" ")}"`,
+    error !== undefined && markup` aria-invalid="true"`,
   ];
   const shown: Shown = { id, field, sent: answer?.texts.get(field.name), error, about };
-  const below = html`${error !== undefined && html`<p class="field-error" id="${id}-error">${error}</p>`}${
-    hint !== "" && html`<p class="hint" id="${id}-hint">${hint}</p>`
+  const below = markup`${error !== undefined && markup`<p class="field-error" id="${id}-error">${error}</p>`}${
+    hint !== "" && markup`<p class="hint" id="${id}-hint">${hint}</p>`
   }`;
-  if (field.kind === "choices") return html`<div class="field" id="${id}">${choicesHtml(shown)}${below}</div>`;
+  if (field.kind === "choices") return markup`<div class="field" id="${id}">${choicesHtml(shown)}${below}</div>`;
   if (field.kind === "boolean") {
     const on = shown.sent === undefined ? field.initial === true : shown.sent.length > 0;
-    return html`
-      <div
-        class="field"><div class="check"><input type="checkbox" id="${id}" name="${inputName(
-          field,
-        )}" value="true"${on && html`
-          checked
-        `}${about}><label for="${id}">${field.label}</label></div>${below}</div>
-    `;
+    return markup`<div class="field"><div class="check"><input type="checkbox" id="${id}" name="${
+      inputName(field)
+    }" value="true"${on && markup` checked`}${about}><label for="${id}">${field.label}</label></div>${below}</div>`;
   }
-  return html`<div class="field"><label for="${id}">${field.label}${requiredHtml(field)}</label>
+  return markup`<div class="field"><label for="${id}">${field.label}${requiredHtml(field)}</label>
 ${field.kind === "select" ? selectHtml(shown) : inputHtml(shown, suggest)}${below}</div>`;
 }
 
@@ -200,13 +168,11 @@ export function fieldsHtml(fields: readonly Field[], answer?: FormAnswer, sugges
     const error = answer.errors.get(field.name);
     return error === undefined ? [] : [{ label: field.label, id: `field-${at}`, error }];
   });
-  return html`${
+  return markup`${
     wrong.length > 0 &&
-    html`
-      <div class="problem" role="alert" tabindex="-1" id="form-problem">
-        <p>${countText(wrong.length, "field is", "fields are")} not right yet:</p>
-        <ul>${wrong.map(({ label, id, error }) => html`<li><a href="#${id}">${label}</a>: ${error}</li>`)}</ul>
-      </div>
-    `
+    markup`<div class="problem" role="alert" tabindex="-1" id="form-problem"><p>${
+      countText(wrong.length, "field is", "fields are")
+    } not right yet:</p>
+<ul>${wrong.map(({ label, id, error }) => markup`<li><a href="#${id}">${label}</a>: ${error}</li>`)}</ul></div>`
   }${fields.map((field, at) => fieldHtml(field, at, answer, suggest))}`;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Html, html } from "./html.ts";
+import { type Html, markup } from "./html.ts";
 
 function two(value: number): string {
   return String(value).padStart(2, "0");
@@ -19,8 +19,8 @@ export function dateText(at: number): string {
 /** A moment, with what machines read of it. */
 export function timeHtml(at: number): Html {
   const date = new Date(at);
-  if (!Number.isFinite(date.getTime())) return html`<span>unknown</span>`;
-  return html`<time datetime="${date.toISOString()}">${dateText(at)}</time>`;
+  if (!Number.isFinite(date.getTime())) return markup`<span>unknown</span>`;
+  return markup`<time datetime="${date.toISOString()}">${dateText(at)}</time>`;
 }
 
 /** A duration: `12 ms`, `1.4 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`. */
@@ -38,7 +38,7 @@ export function durationText(ms: number): string {
 
 /** A duration that goes on: the page's script counts it up. */
 export function sinceHtml(since: number, now: number): Html {
-  return html`<span class="dur" data-since="${since}">${durationText(now - since)}</span>`;
+  return markup`<span class="dur" data-since="${since}">${durationText(now - since)}</span>`;
 }
 
 /** A size of memory. */

@@ -1,5 +1,6 @@
 /**
- * HTML made of templates. Whatever is put into one is escaped, unless a template made it.
+ * HTML made of templates. Whatever is put into one is escaped, unless a template made it. They are not called `html`: formatters
+ * would move the spaces of what is in them, which some elements keep.
  *
  * @module
  */
@@ -44,7 +45,7 @@ function textOf(part: Part): string {
 }
 
 /** Makes HTML of a template. Attributes that have a value put in are quoted by the template. */
-export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
+export function markup(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return { [TRUSTED]: strings.map((text, at) => at === 0 ? text : textOf(parts[at - 1]) + text).join("") };
 }
 

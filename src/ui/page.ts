@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Html, html, type Part } from "./html.ts";
+import { type Html, markup, type Part } from "./html.ts";
 
 /** What every page is told. */
 export interface Frame {
@@ -38,89 +38,67 @@ const ICON = "data:image/svg+xml," +
   "%3Cpath d='M16 2V30M5 13H27' stroke='%23fff' stroke-width='1.6'/%3E%3C/svg%3E";
 
 function brandHtml(): Html {
-  return html`
-    <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true" focusable="false">
-      <path class="kite" d="M16 2 27 13 16 30 5 13Z" />
-      <path class="spars" d="M16 2V30M5 13H27" />
-    </svg><span>Windkit</span>
-  `;
+  return markup`<svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true" focusable="false"><path class="kite" d="M16 2 27 13 16 30 5 13Z"/><path class="spars" d="M16 2V30M5 13H27"/></svg><span>Windkit</span>`;
 }
 
 /** The entry of the navigation that says how many files cannot be used. */
 export function problemsLink(count: number, current: boolean): Html {
-  return html`
-    <a href="/problems" ${current && html`
-      aria-current="page"
-    `}>Problems${count > 0 && html`
-      <span class="count">${count}</span>
-    `}</a>
-  `;
+  return markup`<a href="/problems"${current && markup` aria-current="page"`}>Problems${
+    count > 0 && markup` <span class="count">${count}</span>`
+  }</a>`;
 }
 
 function entryHtml(href: string, name: string, current: boolean): Html {
-  return html`<li><a href="${href}"${
-    current && html`
-      aria-current="page"
-    `
-  }>${name}</a></li>`;
+  return markup`<li><a href="${href}"${current && markup` aria-current="page"`}>${name}</a></li>`;
 }
 
 /** A whole page. */
 export function pageHtml(frame: Frame, { title, area, body, events }: PageContent): Html {
   const { nonce, assets, workspace, signedIn } = frame;
-  return html`
-    <!DOCTYPE html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <title>${title} · Windkit</title>
-        <link rel="icon" href="${ICON}">
-        <link rel="stylesheet" href="${assets.style}" nonce="${nonce}">
-        <script defer src="${assets.script}" nonce="${nonce}"></script>
-      </head>
-      <body data-now="${frame.now}" ${events !== undefined && html`
-        data-events="${events}"
-      `}>
-        <a class="skip" href="#main">Skip to the content</a>
-        <header class="top">
-          <div class="wrap">
-    <a class="brand" href="/">${brandHtml()}</a>
-    ${signedIn && html`
-      <nav aria-label="Pages">
-        <ul>
-      ${entryHtml("/", "Runs", area === "runs")}
-      ${entryHtml("/scripts", "Scripts", area === "scripts")}
-      <li id="nav-problems">${problemsLink(frame.problems, area === "problems")}</li>
-        </ul>
-      </nav>
-    `}
-    <p class="where"><span class="hidden">Workspace </span>${workspace}${events !== undefined &&
-      html`<span id="link" class="link" data-link="live">live</span>`}</p>
-          </div>
-        </header>
-        <main id="main" class="wrap" tabindex="-1">
-    ${body}
-        </main>
-        <p id="said" class="hidden" role="status" aria-live="polite"></p>
-      </body>
-    </html>
-  `;
+  return markup`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title} · Windkit</title>
+<link rel="icon" href="${ICON}">
+<link rel="stylesheet" href="${assets.style}" nonce="${nonce}">
+<script defer src="${assets.script}" nonce="${nonce}"></script>
+</head>
+<body data-now="${frame.now}"${events !== undefined && markup` data-events="${events}"`}>
+<a class="skip" href="#main">Skip to the content</a>
+<header class="top"><div class="wrap">
+<a class="brand" href="/">${brandHtml()}</a>
+${
+    signedIn && markup`<nav aria-label="Pages"><ul>
+${entryHtml("/", "Runs", area === "runs")}
+${entryHtml("/scripts", "Scripts", area === "scripts")}
+<li id="nav-problems">${problemsLink(frame.problems, area === "problems")}</li>
+</ul></nav>`
+  }
+<p class="where"><span class="hidden">Workspace </span>${workspace}${
+    events !== undefined && markup`<span id="link" class="link" data-link="live">live</span>`
+  }</p>
+</div></header>
+<main id="main" class="wrap" tabindex="-1">
+${body}
+</main>
+<p id="said" class="hidden" role="status" aria-live="polite"></p>
+</body>
+</html>
+`;
 }
 
 /** The token of a form. */
 export function formTokenHtml(frame: Frame): Html {
-  return html`<input type="hidden" name="form_token" value="${frame.formToken}">`;
+  return markup`<input type="hidden" name="form_token" value="${frame.formToken}">`;
 }
 
 /** A section of a page with its heading. `id` is what live updates replace. */
 export function sectionHtml(id: string, heading: string, content: Part, beside?: Part): Html {
-  return html`
-    <section class="panel"
-      aria-labelledby="${id}-h"><div class="panel-head"><h2 id="${id}-h">${heading}</h2>${beside}</div>
-    ${content}</section>
-  `;
+  return markup`<section class="panel" aria-labelledby="${id}-h"><div class="panel-head"><h2 id="${id}-h">${heading}</h2>${beside}</div>
+${content}</section>`;
 }
 
 /** What could not be shown, and why. */
@@ -134,9 +112,9 @@ export function refusalPage(frame: Frame, status: number, message: string): Html
     : "That did not work";
   return pageHtml(frame, {
     title: heading,
-    body: html`<div class="narrow"><h1>${heading}</h1>
+    body: markup`<div class="narrow"><h1>${heading}</h1>
 <p class="lead">${message}</p>
-${frame.signedIn && html`<p><a class="button" href="/">All runs</a></p>`}</div>`,
+${frame.signedIn && markup`<p><a class="button" href="/">All runs</a></p>`}</div>`,
   });
 }
 
@@ -145,23 +123,17 @@ export function loginPage(frame: Frame, next: URL, wrong: boolean): Html {
   const hidden = [...next.searchParams].filter(([name]) => name !== "token");
   return pageHtml(frame, {
     title: "Sign in",
-    body: html`
-      <div class="narrow">
-        <h1>Sign in</h1>
-        <p
-          class="lead">The terminal that runs <code>windkit dev</code> printed an address that has the token. Open that, or put the token in here.</p>
-        <form class="form panel" method="get" action="${next.pathname}">
-      ${hidden.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
-      <div class="field"><label for="token">Token</label>
-      <input id="token" name="token" type="password" required autocomplete="current-password" spellcheck="false"${wrong &&
-        html`
-          aria-invalid="true" aria-describedby="token-error"
-        `}>
-      ${wrong && html`<p class="field-error" id="token-error">This server does not know that token.</p>`}
-      <p class="hint">It is also in the file <code>token</code> of the data folder.</p></div>
-      <div class="actions"><button class="primary" type="submit">Sign in</button></div>
-        </form>
-      </div>
-    `,
+    body: markup`<div class="narrow"><h1>Sign in</h1>
+<p class="lead">The terminal that runs <code>windkit dev</code> printed an address that has the token. Open that, or put the token in here.</p>
+<form class="form panel" method="get" action="${next.pathname}">
+${hidden.map(([name, value]) => markup`<input type="hidden" name="${name}" value="${value}">`)}
+<div class="field"><label for="token">Token</label>
+<input id="token" name="token" type="password" required autocomplete="current-password" spellcheck="false"${
+      wrong && markup` aria-invalid="true" aria-describedby="token-error"`
+    }>
+${wrong && markup`<p class="field-error" id="token-error">This server does not know that token.</p>`}
+<p class="hint">It is also in the file <code>token</code> of the data folder.</p></div>
+<div class="actions"><button class="primary" type="submit">Sign in</button></div>
+</form></div>`,
   });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { bytesText, durationText, logText, sinceHtml, timeHtml } from "./format.ts";
-import { type Html, html, urlPath } from "./html.ts";
+import { type Html, markup, urlPath } from "./html.ts";
 import { formTokenHtml, type Frame, pageHtml, sectionHtml } from "./page.ts";
 import { runName, type RunView, stateHtml, stateOf, stateWord } from "./state.ts";
 import { timelineHtml, timelineOf } from "./timeline.ts";
@@ -31,12 +31,7 @@ export interface RunPage {
 export type LiveParts = Readonly<Record<string, Html>>;
 
 function factHtml(name: string, value: Html | string): Html {
-  return html`
-    <div>
-      <dt>${name}</dt>
-      <dd>${value}</dd>
-    </div>
-  `;
+  return markup`<div><dt>${name}</dt><dd>${value}</dd></div>`;
 }
 
 /** Some words on where a run is, for what waits and for what was cancelled. */
@@ -45,13 +40,13 @@ function whyHtml(run: RunView, now: number): Html | undefined {
   if (state === "canceled") {
     const by = run.canceledBy === undefined ? "" : ` by ${run.canceledBy}`;
     const reason = run.canceledReason ? `: ${run.canceledReason}` : "";
-    return html`<p class="why">Cancelled${by}${reason}</p>`;
+    return markup`<p class="why">Cancelled${by}${reason}</p>`;
   }
-  if (state === "scheduled") return html`<p class="why">Begins at ${timeHtml(run.scheduledFor)}</p>`;
+  if (state === "scheduled") return markup`<p class="why">Begins at ${timeHtml(run.scheduledFor)}</p>`;
   if (state === "waiting") {
-    return html`<p class="why">It waits for an approval, a time or its own jobs; no process of it runs</p>`;
+    return markup`<p class="why">It waits for an approval, a time or its own jobs; no process of it runs</p>`;
   }
-  if (state === "queued") return html`<p class="why">It waits until there is room for it</p>`;
+  if (state === "queued") return markup`<p class="why">It waits until there is room for it</p>`;
   return undefined;
 }
 
@@ -63,26 +58,23 @@ function headHtml({ run }: RunPage, now: number): Html {
     : startedAt === undefined
     ? "not begun"
     : sinceHtml(startedAt, now);
-  return html`<div data-title="${name} · ${stateWord(state)} · Windkit" data-say="${name}: ${stateWord(state)}">
+  return markup`<div data-title="${name} · ${stateWord(state)} · Windkit" data-say="${name}: ${stateWord(state)}">
 <div class="title"><h1><span class="name">${name}</span></h1>${stateHtml(state)}</div>
 ${whyHtml(run, now)}
 <dl class="facts">
 ${factHtml("Duration", took)}
-${factHtml("Asked for", html`${timeHtml(run.createdAt)} by ${run.createdBy}`)}
+${factHtml("Asked for", markup`${timeHtml(run.createdAt)} by ${run.createdBy}`)}
 ${factHtml("Language", run.language)}
 ${run.tag !== run.language && factHtml("Tag", run.tag)}
 ${memPeakBytes !== undefined && factHtml("Most memory", bytesText(memPeakBytes))}
 ${run.restarts > 0 && factHtml("Begun again", `${run.restarts} times, the server had ended`)}
 ${
     parent !== undefined &&
-    factHtml("Part of", html`<a id="to-parent" href="/run/${parent}">the run that started it</a>`)
+    factHtml("Part of", markup`<a id="to-parent" href="/run/${parent}">the run that started it</a>`)
   }
 </dl>${
     progress !== undefined && completedAt === undefined &&
-    html`
-      <div
-        class="progress"><label for="progress">Progress</label><progress id="progress" max="100" value="${progress}">${progress} %</progress><span class="dur">${progress} %</span></div>
-    `
+    markup`<div class="progress"><label for="progress">Progress</label><progress id="progress" max="100" value="${progress}">${progress} %</progress><span class="dur">${progress} %</span></div>`
   }</div>`;
 }
 
@@ -93,10 +85,10 @@ function resultHtml({ run, stream }: RunPage, now: number): Html {
       return sectionHtml(
         "result",
         "Result so far",
-        html`<pre class="text" tabindex="0">${stream.slice(-MAX_STREAM_CHARS)}</pre>`,
+        markup`<pre class="text" tabindex="0">${stream.slice(-MAX_STREAM_CHARS)}</pre>`,
       );
     }
-    return sectionHtml("result", "Result", html`<p class="note">There is none yet.</p>`);
+    return sectionHtml("result", "Result", markup`<p class="note">There is none yet.</p>`);
   }
   const { result } = run;
   if (state !== "done" && isFields(result) && Object.hasOwn(result, "error")) {
@@ -106,7 +98,7 @@ function resultHtml({ run, stream }: RunPage, now: number): Html {
 }
 
 function linkHtml(run: RunView): Html {
-  return html`<a id="result-all" class="beside" href="/run/${run.id}/result.json">All of it, as JSON</a>`;
+  return markup`<a id="result-all" class="beside" href="/run/${run.id}/result.json">All of it, as JSON</a>`;
 }
 
 /** The parts of a run's page that change while it runs. */
@@ -114,28 +106,24 @@ export function liveParts(page: RunPage, now: number): LiveParts {
   const entries = timelineOf(page.run, page.children, now);
   return {
     "run-head": headHtml(page, now),
-    "run-timeline": entries.length === 0 ? html`` : sectionHtml("timeline", "Timeline", timelineHtml(entries, now)),
+    "run-timeline": entries.length === 0 ? markup`` : sectionHtml("timeline", "Timeline", timelineHtml(entries, now)),
     "run-result": resultHtml(page, now),
   };
 }
 
 function cancelHtml(frame: Frame, run: RunView): Html {
-  return html`
-    <details class="ask" id="cancel">
-      <summary class="button">Cancel this run</summary>
-      <form class="form ask-form" method="post" action="/run/${run.id}/cancel">${formTokenHtml(frame)}
-    <div class="field"><label for="reason">Reason</label><input id="reason" name="reason" type="text" maxlength="500" autocomplete="off">
-    <p class="hint">It ends, and all jobs that it started.</p></div>
-    <div class="actions"><button class="danger" type="submit">Cancel it</button></div></form>
-    </details>
-  `;
+  return markup`<details class="ask" id="cancel"><summary class="button">Cancel this run</summary>
+<form class="form ask-form" method="post" action="/run/${run.id}/cancel">${formTokenHtml(frame)}
+<div class="field"><label for="reason">Reason</label><input id="reason" name="reason" type="text" maxlength="500" autocomplete="off">
+<p class="hint">It ends, and all jobs that it started.</p></div>
+<div class="actions"><button class="danger" type="submit">Cancel it</button></div></form></details>`;
 }
 
 /** The buttons of a run's page; they change when it ends. */
 export function actionsHtml(frame: Frame, { run, canRepeat }: RunPage): Html {
-  return html`${run.completedAt === undefined && cancelHtml(frame, run)}${
+  return markup`${run.completedAt === undefined && cancelHtml(frame, run)}${
     canRepeat && run.path !== undefined &&
-    html`<a class="button" id="again" href="/scripts/${urlPath(run.path)}?from=${run.id}">Run again…</a>`
+    markup`<a class="button" id="again" href="/scripts/${urlPath(run.path)}?from=${run.id}">Run again…</a>`
   }`;
 }
 
@@ -149,25 +137,21 @@ export function runPage(frame: Frame, page: RunPage, log: string): Html {
     title: `${runName(run)} · ${stateWord(stateOf(run, frame.now))}`,
     area: "runs",
     ...(open && { events: `/run/${run.id}/events?log=${log.length}` }),
-    body: html`
-      <div class="run-top">
-        <div id="run-head">${parts["run-head"]}</div>
-        <div id="run-actions" class="run-actions">${actionsHtml(frame, page)}</div>
-      </div>
-      <div id="run-timeline">${parts["run-timeline"]}</div>
-      <div class="columns">
-        <div class="main-column"><div id="run-result">${parts["run-result"]}</div>
-      ${sectionHtml(
+    body: markup`<div class="run-top"><div id="run-head">${parts["run-head"]}</div>
+<div id="run-actions" class="run-actions">${actionsHtml(frame, page)}</div></div>
+<div id="run-timeline">${parts["run-timeline"]}</div>
+<div class="columns"><div class="main-column"><div id="run-result">${parts["run-result"]}</div>
+${
+      sectionHtml(
         "log",
         "Log",
-        html`<pre id="log" class="log" tabindex="0" role="log" aria-live="off" aria-labelledby="log-h">${shown}</pre>${
-          log.length > MAX_LOG_CHARS && html`<p class="note">The last ${MAX_LOG_CHARS} characters.</p>`
+        markup`<pre id="log" class="log" tabindex="0" role="log" aria-live="off" aria-labelledby="log-h">${shown}</pre>${
+          log.length > MAX_LOG_CHARS && markup`<p class="note">The last ${MAX_LOG_CHARS} characters.</p>`
         }`,
-        html`<a class="beside" href="/run/${run.id}/log.txt">All of it, as text</a>`,
-      )}</div>
-        <div class="side-column">${sectionHtml("args", "Arguments", argumentsHtml(run.args))}
-      <p class="id"><span class="soft">Id of the run</span> <code>${run.id}</code></p></div>
-      </div>
-    `,
+        markup`<a class="beside" href="/run/${run.id}/log.txt">All of it, as text</a>`,
+      )
+    }</div>
+<div class="side-column">${sectionHtml("args", "Arguments", argumentsHtml(run.args))}
+<p class="id"><span class="soft">Id of the run</span> <code>${run.id}</code></p></div></div>`,
   });
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Html, html } from "./html.ts";
+import { type Html, markup } from "./html.ts";
 
 /** A run as pages show it. A job of the server is one. */
 export interface RunView {
@@ -63,7 +63,7 @@ export function stateWord(state: State): string {
 
 /** The mark of a state. */
 export function markHtml(state: State): Html {
-  return html`<svg class="mark" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false">${
+  return markup`<svg class="mark" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false">${
     shapeOf(state)
   }</svg>`;
 }
@@ -71,37 +71,24 @@ export function markHtml(state: State): Html {
 function shapeOf(state: State): Html {
   switch (state) {
     case "done":
-      return html`
-        <path d="M3 8.5l3.2 3.2L13 4.8" fill="none" stroke="currentColor" stroke-width="2" />
-      `;
+      return markup`<path d="M3 8.5l3.2 3.2L13 4.8" fill="none" stroke="currentColor" stroke-width="2"/>`;
     case "failed":
-      return html`
-        <path d="M4 4l8 8M12 4l-8 8" fill="none" stroke="currentColor" stroke-width="2" />
-      `;
+      return markup`<path d="M4 4l8 8M12 4l-8 8" fill="none" stroke="currentColor" stroke-width="2"/>`;
     case "canceled":
-      return html`
-        <circle cx="8" cy="8" r="5.5" fill="none" stroke="currentColor" stroke-width="1.75" />
-        <path d="M4.5 11.5l7-7" stroke="currentColor" stroke-width="1.75" />
-      `;
+      return markup`<circle cx="8" cy="8" r="5.5" fill="none" stroke="currentColor" stroke-width="1.75"/><path d="M4.5 11.5l7-7" stroke="currentColor" stroke-width="1.75"/>`;
     case "running":
-      return html`
-        <circle class="pulse" cx="8" cy="8" r="5" fill="currentColor" />
-      `;
+      return markup`<circle class="pulse" cx="8" cy="8" r="5" fill="currentColor"/>`;
     case "waiting":
-      return html`
-        <path d="M5.5 3.5v9M10.5 3.5v9" stroke="currentColor" stroke-width="2.25" />
-      `;
+      return markup`<path d="M5.5 3.5v9M10.5 3.5v9" stroke="currentColor" stroke-width="2.25"/>`;
     case "scheduled":
     case "queued":
-      return html`
-        <circle cx="8" cy="8" r="5" fill="none" stroke="currentColor" stroke-width="1.75" stroke-dasharray="3 2.2" />
-      `;
+      return markup`<circle cx="8" cy="8" r="5" fill="none" stroke="currentColor" stroke-width="1.75" stroke-dasharray="3 2.2"/>`;
   }
 }
 
 /** The mark and the word of a state. */
 export function stateHtml(state: State): Html {
-  return html`<span class="state is-${state}">${markHtml(state)}${stateWord(state)}</span>`;
+  return markup`<span class="state is-${state}">${markHtml(state)}${stateWord(state)}</span>`;
 }
 
 /** What a run is called: the path of its script, or what it is when it has none. */

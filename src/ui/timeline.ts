@@ -5,12 +5,12 @@
  * @module
  */
 import { durationText, sinceHtml, timeHtml } from "./format.ts";
-import { type Html, html } from "./html.ts";
+import { type Html, markup } from "./html.ts";
 import { markHtml, type RunView, type State, stateOf, stateWord } from "./state.ts";
-import { isFields } from "./value.ts";
+import { type Fields, isFields } from "./value.ts";
 
 /** What an entry is. */
-type EntryKind = "step" | "job" | "sleep" | "approval";
+type EntryKind = "step" | "job" | "sleep" | "approval" | "event";
 
 /** One line of a timeline. Times are milliseconds since 1970. */
 export interface TimelineEntry {
@@ -66,8 +66,9 @@ export function timelineOf(
   const seen = new Set<string>();
 
   /** Where an entry without a job of its own is. */
-  function stepState(key: string, endedAt: number | undefined, waits: boolean): State {
-    if (hasFailed(completed[key])) return "failed";
+  function stepState(key: string, about: Fields, endedAt: number | undefined, waits: boolean): State {
+    // A server that keeps no checkpoint says it in the entry.
+    if (hasFailed(completed[key]) || about["failed"] === true) return "failed";
     if (endedAt !== undefined || Object.hasOwn(completed, key)) return "done";
     // Whatever had not ended when the run did never will.
     if (run.completedAt !== undefined) return "canceled";
@@ -91,7 +92,7 @@ export function timelineOf(
     if (!isStep) {
       seen.add(id);
       const endedAt = job?.completedAt ?? (ms === undefined ? undefined : (begun ?? askedAt) + ms);
-      const state = job !== undefined ? stateOf(job, now) : stepState(key, endedAt, begun === undefined);
+      const state = job !== undefined ? stateOf(job, now) : stepState(key, about, endedAt, begun === undefined);
       entries.push({
         ...named,
         kind: "job",
@@ -109,7 +110,7 @@ export function timelineOf(
       entries.push({
         ...named,
         kind: "sleep",
-        state: stepState(key, endedAt, true),
+        state: stepState(key, about, endedAt, true),
         startedAt: askedAt,
         ...(endedAt === undefined ? run.completedAt !== undefined && { endedAt: run.completedAt } : { endedAt }),
       });
@@ -117,12 +118,12 @@ export function timelineOf(
     }
     const startedAt = begun ?? askedAt;
     const endedAt = ms === undefined ? run.completedAt : startedAt + ms;
-    const approval = about["approval"] === true;
+    const approval = about["approval"] === true, event = typeof about["event"] === "string";
     const page = about["approvalPage"];
     entries.push({
       ...named,
-      kind: approval ? "approval" : "step",
-      state: stepState(key, ms === undefined ? undefined : endedAt, approval),
+      kind: approval ? "approval" : event ? "event" : "step",
+      state: stepState(key, about, ms === undefined ? undefined : endedAt, approval || event),
       startedAt,
       ...(endedAt !== undefined && { endedAt }),
       ...(approval && typeof page === "string" && { approvalPage: page }),
@@ -146,7 +147,13 @@ export function timelineOf(
   return entries.toSorted((a, b) => a.askedAt - b.askedAt);
 }
 
-const KINDS: Readonly<Record<EntryKind, string>> = { step: "step", job: "job", sleep: "sleep", approval: "approval" };
+const KINDS: Readonly<Record<EntryKind, string>> = {
+  step: "step",
+  job: "job",
+  sleep: "sleep",
+  approval: "approval",
+  event: "event",
+};
 
 /** The path and query of an address of this server; undefined for another one's. */
 function ownPath(address: string): string | undefined {
@@ -165,18 +172,15 @@ function barHtml(entry: TimelineEntry, from: number, span: number, now: number):
   const at = (time: number): number => (time - from) / span * 100;
   const width = Math.max(at(end) - at(begin), 0.6);
   const left = Math.min(at(begin), 99.4);
-  return html`
-    <svg class="bar is-${state} of-${entry.kind}" width="100%" height="10" aria-hidden="true"
-      focusable="false"><rect class="track" x="0" y="4" width="100%" height="2" rx="1"/>${begin > askedAt &&
-        html`
-          <rect class="wait" x="${percent(at(askedAt))}" y="3" width="${percent(
-            at(begin) - at(askedAt),
-          )}" height="4" rx="2" />
-        `}${startedAt !== undefined &&
-        html`
-          <rect class="fill" x="${percent(left)}" y="0" width="${percent(width)}" height="10" rx="3" />
-        `}</svg>
-  `;
+  return markup`<svg class="bar is-${state} of-${entry.kind}" width="100%" height="10" aria-hidden="true" focusable="false"><rect class="track" x="0" y="4" width="100%" height="2" rx="1"/>${
+    begin > askedAt &&
+    markup`<rect class="wait" x="${percent(at(askedAt))}" y="3" width="${
+      percent(at(begin) - at(askedAt))
+    }" height="4" rx="2"/>`
+  }${
+    startedAt !== undefined &&
+    markup`<rect class="fill" x="${percent(left)}" y="0" width="${percent(width)}" height="10" rx="3"/>`
+  }</svg>`;
 }
 
 function entryHtml(entry: TimelineEntry, from: number, span: number, now: number): Html {
@@ -184,22 +188,22 @@ function entryHtml(entry: TimelineEntry, from: number, span: number, now: number
   const page = approvalPage === undefined || state !== "waiting" ? undefined : ownPath(approvalPage);
   const label = before === undefined ? name : `${name}, wait before attempt ${before}`;
   const since = startedAt ?? askedAt;
-  return html`<li class="entry">
+  return markup`<li class="entry">
 <div class="entry-name"><span class="is-${state}">${markHtml(state)}<span class="hidden">${
     stateWord(state)
   }: </span></span>
 <span class="entry-label">${
     job === undefined
-      ? html`<span class="name">${label}</span>`
-      : html`<a class="name" id="to-${job}" href="/run/${job}">${label}</a>`
+      ? markup`<span class="name">${label}</span>`
+      : markup`<a class="name" id="to-${job}" href="/run/${job}">${label}</a>`
   } <span class="kind">${attempt > 1 ? `attempt ${attempt}` : KINDS[kind]}</span></span></div>
 <div class="entry-bar">${barHtml(entry, from, span, now)}</div>
 <div class="entry-time">${
-    endedAt === undefined ? sinceHtml(since, now) : html`<span class="dur">${durationText(endedAt - since)}</span>`
+    endedAt === undefined ? sinceHtml(since, now) : markup`<span class="dur">${durationText(endedAt - since)}</span>`
   }</div>
 ${
     page !== undefined &&
-    html`<p class="entry-more"><a class="button" id="approve-${askedAt}" href="${page}">Answer the approval</a></p>`
+    markup`<p class="entry-more"><a class="button" id="approve-${askedAt}" href="${page}">Answer the approval</a></p>`
   }
 </li>`;
 }
@@ -210,8 +214,8 @@ export function timelineHtml(entries: readonly TimelineEntry[], now: number): Ht
   const from = Math.min(...shown.map(({ askedAt }) => askedAt));
   const to = Math.max(...shown.map(({ endedAt }) => endedAt ?? now));
   const span = Math.max(to - from, 1);
-  return html`<ol class="timeline">${shown.map((entry) => entryHtml(entry, from, span, now))}</ol>
+  return markup`<ol class="timeline">${shown.map((entry) => entryHtml(entry, from, span, now))}</ol>
 <p class="axis"><span>${timeHtml(from)}</span><span>${durationText(span)} in all</span></p>${
-    entries.length > shown.length && html`<p class="note">The first ${shown.length} of ${entries.length}.</p>`
+    entries.length > shown.length && markup`<p class="note">The first ${shown.length} of ${entries.length}.</p>`
   }`;
 }

@@ -116,7 +116,7 @@ export function pageRoutes(context: ServerContext): Hono {
   app.onError(async (error, c) => {
     // The server's own handler hears of what is a fault of this package.
     if (!(error instanceof Refusal)) throw error;
-    return await refuse(c, error.status, error.message.replace(/^(?:Not found|Permission denied|Bad request): /, ""));
+    return await refuse(c, error.status, plainMessage(error));
   });
 
   // --- Runs ---
@@ -349,7 +349,7 @@ export function pageRoutes(context: ServerContext): Hono {
 
   app.get("/approve/:workspace/:job", async (c) => {
     const token = c.req.query("token") ?? "";
-    const approval = deskOf(c).info(idParam(c, "job"), approverOf(c, token));
+    const approval = await deskOf(c).info(idParam(c, "job"), approverOf(c, token));
     const frame = await frameOf(c);
     const fields = fieldsOf(approval.form, approval.defaults);
     const { signedIn } = frame;
@@ -360,19 +360,26 @@ export function pageRoutes(context: ServerContext): Hono {
     const sent = await readSentForm(context, c);
     const token = sent.get("token") ?? "";
     const desk = deskOf(c), job = idParam(c, "job"), approver = approverOf(c, token);
-    const approval = desk.info(job, approver);
+    const approval = await desk.info(job, approver);
     const fields = fieldsOf(approval.form, approval.defaults);
     const approved = sent.get("answer") === "approve";
     if (!approved && sent.get("answer") !== "reject") throw new Refusal(422, "Expected an answer: approve or reject");
     const read = readForm(fields, sent);
     const frame = await frameOf(c);
     const { signedIn } = frame;
-    if (approved && read.errors.size > 0) {
-      const page = { approval, workspace, token, fields, answer: read, suggest: () => [], signedIn };
-      return answer(frame, approvalPage(frame, page), 422);
+    const again = (status: number, problem?: string): Response => {
+      const page = { approval, workspace, token, fields, answer: read, problem, suggest: () => [], signedIn };
+      return answer(frame, approvalPage(frame, page), status);
+    };
+    if (approved && read.errors.size > 0) return again(422);
+    try {
+      // `as`: what a form gives is texts, numbers and JSON. Who rejects need not have filled in anything.
+      await desk.answer(job, approver, { approved, payload: read.values as Readonly<Record<string, Json>> });
+    } catch (error) {
+      // What the form could not know: what was filled in is not lost.
+      if (error instanceof Refusal && error.status === 400) return again(422, secrets.redact(plainMessage(error)));
+      throw error;
     }
-    // `as`: what a form gives is texts, numbers and JSON.
-    await desk.answer(job, approver, { approved, payload: read.values as Readonly<Record<string, Json>> });
     return answer(frame, answeredPage(frame, job, approved, signedIn));
   });
 
@@ -410,6 +417,11 @@ export function pageRoutes(context: ServerContext): Hono {
   });
 
   return app;
+}
+
+/** A refusal in words for people: the status is said by the heading. */
+function plainMessage({ message }: Refusal): string {
+  return message.replace(/^(?:Not found|Permission denied|Bad request): /, "");
 }
 
 function decodeSafely(path: string): string {
