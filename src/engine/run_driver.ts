@@ -486,7 +486,10 @@ export class RunDriver {
     });
     const timeoutS = call.kind === "task" ? call.options.timeoutS : undefined;
     if (timeoutS !== undefined) {
-      attempt.timeout = alarms.set(attempt.startedAt + timeoutS * 1000, () => this.#timedOut(attempt, timeoutS));
+      attempt.timeout = alarms.set(
+        attempt.startedAt + timeoutS * 1000,
+        () => this.#whenLive(() => this.#timedOut(attempt, timeoutS)),
+      );
     }
     const info = new AttemptInfo(this.id, attempt);
     const session = this.#session;
@@ -530,8 +533,12 @@ export class RunDriver {
       return;
     }
     alarms.cancel(attempt.timeout);
-    this.#attempts.delete(key);
-    this.#whenLive(() => this.#settle(key, command, result, attempt.startedAt, { by: this.#shared.by }));
+    this.#whenLive(() => {
+      // Known as under way until it settles: a replay must not begin it again.
+      if (this.#attempts.get(key) !== attempt) return;
+      this.#attempts.delete(key);
+      this.#settle(key, command, result, attempt.startedAt, { by: this.#shared.by });
+    });
   }
 
   #timedOut(attempt: Attempt, timeoutS: number): void {
@@ -541,9 +548,7 @@ export class RunDriver {
     this.#attempts.delete(key);
     this.#abort(attempt, new DeadlineError(message));
     const failure: Failure = { message, stepKey: key, error: { name: "TimeoutError", message } };
-    this.#whenLive(() =>
-      this.#settle(key, command, { ok: false, failure }, attempt.startedAt, { by: this.#shared.by })
-    );
+    this.#settle(key, command, { ok: false, failure }, attempt.startedAt, { by: this.#shared.by });
   }
 
   #abort(attempt: Attempt, reason: Error, detachedToo = true): void {
