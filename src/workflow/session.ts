@@ -881,7 +881,7 @@ class RunSession implements BodySession {
   /** Replay: the body has failed, and the next record is of what takes back what it did. */
   #takesBack(head: HandedOver | undefined): boolean {
     if (this.#compensating || this.#undos.length === 0 || this.#undoFailed !== undefined) return false;
-    if (this.#ended?.ok !== false && this.#stopped === undefined) return false;
+    if (this.#ended?.ok !== false && this.#stopped === undefined && this.#lost() === undefined) return false;
     if (head === undefined) {
       // One that ran for a while is recorded ahead of its outcome: the process may have ended in it.
       if (![...this.#called.values()].some(({ call }) => call.kind === "undo")) return false;
@@ -1025,14 +1025,17 @@ class RunSession implements BodySession {
       return this.#close("failed", { ok: false, failure: compensationFailure(failure, this.#undoFailed) });
     }
     this.#abandonAll();
+    const lost = this.#lost();
+    if (lost === undefined) return this.#close("completed", ended);
+    if (this.#undos.length > 0) return this.#takeBack();
+    this.#close("failed", { ok: false, failure: lost });
+  }
+
+  /** The first failure that nobody has looked at. */
+  #lost(): Failure | undefined {
     const lost = this.#promises.find(({ promise }) => !promise.observed);
-    if (lost?.promise.error !== undefined) {
-      const lostFailure = { ...bodyFailure(lost.promise.error), stepKey: lost.failure.stepKey };
-      if (this.#undos.length === 0) return this.#close("failed", { ok: false, failure: lostFailure });
-      this.#ended = { ok: false, failure: lostFailure };
-      return this.#takeBack();
-    }
-    this.#close("completed", ended);
+    if (lost?.promise.error === undefined) return undefined;
+    return { ...bodyFailure(lost.promise.error), stepKey: lost.failure.stepKey };
   }
 
   /** The run fails: what has an undo is taken back first. */
@@ -1041,7 +1044,10 @@ class RunSession implements BodySession {
     this.#compensating = true;
     // What waits for nothing but time or people is not waited for.
     this.#abandonAll();
-    if (this.#ended?.ok !== false) this.#ended = { ok: false, failure: bodyFailure(this.#stopped?.error) };
+    if (this.#ended?.ok !== false) {
+      const lost = this.#stopped === undefined ? this.#lost() : undefined;
+      this.#ended = { ok: false, failure: lost ?? bodyFailure(this.#stopped?.error) };
+    }
     this.#unwind(undefined, (failure) => {
       this.#undoFailed = failure;
       this.#schedule();

@@ -1,8 +1,14 @@
 /** Cases that were found wrong once: mixtures of primitives at their edges. */
 import { step, workflow } from "@windkit/windmill-client/workflow";
-import { bothWays, createGate, settledKeys } from "./_engine_kit.ts";
+import { bothWays, createGate, fromEveryCut, settledKeys } from "./_engine_kit.ts";
 import { assertEquals } from "./assert.ts";
 import { test } from "./harness.ts";
+
+function fail(message: string): () => never {
+  return () => {
+    throw new Error(message);
+  };
+}
 
 test("replay: a step that ends while its run is being replayed is not run again", async () => {
   let runs = 0;
@@ -24,4 +30,16 @@ test("replay: a step that ends while its run is being replayed is not run again"
     };
   });
   assertEquals([value, runs, settledKeys(records)], [1, 1, ["first", "second"]]);
+});
+
+test("undo: of a run that a failure nobody awaited has failed, after a crash within the undos", async () => {
+  const { error, records } = await fromEveryCut(() => ({
+    main: workflow(async () => {
+      await step("a", () => 1, { undo: () => 1 });
+      await step("b", () => 1, { undo: () => 1 });
+      void step("lost", fail("Lost"));
+    }),
+  }));
+  assertEquals(error?.message, "Lost");
+  assertEquals(settledKeys(records), ["a", "b", "lost", "b#undo", "a#undo"]);
 });
