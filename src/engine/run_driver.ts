@@ -308,7 +308,7 @@ export class RunDriver {
       this.#shared.alarms.cancel(this.#patience);
       this.#patience = undefined;
     }
-    const ready: CallCommand[] = [];
+    let ready: CallCommand[] = [];
     for (const [i, command] of commands.entries()) {
       if (this.#closed) return;
       switch (command.c) {
@@ -323,6 +323,8 @@ export class RunDriver {
           break;
         }
         case "abandon":
+          // It may have been asked for in the same turn.
+          if (ready.length > 0) ready = ready.filter(({ key }) => key !== command.key);
           this.#abandon(command.key, command.why, callsBefore(commands, i) ?? session.calls);
           break;
         case "marker":
