@@ -144,6 +144,8 @@ class RunSession implements BodySession {
   #calls = 0;
   #scheduled = false;
   #closed = false;
+  /** Calls are given up: that is no failure that somebody should have looked at. */
+  #isGivingUp = false;
   #only: Key | undefined;
   #ended: Outcome | undefined;
   #stopped: { readonly error: Error; readonly status: RunStatus } | undefined;
@@ -565,7 +567,9 @@ class RunSession implements BodySession {
       // Its record may be there, or a record of its outcome, which came too late to count: both are passed over.
       if (this.#replaying) this.#given.set(p.key, why);
       else this.#commands.push({ c: "abandon", key: p.key, why });
+      this.#isGivingUp = true;
       p.settle({ ok: false, failure: failureOf(error, p.key) });
+      this.#isGivingUp = false;
     }
     this.#ports.wake();
   }
@@ -685,7 +689,7 @@ class RunSession implements BodySession {
     unawaited: "fail" | "ignore" = "fail",
   ): void {
     promise.fail(errorOf(failure));
-    if (unawaited === "fail") this.#promises.push({ promise, failure });
+    if (unawaited === "fail" && !this.#isGivingUp) this.#promises.push({ promise, failure });
   }
 
   #fingerprint(kind: Call["kind"], name: string, args: string, fn?: (...args: never[]) => unknown): Fingerprint {

@@ -1,8 +1,19 @@
 /** Cases that were found wrong once: mixtures of primitives at their edges. */
-import { step, workflow } from "@windkit/windmill-client/workflow";
-import { bothWays, createGate, fromEveryCut, settledKeys } from "./_engine_kit.ts";
+import { race, saga, sleep, step, taskScript, workflow } from "@windkit/windmill-client/workflow";
+import { bothWays, createGate, fromEveryCut, runTrial, settledKeys } from "./_engine_kit.ts";
 import { assertEquals } from "./assert.ts";
+import { noAsyncLocalStorage } from "./env.ts";
 import { test } from "./harness.ts";
+
+/** Calls back in a later macrotask, as the body's own I/O would. */
+function channel(then: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    then();
+  };
+  port2.postMessage(undefined);
+}
 
 function fail(message: string): () => never {
   return () => {
@@ -43,3 +54,80 @@ test("undo: of a run that a failure nobody awaited has failed, after a crash wit
   assertEquals(error?.message, "Lost");
   assertEquals(settledKeys(records), ["a", "b", "lost", "b#undo", "a#undo"]);
 });
+
+test("race(): a call that nobody awaits in a branch that has lost does not fail the run", async () => {
+  const { value } = await bothWays(() => ({
+    main: workflow(async () => {
+      const { winner } = await race({
+        slow: async () => {
+          void step("beside", () => new Promise(() => {}));
+          await sleep(1000);
+        },
+        fast: () => step("fast", () => 1),
+      });
+      return winner;
+    }),
+  }));
+  assertEquals(value, "fast");
+}, noAsyncLocalStorage);
+
+test("saga(): a run that is cancelled while a failed saga waits for what runs in it does not wait for its grace", async () => {
+  const began = createGate();
+  const { error, records } = await runTrial({
+    main: workflow(async () => {
+      await saga(async () => {
+        await step("a", () => 1, { undo: () => 1 });
+        await step("b", () => 1, { undo: () => 1 });
+        await Promise.all([
+          step("slow", () => {
+            began.open();
+            return new Promise(() => {});
+          }),
+          step("bad", fail("Bad")),
+        ]);
+      });
+    }),
+    during: async ({ host }, run) => {
+      await host.drive(began.promise);
+      for (let turns = 0; turns < 20; turns++) await new Promise<void>((go) => channel(go));
+      await host.drive(run.cancel("stop"));
+    },
+  });
+  assertEquals(error?.message, "stop");
+  assertEquals(records.some((r) => r.t === "dropped"), false);
+  assertEquals(settledKeys(records), ["a", "b", "bad", "b#undo", "a#undo"]);
+}, noAsyncLocalStorage);
+
+test("race(): what its branch asks for in the moment it loses is not begun", async () => {
+  const started: string[] = [];
+  for (let turns = 0; turns < 12; turns++) {
+    const { records, error } = await runTrial({
+      main: workflow(async () => {
+        const first = step("first", () => 1);
+        const external = taskScript("f/external");
+        await race({
+          a: () => first,
+          b: async () => {
+            await first;
+            for (let i = 0; i < turns; i++) await undefined;
+            await external({});
+          },
+        });
+        await sleep(1);
+        if (started.length > 0) throw new Error(`${started} still runs`);
+      }),
+      options: {
+        executor: {
+          accepts: (call) => call.kind === "task",
+          start: ({ key, info }) => {
+            started.push(key);
+            return new Promise((_, reject) => {
+              info.signal.addEventListener("abort", () => reject(started.pop()), { once: true });
+            });
+          },
+        },
+      },
+    });
+    assertEquals([error, started, settledKeys(records)], [undefined, [], ["first", "sleep"]], `after ${turns} turns`);
+  }
+}, noAsyncLocalStorage);
