@@ -993,6 +993,7 @@ class RunSession implements BodySession {
     this.#continuing?.promise.fail(error);
     this.#continuing = undefined;
     for (const p of pending) p.settle({ ok: false, failure: failureOf(error, p.key) });
+    if (this.#ending.length > 0) this.#unwindEnding();
   }
 
   /** The body of a cancelled run has had its time. */
