@@ -157,6 +157,8 @@ class RunSession implements BodySession {
   #undos: Undo[] = [];
   /** Sagas that have failed, and wait for what still runs in them. */
   #ending: { readonly scope: Scope; readonly unwind: () => void }[] = [];
+  /** Sagas whose next undo waits for one that runs already, for another saga. */
+  #queued: (() => void)[] = [];
   /** The undo that failed: no other runs until the run is opened again. */
   #undoFailed: Failure | undefined;
   #compensating = false;
@@ -615,8 +617,10 @@ class RunSession implements BodySession {
 
   /** Runs the undos of a scope, or all, newest first, until one fails. */
   #unwind(scope: Scope | undefined, done: (failure?: Failure) => void): void {
-    const undo = this.#undos.findLast((u) => !u.running && (scope === undefined || isWithin(u.scope, scope)));
+    const undo = this.#undos.findLast((u) => scope === undefined || isWithin(u.scope, scope));
     if (undo === undefined) return done();
+    // A saga within this one, or around it, is at it.
+    if (undo.running) return void this.#queued.push(() => this.#unwind(scope, done));
     undo.running = true;
     const { of, retry, run, fn } = undo;
     const base = this.#draw(`${of}#undo`);
@@ -638,9 +642,15 @@ class RunSession implements BodySession {
       }),
       done: (outcome) => {
         undo.running = false;
-        if (!outcome.ok) return done(outcome.failure);
-        this.#undos = this.#undos.filter((u) => u !== undo);
-        this.#unwind(scope, done);
+        if (outcome.ok) {
+          this.#undos = this.#undos.filter((u) => u !== undo);
+          this.#unwind(scope, done);
+        } else {
+          done(outcome.failure);
+        }
+        const queued = this.#queued;
+        this.#queued = [];
+        for (const next of queued) next();
       },
     });
   }

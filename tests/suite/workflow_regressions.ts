@@ -131,3 +131,42 @@ test("race(): what its branch asks for in the moment it loses is not begun", asy
     assertEquals([error, started, settledKeys(records)], [undefined, [], ["first", "sleep"]], `after ${turns} turns`);
   }
 }, noAsyncLocalStorage);
+
+test("saga(): one in another one that fails takes back its own first, and the other waits for it", async () => {
+  const { value, records } = await runTrial({
+    main: workflow(async () => {
+      const [began, failed] = [createGate(), createGate()];
+      const log: string[] = [];
+      const make = (name: string) =>
+        step(name, () => name, {
+          undo: async () => {
+            log.push(`begin ${name}`);
+            for (let i = 0; i < 20; i++) await undefined;
+            log.push(`end ${name}`);
+          },
+        });
+      const inner = async () => {
+        await make("b");
+        await make("c");
+        await step("bad", async () => {
+          began.open();
+          await failed.promise;
+          throw new Error("Bad");
+        });
+      };
+      const beside = async () => {
+        await step("worse", async () => {
+          await began.promise;
+          throw new Error("Worse");
+        }).finally(() => failed.open());
+      };
+      await saga(async () => {
+        await make("a");
+        await Promise.all([saga(inner), beside()]);
+      }).catch(() => log.push("caught"));
+      return log;
+    }),
+  });
+  assertEquals(value, ["begin c", "end c", "begin b", "end b", "begin a", "end a", "caught"]);
+  assertEquals(settledKeys(records).slice(-3), ["c#undo", "b#undo", "a#undo"]);
+}, noAsyncLocalStorage);
