@@ -733,8 +733,7 @@ class RunSession implements BodySession {
     const last = this.#drawn.get(name);
     if (
       last !== undefined && last.turn >= this.#quiet && last.turn !== this.#turn && !this.#ordered &&
-      !this.#follows(last.key) &&
-      this.#noticed?.has(name) !== true
+      this.#noticed?.has(name) !== true && !this.#follows(last.key)
     ) {
       (this.#noticed ??= new Set()).add(name);
       if (!this.#replaying) this.#commands.push({ c: "notice", notice: "non-confluent", key, name });
