@@ -124,6 +124,8 @@ const FORGET = 256;
 /** How an undo is repeated that says nothing of it: an undo that fails leaves an effect behind. */
 const UNDO_RETRY: RetryPolicy = { attempts: 3, delayS: 1, multiplier: 2 };
 
+const NOT_ASKING = /* @__PURE__ */ Promise.resolve();
+
 const NOTHING: ReadonlySet<Capability> = /* @__PURE__ */ new Set<Capability>();
 
 /** A session for one run. */
@@ -162,6 +164,9 @@ class RunSession implements BodySession {
   /** The undo that failed: no other runs until the run is opened again. */
   #undoFailed: Failure | undefined;
   #compensating = false;
+  /** Questions for times that are under way. */
+  #held = 0;
+  #asking: Promise<unknown> = NOT_ASKING;
   scope: Scope | undefined;
 
   // Replay: the records still to come, the next one to hand over, calls recorded ahead that were not asked for yet.
@@ -296,8 +301,18 @@ class RunSession implements BodySession {
     return await this.#pending.get(key)?.check?.(value);
   }
 
-  endedAt(keys: readonly Key[]): Promise<ReadonlyMap<Key, number>> {
-    return this.#ports.endedAt?.(keys) ?? Promise.resolve(new Map());
+  async endedAt(keys: readonly Key[]): Promise<ReadonlyMap<Key, number>> {
+    // What comes of it is recorded and is there at once on replay: nothing is handed over meanwhile, and one is asked for at a time.
+    this.#held++;
+    const before = this.#asking;
+    const asked = before.then(() => this.#ports.endedAt?.(keys) ?? new Map());
+    this.#asking = asked;
+    try {
+      return await asked;
+    } finally {
+      this.#held--;
+      this.#schedule();
+    }
   }
 
   ordered<T>(fn: () => T): T {
@@ -552,8 +567,9 @@ class RunSession implements BodySession {
 
   // --- Scopes, undo, the end by other means ---
 
-  openScope(parent: Scope | undefined, tasksOnly = parent?.tasksOnly ?? false): Scope {
-    return { parent, keys: [], tasksOnly, stopped: undefined };
+  openScope(parent: Scope | undefined, tasksOnly?: boolean): Scope {
+    if (tasksOnly !== undefined) return { parent, keys: [], tasksOnly, stopped: undefined };
+    return { parent, keys: parent?.keys ?? [], tasksOnly: parent?.tasksOnly ?? false, stopped: undefined };
   }
 
   stopScope(scope: Scope, why: "race" | "timeout", error: Error): void {
@@ -790,7 +806,7 @@ class RunSession implements BodySession {
     this.#ports.asked?.();
     // The run has failed: what other branches of the body still ask for is not begun. Undos are.
     if (this.#ended?.ok === false && !p.undoing) return;
-    p.scope?.keys.push(key);
+    if (p.scope?.tasksOnly === true && acts(p.call)) p.scope.keys.push(key);
     this.#pending.set(key, p);
     if (this.#replaying) {
       const called = this.#called.get(key);
@@ -833,7 +849,7 @@ class RunSession implements BodySession {
 
   /** Runs with the body's microtasks drained. Hands one thing over and comes back, or finds that nothing is left to hand over. */
   #advance(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#held > 0) return;
     if (this.#replaying) {
       if (!this.#replay()) return;
       this.#ports.wake();

@@ -56,47 +56,53 @@ test("undo: of a run that a failure nobody awaited has failed, after a crash wit
 });
 
 test("race(): a call that nobody awaits in a branch that has lost does not fail the run", async () => {
-  const { value } = await bothWays(() => ({
-    main: workflow(async () => {
-      const { winner } = await race({
-        slow: async () => {
-          void step("beside", () => new Promise(() => {}));
-          await sleep(1000);
-        },
-        fast: () => step("fast", () => 1),
-      });
-      return winner;
-    }),
-  }));
-  assertEquals(value, "fast");
+  for (const replay of ["when-needed", "always"] as const) {
+    const { value } = await runTrial({
+      main: workflow(async () => {
+        const { winner } = await race({
+          slow: async () => {
+            void step("beside", () => new Promise(() => {}));
+            await sleep(1000);
+          },
+          fast: () => step("fast", () => 1),
+        });
+        return winner;
+      }),
+    }, replay);
+    assertEquals(value, "fast");
+  }
 }, noAsyncLocalStorage);
 
-test("saga(): a run that is cancelled while a failed saga waits for what runs in it does not wait for its grace", async () => {
-  const began = createGate();
-  const { error, records } = await runTrial({
-    main: workflow(async () => {
-      await saga(async () => {
-        await step("a", () => 1, { undo: () => 1 });
-        await step("b", () => 1, { undo: () => 1 });
-        await Promise.all([
-          step("slow", () => {
-            began.open();
-            return new Promise(() => {});
-          }),
-          step("bad", fail("Bad")),
-        ]);
-      });
-    }),
-    during: async ({ host }, run) => {
-      await host.drive(began.promise);
-      for (let turns = 0; turns < 20; turns++) await new Promise<void>((go) => channel(go));
-      await host.drive(run.cancel("stop"));
-    },
-  });
-  assertEquals(error?.message, "stop");
-  assertEquals(records.some((r) => r.t === "dropped"), false);
-  assertEquals(settledKeys(records), ["a", "b", "bad", "b#undo", "a#undo"]);
-}, noAsyncLocalStorage);
+test(
+  "saga(): a run that is cancelled while a failed saga waits for what runs in it does not wait for its grace",
+  async () => {
+    const began = createGate();
+    const { error, records } = await runTrial({
+      main: workflow(async () => {
+        await saga(async () => {
+          await step("a", () => 1, { undo: () => 1 });
+          await step("b", () => 1, { undo: () => 1 });
+          await Promise.all([
+            step("slow", () => {
+              began.open();
+              return new Promise(() => {});
+            }),
+            step("bad", fail("Bad")),
+          ]);
+        });
+      }),
+      during: async ({ host }, run) => {
+        await host.drive(began.promise);
+        for (let turns = 0; turns < 20; turns++) await new Promise<void>((go) => channel(go));
+        await host.drive(run.cancel("stop"));
+      },
+    });
+    assertEquals(error?.message, "stop");
+    assertEquals(records.some((r) => r.t === "dropped"), false);
+    assertEquals(settledKeys(records), ["a", "b", "bad", "b#undo", "a#undo"]);
+  },
+  noAsyncLocalStorage,
+);
 
 test("race(): what its branch asks for in the moment it loses is not begun", async () => {
   const started: string[] = [];
