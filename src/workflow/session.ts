@@ -868,7 +868,8 @@ class RunSession implements BodySession {
         this.#settle(input.key, input.outcome);
       }
       // With nothing pending the body is the only one to go on, and what it does announces itself: its next call, or its end.
-      const more = this.#pending.size > 0 || this.#inputs.length > 0 || this.#ended !== undefined;
+      const more = this.#pending.size > 0 || this.#inputs.length > 0 || this.#ended !== undefined ||
+        this.#continuing !== undefined;
       if (more) this.#schedule();
       return;
     }

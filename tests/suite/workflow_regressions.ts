@@ -1,5 +1,5 @@
 /** Cases that were found wrong once: mixtures of primitives at their edges. */
-import { race, saga, sleep, step, taskScript, workflow } from "@windkit/windmill-client/workflow";
+import { continueAsNew, race, saga, sleep, step, taskScript, workflow } from "@windkit/windmill-client/workflow";
 import { bothWays, createGate, fromEveryCut, runTrial, settledKeys } from "./_engine_kit.ts";
 import { assertEquals } from "./assert.ts";
 import { noAsyncLocalStorage } from "./env.ts";
@@ -175,4 +175,16 @@ test("saga(): one in another one that fails takes back its own first, and the ot
   });
   assertEquals(value, ["begin c", "end c", "begin b", "end b", "begin a", "end a", "caught"]);
   assertEquals(settledKeys(records).slice(-3), ["c#undo", "b#undo", "a#undo"]);
+}, noAsyncLocalStorage);
+
+test("continueAsNew(): after a race whose branches end in one commit", async () => {
+  for (const replay of ["when-needed", "always"] as const) {
+    const { value } = await runTrial({
+      main: workflow(async (n = 0) => {
+        await race([() => step("a", () => 1), () => step("b", () => 2)]);
+        return n === 1 ? "went on" : await continueAsNew({ n: 1 });
+      }),
+    }, replay);
+    assertEquals(value, "went on");
+  }
 }, noAsyncLocalStorage);
