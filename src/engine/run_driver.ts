@@ -139,6 +139,10 @@ export class RunDriver {
   #grace: Alarm | undefined;
   #deadline: Alarm | undefined;
   #cancelling = false;
+  /** The session has not heard of the cancel: it is being recorded. */
+  #cancelUntold = false;
+  /** The body has ended before its session heard of the cancel. */
+  #endedEarly = false;
   /** Looks into the inbox that are under way: a run is not put aside meanwhile. */
   #looking = 0;
   /** The engine counts this run among the parked ones in memory. */
@@ -347,7 +351,8 @@ export class RunDriver {
           });
           break;
         case "close":
-          this.#close(command);
+          if (this.#cancelUntold) this.#endedEarly = true;
+          else this.#close(command);
           break;
         case "undoable":
           throw new Error(
@@ -923,13 +928,16 @@ export class RunDriver {
     };
     this.#startGrace(graceUntil, reason, deadline);
     const children = this.#cancelChildren(reason);
+    this.#cancelUntold = true;
     this.#append([record], this.#unparkedRow(), () => {
+      this.#cancelUntold = false;
       children.deliver();
       if (this.#closed) return;
       for (const [key, wait] of [...this.#waits]) if (!this.#takesBack(wait.call)) this.#endWait(key, wait);
       this.#forgetCalled();
       this.#dropAttempts(failureError(reason, deadline), true, ({ call }) => !this.#takesBack(call));
-      if (this.#shared.alwaysReplay) this.#replayAll();
+      // The body may have ended meanwhile: the journal says that the cancel came first.
+      if (this.#shared.alwaysReplay || this.#endedEarly || this.#session.compensating) this.#replayAll();
       else this.#session.feed([{ c: "cancel", reason, ...(deadline ? { deadline } : undefined) }]);
     }, [...writes, ...children.writes]);
   }
@@ -961,12 +969,7 @@ export class RunDriver {
   #close(command: Extract<Command, { readonly c: "close" }>): void {
     if (this.#closed) return;
     const { status, outcome, mismatch, nextArgs } = command;
-    if (status === "continued" && nextArgs !== undefined) {
-      if (!this.#cancelling) return void this.#continue(nextArgs);
-      // The cancel was recorded first: nothing goes on.
-      const failure = failureOf(new CancelledError("Cancelled while it was about to go on as another run"), "");
-      return this.#close({ c: "close", status: "cancelled", outcome: { ok: false, failure } });
-    }
+    if (status === "continued" && nextArgs !== undefined) return void this.#continue(nextArgs);
     if (outcome === undefined) throw new Error(`Cannot close run "${this.id}": its session gave no outcome`);
     if (mismatch === true) {
       if (!outcome.ok) this.#stop(outcome.failure);

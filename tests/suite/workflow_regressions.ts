@@ -1,6 +1,7 @@
 /** Cases that were found wrong once: mixtures of primitives at their edges. */
 import { continueAsNew, race, saga, sleep, step, taskScript, workflow } from "@windkit/windmill-client/workflow";
-import { bothWays, createGate, fromEveryCut, runTrial, settledKeys } from "./_engine_kit.ts";
+import type { EngineEvent } from "@windkit/windmill-client/engine";
+import { bothWays, createGate, fromEveryCut, runTrial, settledKeys, withEngine } from "./_engine_kit.ts";
 import { assertEquals } from "./assert.ts";
 import { noAsyncLocalStorage } from "./env.ts";
 import { test } from "./harness.ts";
@@ -188,3 +189,29 @@ test("continueAsNew(): after a race whose branches end in one commit", async () 
     assertEquals(value, "went on");
   }
 }, noAsyncLocalStorage);
+
+test("cancel: a run whose journal has the cancel ends as cancelled, also when its body ends while that is recorded", async () => {
+  const main = workflow(async (fails: boolean) => {
+    await step("first", () => 1, { undo: () => 1 });
+    for (let i = 0; i < 4; i++) await step("next", () => i);
+    if (fails) throw new Error("No");
+  });
+  for (const fails of [false, true]) {
+    for (let after = 1; after <= 8; after++) {
+      let commits = 0;
+      let cancel: (() => Promise<void>) | undefined;
+      const onEvent = ({ event }: EngineEvent): void => {
+        if (event === "committed" && ++commits === after) void cancel?.();
+      };
+      await withEngine({ workflows: { main }, onEvent }, async ({ engine, host }) => {
+        cancel = () => engine.cancel("a", "stop").catch(() => undefined);
+        const run = await host.drive(engine.start("main", { fails }, { runId: "a" }));
+        await host.drive(run.result().then(() => undefined, () => undefined));
+        const records = await engine.journal("a");
+        const ended = records.at(-1);
+        const expected = records.some((r) => r.t === "cancelling") ? "cancelled" : fails ? "failed" : "completed";
+        assertEquals(ended?.t === "closed" ? ended.status : undefined, expected, `after commit ${after}`);
+      });
+    }
+  }
+});
