@@ -882,7 +882,7 @@ class RunSession implements BodySession {
   /** One record of the history. True when the history is used up. */
   #replay(): boolean {
     const head = this.#head;
-    if (this.#ended !== undefined && this.#takesBack(head)) return false;
+    if ((this.#ended !== undefined || this.#continuing !== undefined) && this.#takesBack(head)) return false;
     if (head !== undefined) {
       if (this.#calls < head.after) {
         // The body waits for something of its own, or it has changed.
@@ -1094,7 +1094,16 @@ class RunSession implements BodySession {
 
   /** The run goes on as another one. */
   #continue(nextArgs: Encoded): void {
-    for (const { call } of this.#pending.values()) if (acts(call)) return;
+    for (const { call } of this.#pending.values()) {
+      if (acts(call) || (call.kind === "sleep" && call.backoffOf !== undefined)) return;
+    }
+    const lost = this.#lost();
+    if (lost !== undefined) {
+      // As at the end: the next run would know nothing of it.
+      this.#continuing = undefined;
+      this.#ended = { ok: false, failure: lost };
+      return this.#finish(this.#ended);
+    }
     this.#abandonAll();
     this.#closed = true;
     this.#commands.push({ c: "close", status: "continued", nextArgs });

@@ -215,3 +215,19 @@ test("cancel: a run whose journal has the cancel ends as cancelled, also when it
     }
   }
 });
+
+test("continueAsNew(): a failure that nobody awaited fails the run instead, and what was done is taken back", async () => {
+  const make = () => ({
+    main: workflow(async (n = 0) => {
+      if (n === 1) return "went on";
+      await step("a", () => 1, { undo: () => 1 });
+      await step("b", () => 1, { undo: () => 1 });
+      void step("lost", fail("Lost"), { retry: { attempts: 1, delay: 1 } });
+      return await continueAsNew({ n: 1 });
+    }),
+  });
+  const { error, records } = await fromEveryCut(make);
+  assertEquals(error?.message, "Lost");
+  assertEquals(settledKeys(records).slice(2), ["lost", "lost#retry2", "lost#2", "b#undo", "a#undo"]);
+  assertEquals((await runTrial(make(), "always")).error?.message, "Lost");
+});
