@@ -97,6 +97,13 @@ interface Wait {
   readonly alarm: Alarm | undefined;
 }
 
+/** An event that a wait took. */
+interface Taken {
+  readonly name: string;
+  readonly inbox: string;
+  readonly value: Encoded;
+}
+
 type CallCommand = Extract<Command, { readonly c: "call" }>;
 type Called = Extract<JournalRecord, { readonly t: "called" }>;
 type SettledBody = Extract<RecordBody, { readonly t: "settled" }>;
@@ -153,6 +160,8 @@ export class RunDriver {
   #looked = false;
   /** First attempts of the undos that this run has asked for. */
   readonly #undos = new Set<Key>();
+  /** Events that are recorded as taken, and may not be handed over: whatever waited for them may be given up first. */
+  readonly #taken = new Map<Key, Taken>();
   /** What the body said last of how far it is. */
   #progress: Json | undefined;
 
@@ -199,7 +208,7 @@ export class RunDriver {
     for (const record of records) {
       if ((record.t === "called" || record.t === "settled") && record.fp?.kind === "undo") this.#undos.add(record.key);
       if (record.t === "called") this.#called.set(record.key, record);
-      else if (record.t === "settled" || record.t === "abandoned") this.#called.delete(record.key);
+      else if (record.t === "settled" || record.t === "abandoned") this.#noteEnd(record);
       else if (record.t === "marker" && record.name === "progress") this.#progress = record.value;
       else if (record.t === "cancelling") {
         if (!this.#cancelling) grace = record;
@@ -219,6 +228,16 @@ export class RunDriver {
       this.#patience = this.#shared.alarms.set(this.#shared.host.now() + REPLAY_PATIENCE_MS, () => session.giveUp());
     }
     this.#session.begin(this.header, records);
+  }
+
+  #noteEnd(record: Extract<JournalRecord, { readonly t: "settled" | "abandoned" }>): void {
+    const { key } = record;
+    const call = this.#called.get(key)?.call;
+    this.#called.delete(key);
+    if (record.t === "abandoned") this.#taken.delete(key);
+    else if (call?.kind === "event" && record.inbox !== undefined && record.outcome.ok) {
+      this.#taken.set(key, { name: call.name, inbox: record.inbox, value: record.outcome.value });
+    }
   }
 
   get #messages(): RunMessages {
@@ -369,6 +388,9 @@ export class RunDriver {
       const deferred = this.#deferred;
       this.#deferred = [];
       for (const then of deferred) then();
+    }
+    if (this.#taken.size > 0 && !session.replaying) {
+      for (const key of this.#taken.keys()) if (!session.isPending(key)) this.#taken.delete(key);
     }
     if (this.#waits.size > 0) this.#shared.batcher.beforeCommit(() => this.#maybePark());
   }
@@ -685,7 +707,9 @@ export class RunDriver {
       value = { value: entered, approver, approved };
     }
     const writes = [message, ...late].map(({ id }): Write => ({ w: "take", id }));
-    this.#settle(key, undefined, { ok: true, value: encode(value) }, wait.startedAt, { inbox: message.id, writes });
+    const text = encode(value);
+    if (wait.call.kind === "event") this.#taken.set(key, { name: wait.call.name, inbox: message.id, value: text });
+    this.#settle(key, undefined, { ok: true, value: text }, wait.startedAt, { inbox: message.id, writes });
     this.#shared.told(message.id, { fate: "taken" });
     for (const { id } of late) this.#shared.told(id, { fate: "late" });
   }
@@ -888,7 +912,7 @@ export class RunDriver {
     const attempt = this.#attempts.get(key);
     const known = this.#called.get(key);
     // It has settled meanwhile, or was never recorded: nothing is left to say of it.
-    if (wait === undefined && attempt === undefined && !this.#called.has(key)) return;
+    if (wait === undefined && attempt === undefined && !this.#called.has(key)) return this.#giveBack(key, why, after);
     if (attempt !== undefined) {
       this.#attempts.delete(key);
       this.#abort(attempt, new CancelledError(`"${key}" was given up (${why})`));
@@ -904,6 +928,26 @@ export class RunDriver {
     if (given !== undefined) this.#endWait(key, given);
     this.#called.delete(key);
     this.#append([{ t: "abandoned", key, after, why }], this.#unparkedRow(), deliver, writes);
+  }
+
+  /** An event came for a wait that had lost by then: it is left for the next one. */
+  #giveBack(key: Key, why: AbandonReason, after: number): void {
+    const taken = this.#taken.get(key);
+    if (taken === undefined) return;
+    this.#taken.delete(key);
+    const { name, inbox, value } = taken;
+    const { payload } = decode(value) as { readonly payload: Json };
+    const { host, deliver } = this.#shared;
+    const message: Message = {
+      id: `${inbox}~`,
+      run: this.id,
+      kind: "event",
+      name,
+      payload: encode(payload),
+      at: host.now(),
+    };
+    const write: Write = { w: "post", message };
+    this.#append([{ t: "abandoned", key, after, why }], this.#unparkedRow(), () => deliver(this.id), [write]);
   }
 
   // --- Ends ---

@@ -176,6 +176,8 @@ export interface BodySession extends Session {
   ordered<T>(fn: () => T): T;
   /** True while something is about to be handed over, or the body has ended and its run is about to. */
   readonly busy: boolean;
+  /** True for a call that was made and has neither settled nor been given up. */
+  isPending(key: Key): boolean;
   /** Parameter names of an inline task that has not settled. */
   names(key: Key): readonly (string | undefined)[];
 }

@@ -292,6 +292,10 @@ class RunSession implements BodySession {
     if (head !== undefined) this.#mismatch(head, undefined, "not-asked");
   }
 
+  isPending(key: Key): boolean {
+    return this.#pending.has(key);
+  }
+
   names(key: Key): readonly (string | undefined)[] {
     const fn = this.#pending.get(key)?.fn;
     return fn === undefined ? [] : parameterNames(Function.prototype.toString.call(fn));

@@ -1,8 +1,18 @@
 /** Cases that were found wrong once: mixtures of primitives at their edges. */
-import { continueAsNew, race, saga, sleep, step, taskScript, workflow } from "@windkit/windmill-client/workflow";
+import {
+  continueAsNew,
+  race,
+  saga,
+  sleep,
+  step,
+  taskScript,
+  waitForEvent,
+  workflow,
+} from "@windkit/windmill-client/workflow";
 import type { EngineEvent } from "@windkit/windmill-client/engine";
 import { bothWays, createGate, fromEveryCut, runTrial, settledKeys, withEngine } from "./_engine_kit.ts";
-import { assertEquals } from "./assert.ts";
+import { createMemoryStorage, type MemoryStorage } from "@windkit/windmill-client/storage/memory";
+import { assert, assertEquals } from "./assert.ts";
 import { noAsyncLocalStorage } from "./env.ts";
 import { test } from "./harness.ts";
 
@@ -231,3 +241,50 @@ test("continueAsNew(): a failure that nobody awaited fails the run instead, and 
   assertEquals(settledKeys(records).slice(2), ["lost", "lost#retry2", "lost#2", "b#undo", "a#undo"]);
   assertEquals((await runTrial(make(), "always")).error?.message, "Lost");
 });
+
+test("waitForEvent(): an event that comes while the wait for it loses is the next one's", async () => {
+  for (const replay of ["when-needed", "always"] as const) {
+    const gate = createGate();
+    const main = workflow(async () => {
+      const { winner } = await race({
+        step: () => step("step", () => gate.promise),
+        event: () => waitForEvent("paid"),
+      });
+      return [winner, await waitForEvent("paid", { timeout: 5, onTimeout: "lost" })];
+    });
+    await withEngine({ workflows: { main }, replay }, async ({ engine, host }) => {
+      const run = await host.drive(engine.start("main"));
+      await host.settle();
+      const sent = run.signal("paid", "came");
+      gate.open();
+      assertEquals(await host.drive(run.result()), ["step", "came"], replay);
+      await sent;
+    });
+  }
+}, noAsyncLocalStorage);
+
+test("waitForEvent(): the same when the process ends before the event is given back", async () => {
+  const storage = createMemoryStorage();
+  let crash: MemoryStorage | undefined;
+  const gate = createGate();
+  const main = workflow(async () => {
+    const { winner } = await race({ step: () => step("step", () => gate.promise), event: () => waitForEvent("paid") });
+    return [winner, await waitForEvent("paid", { timeout: 5, onTimeout: "lost" })];
+  });
+  const onEvent = (event: EngineEvent): void => {
+    if (event.event === "call_settled" && event.key === "paid") crash ??= storage.fork();
+  };
+  await withEngine({ workflows: { main }, storage, onEvent }, async ({ engine, host }) => {
+    const run = await host.drive(engine.start("main", {}, { runId: "a" }));
+    await host.settle();
+    const sent = run.signal("paid", "came");
+    gate.open();
+    await host.drive(run.result());
+    await sent;
+  });
+  assert(crash !== undefined, "The event was not recorded");
+  await withEngine({ workflows: { main }, storage: crash }, async ({ engine, host }) => {
+    const run = await engine.run("a");
+    assertEquals(await host.drive(run.result()), ["step", "came"]);
+  });
+}, noAsyncLocalStorage);
