@@ -170,7 +170,8 @@ class RunSession implements BodySession {
   scope: Scope | undefined;
 
   // Replay: the records still to come, the next one to hand over, calls recorded ahead that were not asked for yet.
-  #records: Iterator<JournalRecord> | undefined;
+  #records: readonly JournalRecord[] = [];
+  #position = 0;
   #head: HandedOver | undefined;
   #called = new Map<Key, Called>();
   #replaying = true;
@@ -248,7 +249,7 @@ class RunSession implements BodySession {
     if (rest !== undefined && rest.size > 0) this.#rest = new Map(rest);
     const records = Array.isArray(history) ? history as readonly JournalRecord[] : [...history];
     for (const record of records) if (record.t === "marker") this.#expect(record);
-    this.#records = records[Symbol.iterator]();
+    this.#records = records;
     this.#pull();
     // Nothing to replay: the calls of the body's first turn are live already, and their sites are worth to be kept.
     if (this.#head === undefined && this.#called.size === 0) this.#replaying = false;
@@ -532,10 +533,29 @@ class RunSession implements BodySession {
   patched(id: string): boolean {
     const known = this.#patched.get(id);
     if (known !== undefined) return known;
-    const live = this.#live;
-    this.#patched.set(id, live);
-    if (live && !this.#closed) this.#mark(`patched:${id}`, true);
-    return live;
+    const isNew = !this.#wentOn();
+    this.#patched.set(id, isNew);
+    if (isNew && !this.#closed) this.#mark(`patched:${id}`, true);
+    return isNew;
+  }
+
+  /**
+   * The journal tells of calls that the body made from here on. Outcomes of calls that it has made by now do not: they may have been
+   * recorded together with the one that brought it here.
+   */
+  #wentOn(): boolean {
+    if (this.#live) return false;
+    if (this.#called.size > 0 || (this.#rest !== undefined && this.#rest.size > 0)) return true;
+    const isMade = (key: Key): boolean => this.#pending.has(key) || this.#given.has(key);
+    const isLater = (record: JournalRecord): boolean => {
+      if ("after" in record && record.after > this.#calls) return true;
+      return (record.t === "called" || record.t === "settled") && !isMade(record.key);
+    };
+    if (this.#head !== undefined && isLater(this.#head)) return true;
+    for (let i = this.#position; i < this.#records.length; i++) {
+      if (isLater(this.#records[i] as JournalRecord)) return true;
+    }
+    return false;
   }
 
   random(): number {
@@ -905,7 +925,7 @@ class RunSession implements BodySession {
       return false;
     }
     this.#replaying = false;
-    this.#records = undefined;
+    this.#records = [];
     for (const [key, why] of this.#given) if (why !== undefined) this.#commands.push({ c: "abandon", key, why });
     this.#given.clear();
     for (const p of this.#pending.values()) this.#begin(p);
@@ -927,8 +947,8 @@ class RunSession implements BodySession {
 
   #pull(): void {
     this.#head = undefined;
-    for (let next = this.#records?.next(); next !== undefined && next.done !== true; next = this.#records?.next()) {
-      const record = next.value;
+    while (this.#position < this.#records.length) {
+      const record = this.#records[this.#position++] as JournalRecord;
       if (record.t === "called") {
         const p = this.#pending.get(record.key);
         if (p !== undefined) {
@@ -1123,9 +1143,7 @@ class RunSession implements BodySession {
   /** What the body asked for instead: the first call that the journal knows nothing of, else one that comes too early. */
   #unrecorded(): Pending | undefined {
     const recorded = new Set<Key>();
-    for (let next = this.#records?.next(); next !== undefined && next.done !== true; next = this.#records?.next()) {
-      if ("key" in next.value) recorded.add(next.value.key);
-    }
+    for (const record of this.#records.slice(this.#position)) if ("key" in record) recorded.add(record.key);
     const pending = [...this.#pending.values()];
     return pending.find((p) => !recorded.has(p.key)) ?? pending[0];
   }

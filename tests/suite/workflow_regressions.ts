@@ -1,6 +1,7 @@
 /** Cases that were found wrong once: mixtures of primitives at their edges. */
 import {
   continueAsNew,
+  patched,
   race,
   saga,
   sleep,
@@ -288,3 +289,17 @@ test("waitForEvent(): the same when the process ends before the event is given b
     assertEquals(await host.drive(run.result()), ["step", "came"]);
   });
 }, noAsyncLocalStorage);
+
+test("patched(): is true in a run from after the patch, also when outcomes that came together are replayed", async () => {
+  const { value } = await bothWays(() => ({
+    main: workflow(async () => {
+      const one = step("one", () => 1);
+      const two = step("two", () => 2);
+      await one;
+      const isNew = patched("new");
+      await two;
+      return [isNew, await step("three", () => 3)];
+    }),
+  }));
+  assertEquals(value, [true, 3]);
+});
