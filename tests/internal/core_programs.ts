@@ -185,6 +185,11 @@ function name(error: unknown): string {
   return `caught ${message}`;
 }
 
+/** Seconds after which a wait ends: whatever time passes, what comes at all comes before. */
+function limit(isReached: boolean): number {
+  return isReached ? 60 : 100_000_000;
+}
+
 async function turns(n: number): Promise<void> {
   for (let i = 0; i < n; i++) await undefined;
 }
@@ -255,9 +260,10 @@ async function run(node: Node, path: string, n: number, setting: Setting): Promi
       await sleep(node.seconds);
       return "slept";
     case "approval":
-      return (await waitForApproval({ key: `approval ${path} ${n}`, timeout: 60 })).approved;
+      return (await waitForApproval({ key: `approval ${path} ${n}`, timeout: limit(node.answer === "timeout") }))
+        .approved;
     case "event":
-      return await waitForEvent(`event ${path}`, { timeout: 90, onTimeout: "nothing" });
+      return await waitForEvent(`event ${path}`, { timeout: limit(node.sent === "never"), onTimeout: "nothing" });
     case "child":
       return await childWorkflow("child", { fails: node.fails, seconds: node.seconds });
     case "value":
