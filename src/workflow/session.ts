@@ -121,6 +121,9 @@ const SHOWN_ARGS = 512;
 /** Causes that are kept although nothing asks for them any more. */
 const FORGET = 256;
 
+/** Causes that are kept while something is pending. */
+const LONGEST_TRAIL = 16_384;
+
 /** How an undo is repeated that says nothing of it: an undo that fails leaves an effect behind. */
 const UNDO_RETRY: RetryPolicy = { attempts: 3, delayS: 1, multiplier: 2 };
 
@@ -138,7 +141,9 @@ class RunSession implements BodySession {
   readonly #ports: SessionPorts;
   readonly #keys = createKeys();
   readonly #pending = new Map<Key, Pending>();
-  readonly #promises: { readonly promise: Fallible; readonly failure: Failure }[] = [];
+  /** Failures that somebody should look at; those that were looked at are thrown out now and then. */
+  #promises: { readonly promise: Fallible; readonly failure: Failure }[] = [];
+  #crowded = FORGET;
   readonly #sited = new Set<string>();
   #commands: Command[] = [];
   #inputs: Input[] = [];
@@ -739,7 +744,11 @@ class RunSession implements BodySession {
     unawaited: "fail" | "ignore" = "fail",
   ): void {
     promise.fail(errorOf(failure));
-    if (unawaited === "fail" && !this.#isGivingUp) this.#promises.push({ promise, failure });
+    if (unawaited !== "fail" || this.#isGivingUp || promise.observed) return;
+    this.#promises.push({ promise, failure });
+    if (this.#promises.length < this.#crowded) return;
+    this.#promises = this.#promises.filter((p) => !p.promise.observed);
+    this.#crowded = Math.max(FORGET, this.#promises.length * 2);
   }
 
   #fingerprint(kind: Call["kind"], name: string, args: string, fn?: (...args: never[]) => unknown): Fingerprint {
@@ -780,12 +789,19 @@ class RunSession implements BodySession {
     }
     this.#drawn.set(name, { turn: this.#turn, key });
     this.#causes.set(key, this.#cause);
+    if (this.#causes.size > LONGEST_TRAIL) {
+      let left = LONGEST_TRAIL / 2;
+      for (const old of this.#causes.keys()) if (left-- > 0) this.#causes.delete(old);
+    }
     return key;
   }
 
   /** True when the running turn was caused, at some distance, by the outcome of `key`. */
   #follows(key: Key): boolean {
-    for (let cause = this.#cause; cause !== undefined; cause = this.#causes.get(cause)) if (cause === key) return true;
+    for (let cause = this.#cause; cause !== undefined; cause = this.#causes.get(cause)) {
+      // Of what is forgotten nothing is said.
+      if (cause === key || !this.#causes.has(cause)) return true;
+    }
     return false;
   }
 
