@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
 import { nameTasks } from "./task_names.ts";
@@ -94,9 +94,13 @@ export function lacksTaskNames(url: string): boolean {
 }
 
 function ownModules(): Readonly<Record<string, string>> {
-  const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+  // The folder above: it is the same one when the package's build has put this module beside those of another folder.
+  const sources = new URL("..", import.meta.url);
+  const here = new URL("cli/", sources);
+  const isSource = sources.protocol !== "file:" || existsSync(new URL("main.ts", here));
+  const extension = isSource ? ".ts" : ".js";
   return Object.fromEntries(
-    Object.entries(PACKAGE_MODULES).map(([name, path]) => [name, new URL(`${path}${extension}`, import.meta.url).href]),
+    Object.entries(PACKAGE_MODULES).map(([name, path]) => [name, new URL(`${path}${extension}`, here).href]),
   );
 }
 

@@ -39,7 +39,8 @@ export function onlyRun(storage: Storage, id: string): Storage {
 
   /** All that belong, in one of the states. */
   async function* members(state: RunQuery["state"]): AsyncGenerator<RunRow> {
-    for (let after: string | undefined;;) {
+    let after: string | undefined;
+    for (;;) {
       const page = await storage.runs({
         limit: PAGE,
         ...(state === undefined ? {} : { state }),

@@ -64,7 +64,8 @@ export function movedTo(run: string, messages: readonly Message[]): Write[] {
 /** All messages that wait for a run. */
 export async function allMessages(storage: Storage, run: string): Promise<readonly Message[]> {
   const all: Message[] = [];
-  for (let after: string | undefined;;) {
+  let after: string | undefined;
+  for (;;) {
     const page = await storage.inbox(run, 1000, after);
     all.push(...page);
     after = page.at(-1)?.id;

@@ -21,7 +21,7 @@ import { processId } from "../platform/process_id.ts";
 import { bodyOf } from "../workflow/definition.ts";
 import { failureOf } from "../workflow/failure.ts";
 import { CANONICAL_CODEC, FLAGS } from "../workflow/flags.ts";
-import type { Encoded, Failure, JournalRecord, Json, Key, Outcome, RunHeader, RunStatus } from "../workflow/journal.ts";
+import type { Encoded, Failure, JournalRecord, Json, Key, Outcome, RunHeader } from "../workflow/journal.ts";
 import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
 import { createAlarmClock } from "./alarm_clock.ts";
 import type {
@@ -51,7 +51,7 @@ import type { Attempt } from "./attempt.ts";
 import { createBatcher } from "./batcher.ts";
 import { createCallSites } from "./call_site.ts";
 import { mismatchError } from "../workflow/explain.ts";
-import { allMessages, headerOf, linkId, linkOf, movedTo, newestOf, nextLink } from "./chain.ts";
+import { allMessages, headerOf, type Link, linkId, linkOf, movedTo, newestOf, nextLink } from "./chain.ts";
 import { cancelChild, type ChildCall, childIdProblem, settleMessage, unsettledChildren } from "./children.ts";
 import { forkWrite } from "./fork.ts";
 import { createLocalHost } from "./host.ts";
@@ -90,6 +90,8 @@ export { journalView, type ViewedCall } from "../workflow/journal_view.ts";
 const PAGE = 256;
 /** How soon due runs are looked for again when all that were found are in memory already, in milliseconds. */
 const RECHECK_MS = 100;
+/** Runs that are not in memory whose place in a chain is remembered. */
+const LINKS_KNOWN = 1000;
 /** Earlier runs of a chain whose journals are looked into for an event that was sent twice. */
 const LINKS_LOOKED_AT = 10;
 /** How often closed runs beyond the retention are looked for, in milliseconds. */
@@ -163,6 +165,7 @@ class LocalEngine implements Engine {
   readonly #kept = new Set<string>();
   /** Senders who wait to hear of their messages, by run. */
   readonly #senders = new Map<string, Map<string, Sender>>();
+  readonly #links = new Map<string, Link>();
   /** Messages on their way to the run that goes on for the one they were left for. */
   readonly #forwarding = new Map<string, Promise<string | undefined>>();
   /** Answers to a run's approvals are given one at a time. */
@@ -1003,10 +1006,10 @@ class LocalEngine implements Engine {
     if (typeof name !== "string" || name === "") {
       throw new TypeError(`Cannot send an event to run "${id}": its name must be text and not empty`);
     }
-    const { storage, host } = this.#shared;
+    const { host } = this.#shared;
     const row = await this.#newest(id);
     const nonce = options.id ?? this.#newId();
-    const { first, n } = linkOf(await headerOf(storage, row.id) ?? row);
+    const { first, n } = await this.#linkOf(row);
     const messageId = `event:${first}:${nonce}`;
     const hasEnded = row.state === "closed";
     if (options.id !== undefined && await this.#hasTaken(messageId, first, hasEnded ? n : n - 1)) return;
@@ -1014,6 +1017,18 @@ class LocalEngine implements Engine {
     const message = eventMessage(row.id, name, payload, messageId, host.now());
     const fate = await this.#send(message);
     if (fate.fate === "refused") throw new ValidationError(refusedText(row.id, message, fate.key, fate.reason), []);
+  }
+
+  /** Where a run stands in its chain: that is in its header, which most events are sent without reading. */
+  async #linkOf(row: RunRow): Promise<Link> {
+    const live = this.#live.get(row.id);
+    if (live !== undefined) return linkOf(live.header);
+    const known = this.#links.get(row.id);
+    if (known !== undefined) return known;
+    const link = linkOf(await headerOf(this.#shared.storage, row.id) ?? row);
+    if (this.#links.size >= LINKS_KNOWN) this.#links.clear();
+    this.#links.set(row.id, link);
+    return link;
   }
 
   /** True when a run of a chain, up to the given one, has taken the message: under its id it could be left for the next one again. */
@@ -1068,7 +1083,7 @@ class LocalEngine implements Engine {
     const { from, runId: id = this.#newId(), args } = options;
     await this.#row(runId);
     checkRunId(id);
-    const { storage, batcher, host, emit } = this.#shared;
+    const { storage, host, emit } = this.#shared;
     if (!await this.#reserve(id)) {
       throw new RunExistsError(`Cannot fork run "${runId}" as "${id}": a run of that id exists`, []);
     }

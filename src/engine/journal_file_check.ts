@@ -129,9 +129,9 @@ function createChecks(): Checks {
   const calls = {
     task: object(
       { ...attempt, via: oneOf("inline", "script", "flow"), args: encoded, options: object({}) },
-      { script: text, retry },
+      { script: text, retry, undoable: flag },
     ),
-    step: object(attempt, { retry }),
+    step: object(attempt, { retry, undoable: flag }),
     sleep: object({}, { until: number, ms: number, backoffOf: text }),
     approval: object({ timeoutMs: number }, { form: anything, options: anything }),
     event: object({ name: text }, { timeoutMs: number }),

@@ -36,7 +36,8 @@ export function createMessageBounds(storage: Storage): MessageBounds {
     const ids = new Set(posting.get(run));
     ids.delete(id);
     let isKnown = false;
-    for (let after: string | undefined;;) {
+    let after: string | undefined;
+    for (;;) {
       const page = await storage.inbox(run, 1000, after);
       for (const message of page) {
         if (message.id === id) isKnown = true;

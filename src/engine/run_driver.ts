@@ -409,9 +409,9 @@ export class RunDriver {
     return this.#closed || (this.#cancelling && !this.#takesBack(call));
   }
 
-  /** True for an undo, and for what it waits for between its attempts. */
+  /** True for an undo, what it waits for between its attempts, and what has one: its outcome decides whether the undo runs. */
   #takesBack(call: Call): boolean {
-    if (call.kind === "undo") return true;
+    if (call.kind === "undo" || "undoable" in call) return true;
     return call.kind === "sleep" && call.backoffOf !== undefined && this.#undos.has(call.backoffOf);
   }
 
@@ -571,7 +571,7 @@ export class RunDriver {
   }
 
   #timedOut(attempt: Attempt, timeoutS: number): void {
-    const { key, call, command } = attempt;
+    const { key, command } = attempt;
     if (this.#closed || this.#attempts.get(key) !== attempt) return;
     const message = `Task "${command.fp.name}" timed out after ${timeoutS} s`;
     this.#attempts.delete(key);
@@ -912,7 +912,14 @@ export class RunDriver {
     const attempt = this.#attempts.get(key);
     const known = this.#called.get(key);
     // It has settled meanwhile, or was never recorded: nothing is left to say of it.
+<<<<<<< HEAD
     if (wait === undefined && attempt === undefined && !this.#called.has(key)) return this.#giveBack(key, why, after);
+=======
+    if (wait === undefined && attempt === undefined && !this.#called.has(key)) return;
+    if (attempt !== undefined && why !== "end" && "undoable" in attempt.call) {
+      return this.#hurry(attempt, new CancelledError(`"${key}" was given up (${why})`));
+    }
+>>>>>>> main
     if (attempt !== undefined) {
       this.#attempts.delete(key);
       this.#abort(attempt, new CancelledError(`"${key}" was given up (${why})`));
@@ -980,8 +987,13 @@ export class RunDriver {
       for (const [key, wait] of [...this.#waits]) if (!this.#takesBack(wait.call)) this.#endWait(key, wait);
       this.#forgetCalled();
       this.#dropAttempts(failureError(reason, deadline), true, ({ call }) => !this.#takesBack(call));
+<<<<<<< HEAD
       // The body may have ended meanwhile: the journal says that the cancel came first.
       if (this.#shared.alwaysReplay || this.#endedEarly || this.#session.compensating) this.#replayAll();
+=======
+      for (const attempt of this.#attempts.values()) this.#hurry(attempt, failureError(reason, deadline));
+      if (this.#shared.alwaysReplay) this.#replayAll();
+>>>>>>> main
       else this.#session.feed([{ c: "cancel", reason, ...(deadline ? { deadline } : undefined) }]);
     }, [...writes, ...children.writes]);
   }
@@ -1001,10 +1013,25 @@ export class RunDriver {
       }));
   }
 
+  /** Asks what can be taken back to end soon; what has not begun ends at once. */
+  #hurry(attempt: Attempt, reason: Error): void {
+    const { key, call, command, startedAt } = attempt;
+    if (!("undoable" in call)) return;
+    if (startedAt > 0) {
+      attempt.controller ??= new AbortController();
+      attempt.controller.abort(reason);
+    } else {
+      this.#attempts.delete(key);
+      this.#abort(attempt, reason);
+      this.#settle(key, command, { ok: false, failure: failureOf(reason, key) }, this.#shared.host.now());
+    }
+  }
+
   /** The body of a cancelled run has had its time: what it did is taken back without it. */
   #drop(): void {
     this.#append([{ t: "dropped", after: this.#session.calls }], undefined, () => {
       if (this.#closed) return;
+      this.#dropAttempts(new CancelledError("The body was given up"), true, ({ call }) => "undoable" in call);
       if (this.#shared.alwaysReplay) this.#replayAll();
       else this.#session.feed([{ c: "drop" }]);
     });

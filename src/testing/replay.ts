@@ -15,7 +15,7 @@ import { replayJournal, type ReplayMismatch, type ReplayResult } from "../workfl
 
 /**
  * A journal: its records, as `engine.journal(id)` and `run.records()` give them; a file of a run that was exported; or the text of
- * such a file, or of `windkit runs show RUN --json`.
+ * such a file (`windkit runs export RUN`), or of `windkit runs show RUN --json`.
  */
 export type RecordedJournal = readonly JournalRecord[] | { readonly records: readonly JournalRecord[] } | string;
 

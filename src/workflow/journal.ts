@@ -130,6 +130,8 @@ export type Call =
     readonly args: Encoded;
     readonly options: TaskWire;
     readonly retry?: RetryPolicy;
+    /** It has an undo: once begun, its outcome counts whatever becomes of the run. */
+    readonly undoable?: true;
     /** Key of the first attempt, and this attempt's number from 1. */
     readonly base: Key;
     readonly attempt: number;
@@ -138,6 +140,8 @@ export type Call =
     readonly kind: "step";
     readonly name: string;
     readonly retry?: RetryPolicy;
+    /** It has an undo: once begun, its outcome counts whatever becomes of the run. */
+    readonly undoable?: true;
     readonly base: Key;
     readonly attempt: number;
   }

@@ -124,6 +124,9 @@ const FORGET = 256;
 /** Causes that are kept while something is pending. */
 const LONGEST_TRAIL = 16_384;
 
+/** Calls that are refused at once, of a body that was cancelled or of a branch that was given up. */
+const PATIENT = 100;
+
 /** How an undo is repeated that says nothing of it: an undo that fails leaves an effect behind. */
 const UNDO_RETRY: RetryPolicy = { attempts: 3, delayS: 1, multiplier: 2 };
 
@@ -162,6 +165,8 @@ class RunSession implements BodySession {
   #header: RunHeader | undefined;
   #random: SeededRandom | undefined;
   #undos: Undo[] = [];
+  /** Calls that were refused. */
+  #refused = 0;
   /** Sagas that have failed, and wait for what still runs in them. */
   #ending: { readonly scope: Scope; readonly unwind: () => void }[] = [];
   /** Sagas whose next undo waits for one that runs already, for another saga. */
@@ -360,6 +365,7 @@ class RunSession implements BodySession {
           args: encoded,
           options,
           ...(retry === undefined ? undefined : { retry }),
+          ...(undo === undefined ? undefined : { undoable: true }),
           base,
           attempt,
         },
@@ -398,7 +404,9 @@ class RunSession implements BodySession {
     };
     // Most steps are not repeated: they do without the closures of those that are.
     if (retry === undefined) {
-      const call: Call = { kind: "step", name, base, attempt: 1 };
+      const call: Call = undo === undefined
+        ? { kind: "step", name, base, attempt: 1 }
+        : { kind: "step", name, undoable: true, base, attempt: 1 };
       this.#add({ n: 0, key: base, call, fp, scope, closure: fn, fn, check: undefined, undoing: false, settle: done });
       return promise;
     }
@@ -408,7 +416,7 @@ class RunSession implements BodySession {
       scope,
       attempt: (key, attempt, settle) => ({
         key,
-        call: { kind: "step", name, retry, base, attempt },
+        call: { kind: "step", name, retry, ...(undo === undefined ? undefined : { undoable: true }), base, attempt },
         fp,
         scope,
         closure: fn,
@@ -610,6 +618,20 @@ class RunSession implements BodySession {
   #giveUp(scope: Scope, why: "race" | "timeout", error: Error, which: (p: Pending) => boolean): void {
     for (const p of [...this.#pending.values()]) {
       if (p.undoing || !isWithin(p.scope, scope) || !which(p)) continue;
+      const queued = this.#commands.findIndex((command) => command.c === "call" && command.key === p.key);
+      if (queued >= 0) {
+        // It has not begun, and does not: not even a record of it is needed.
+        this.#commands.splice(queued, 1);
+        this.#pending.delete(p.key);
+        p.settle({ ok: false, failure: failureOf(error, p.key) });
+        continue;
+      }
+      if (isUndoable(p.call)) {
+        // Its effect may be there already: what comes of it is waited for, so that it can be taken back.
+        if (!this.#replaying) this.#commands.push({ c: "abandon", key: p.key, why });
+        p.settle({ ok: false, failure: failureOf(error, p.key) });
+        continue;
+      }
       this.#pending.delete(p.key);
       // Its record may be there, or a record of its outcome, which came too late to count: both are passed over.
       if (this.#replaying) this.#given.set(p.key, why);
@@ -618,6 +640,8 @@ class RunSession implements BodySession {
       p.settle({ ok: false, failure: failureOf(error, p.key) });
       this.#isGivingUp = false;
     }
+    // A saga that failed may have waited for what was given up just now.
+    if (this.#ending.length > 0) this.#unwindEnding();
     this.#ports.wake();
   }
 
@@ -721,7 +745,9 @@ class RunSession implements BodySession {
     }
     const error = this.#stopped?.error ?? stoppedBy(this.scope);
     if (error === undefined) return this.#continuing !== undefined;
-    promise.fail(error);
+    // A body that swallows the error and calls again, in a loop, must not keep the process to itself: not for ever either.
+    if (++this.#refused <= PATIENT) promise.fail(error);
+    else if (this.#refused <= PATIENT * 10) this.#ports.hop(() => promise.fail(error));
     return true;
   }
 
@@ -1053,7 +1079,8 @@ class RunSession implements BodySession {
     const error = deadline ? new DeadlineError(reason) : new CancelledError(reason);
     this.#stopped = { error, status: deadline ? "failed" : "cancelled" };
     const pending = [...this.#pending.values()].filter((p) => !p.undoing);
-    for (const { key } of pending) this.#pending.delete(key);
+    // The effect of what can be taken back may be there already: what comes of it is waited for.
+    for (const { key, call } of pending) if (!isUndoable(call)) this.#pending.delete(key);
     for (const then of this.#onCancel) then(error);
     // Nothing goes on for a run that is cancelled.
     this.#continuing?.promise.fail(error);
@@ -1065,6 +1092,7 @@ class RunSession implements BodySession {
   /** The body of a cancelled run has had its time. */
   #drop(): void {
     if (this.#stopped !== undefined) this.#ended ??= { ok: false, failure: bodyFailure(this.#stopped.error) };
+    for (const p of [...this.#pending.values()]) if (!p.undoing) this.#pending.delete(p.key);
     this.#schedule();
   }
 
@@ -1201,6 +1229,11 @@ function codeOf(fn: (...args: never[]) => unknown): string {
 /** Whether a call acts on the world: what has begun is waited for, so that its outcome is recorded. */
 function acts({ kind }: Call): boolean {
   return kind === "task" || kind === "step" || kind === "undo";
+}
+
+/** Whether a call's effect can be taken back. */
+function isUndoable(call: Call): boolean {
+  return "undoable" in call;
 }
 
 /** Why a scope, or one around it, was stopped. */

@@ -462,7 +462,7 @@ Deno.test("approvals: an answer is for its key when links were made for it", asy
       return [one.value, (await api.waitForApproval({ key: "two", timeout: 60 })).value];
     }), {
     before: (cluster, job) => {
-      job.status = JSON.stringify(statusWith(job.status, { _minted_approval_keys: { one: true, two: true } }));
+      job.status = statusWith(job.status, { _minted_approval_keys: { one: true, two: true } });
       try {
         cluster.resume(job, resumeIdOf("two"), { value: 2 });
       } catch (error) {

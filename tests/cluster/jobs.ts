@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Json } from "./jsonb.ts";
+import { type Json, write } from "./jsonb.ts";
 import type { DispatchStep } from "./messages.ts";
 
 /** The checkpoint of a workflow (wac-protocol 2.2). */
@@ -131,7 +131,7 @@ export function checkpointOf(status: string | null, log: (line: string) => void 
 }
 
 /** A job's status with another checkpoint, or other siblings of it. */
-export function statusWith(status: string | null, patch: Readonly<Record<string, unknown>>): Json {
+export function statusWith(status: string | null, patch: Readonly<Record<string, unknown>>): string {
   const value = status === null ? {} : JSON.parse(status) as Record<string, Json>;
-  return { ...value, ...JSON.parse(JSON.stringify(patch)) as Record<string, Json> };
+  return write({ ...value, ...patch as Record<string, Json> });
 }

@@ -38,12 +38,14 @@ export function jsonb(value: unknown): Json {
   return JSON.parse(jsonbText(JSON.stringify(value)));
 }
 
-function write(value: Json): string {
+/** Text of a value that was read from the table, or made of such: fields that are undefined are none. */
+export function write(value: Json): string {
   if (typeof value === "string") return quote(value);
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(write).join(",")}]`;
-  const fields = Object.keys(value).sort(order).map((key) => `${quote(key)}:${write(value[key] as Json)}`);
-  return `{${fields.join(",")}}`;
+  const keys = Object.keys(value).filter((key) => value[key] !== undefined);
+  if (keys.some((key, i) => i > 0 && order(keys[i - 1] ?? "", key) > 0)) keys.sort(order);
+  return `{${keys.map((key) => `${quote(key)}:${write(value[key] as Json)}`).join(",")}}`;
 }
 
 function quote(text: string): string {

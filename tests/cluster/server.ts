@@ -15,7 +15,7 @@ import {
   type Script,
   statusWith,
 } from "./jobs.ts";
-import { type Json, jsonb, jsonbText, setKey } from "./jsonb.ts";
+import { type Json, jsonb, jsonbText, setKey, write } from "./jsonb.ts";
 import { type DispatchStep, INLINE_CHECKPOINT, parseOutput, readFields, type WacOutput } from "./messages.ts";
 import { isWorkflowScript } from "./detect.ts";
 import { pageToken, resumeIdOf, resumeRowId, signatureOf } from "./signatures.ts";
@@ -255,8 +255,8 @@ export class Cluster {
       job,
       workflow,
       preprocess: job.script.preprocess === true && first && job.parent === undefined,
-      args: jsonbText(JSON.stringify(job.args)),
-      checkpoint: jsonbText(JSON.stringify(this.checkpoint(job))),
+      args: write(job.args),
+      checkpoint: write(this.checkpoint(job) as unknown as Json),
       token: this.tokenOf(job),
     });
     job.logs += end.logs;
@@ -348,14 +348,14 @@ export class Cluster {
   }
 
   #save(job: Job, checkpoint: Checkpoint): void {
-    job.status = jsonbText(JSON.stringify(statusWith(job.status, { _checkpoint: checkpoint })));
+    job.status = statusWith(job.status, { _checkpoint: checkpoint });
   }
 
   #stamp(job: Job, name: string, patch: Readonly<Record<string, Json>>): void {
-    const value = statusWith(job.status, {}) as Record<string, Json>;
+    const value = job.status === null ? {} : JSON.parse(job.status) as Record<string, Json>;
     const before = Object.hasOwn(value, name) ? value[name] as Json : null;
     setKey(value, name, { ...(isObject(before) ? before : undefined), ...patch });
-    job.status = jsonbText(JSON.stringify(value));
+    job.status = write(value);
   }
 
   // --- What a round ends with ---
@@ -483,7 +483,7 @@ export class Cluster {
         ...(typeof fn === "string" ? { _executing_fn: fn } : undefined),
         _executing_args: args,
       };
-      const status = jsonbText(JSON.stringify({ _checkpoint: checkpoint }));
+      const status = write({ _checkpoint: checkpoint } as unknown as Json);
       return this.#push({
         ...common,
         script: parent.script,
@@ -626,7 +626,7 @@ export class Cluster {
         const parent = job.parent === undefined ? job : this.jobs.get(job.parent) ?? job;
         const key = urls[1] ?? "";
         const minted = Object.fromEntries([...this.#mintedKeys(parent), key].map((k) => [k, true]));
-        parent.status = jsonbText(JSON.stringify(statusWith(parent.status, { _minted_approval_keys: minted })));
+        parent.status = statusWith(parent.status, { _minted_approval_keys: minted });
         return Response.json(this.urls(parent, key, searchParams.get("approver") ?? undefined));
       }
       const v1 = at("jobs/run/workflow_as_code");

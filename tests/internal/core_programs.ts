@@ -265,7 +265,7 @@ async function run(node: Node, path: string, n: number, setting: Setting): Promi
     case "event":
       return await waitForEvent(`event ${path}`, { timeout: limit(node.sent === "never"), onTimeout: "nothing" });
     case "child":
-      return await childWorkflow("child", { fails: node.fails, seconds: node.seconds });
+      return await childWorkflow(`child ${path}`, { fails: node.fails, seconds: node.seconds });
     case "value":
       return valueOf(node.what, path, exact);
     case "compute":
@@ -299,10 +299,15 @@ export function mainOf(program: Node, setting: Setting = {}): WorkflowFunction {
   return workflow(async (n: number = 0) => await run(program, "p", n ?? 0, setting));
 }
 
-/** The workflow that programs start. */
-export const child: WorkflowFunction = workflow(async (fails: boolean, seconds: number) => {
+const child: WorkflowFunction = workflow(async (fails: boolean, seconds: number) => {
   await step("begin", () => 1, { undo: () => 1 });
   if (seconds > 0) await sleep(seconds);
   if (fails) throw new Error("child failed");
   return "child";
 });
+
+/** The workflows that a program starts, by name. */
+export function childrenOf(program: Node): Readonly<Record<string, WorkflowFunction>> {
+  const paths = [...nodesOf(program)].flatMap(([{ op }, path]) => op === "child" ? [path] : []);
+  return Object.fromEntries(paths.map((path) => [`child ${path}`, child]));
+}

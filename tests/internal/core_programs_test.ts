@@ -13,7 +13,7 @@ import { expectedView, viewOf } from "../cluster/view.ts";
 import { createVirtualHost } from "../suite/_virtual_host.ts";
 import { useClusterHost } from "../../src/cluster/cluster_host.ts";
 import { loadHost } from "../../src/cluster/load_host.ts";
-import { child, confluent, mainOf, type Node, nodesOf, programs, type Setting } from "./core_programs.ts";
+import { childrenOf, confluent, mainOf, type Node, nodesOf, programs, type Setting } from "./core_programs.ts";
 
 useClusterHost(loadHost);
 await loadHost();
@@ -83,7 +83,7 @@ async function runs({ program, setting, replay = "when-needed", found, cancelAft
     host,
     replay,
     onEvent,
-    workflows: { main: mainOf(program, setting), child },
+    workflows: { main: mainOf(program, setting), ...childrenOf(program) },
   });
   try {
     const handle = await host.drive(engine.start("main", {}, { runId: ID }));
@@ -221,7 +221,7 @@ for (const racing of [false, true]) {
           runs: 20,
           confluent: !racing,
           cancels: racing,
-          workflows: { child },
+          workflows: childrenOf(program),
           world: ({ pause }) => ({ pause }),
           ...scripted(program),
         });

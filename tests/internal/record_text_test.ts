@@ -49,10 +49,10 @@ const call: fc.Arbitrary<Call> = fc.oneof(
     options: fc.record({ timeoutS: fc.nat(9), tag: text }, { requiredKeys: [] }),
     base: key,
     attempt: fc.integer({ min: 1, max: 101 }),
-  }, { script: text, retry }),
+  }, { script: text, retry, undoable: fc.constant(true) }),
   fields<Extract<Call, { kind: "step" }>>(
     { kind: fc.constant("step"), name: key, base: key, attempt: fc.constant(1) },
-    { retry },
+    { retry, undoable: fc.constant(true) },
   ),
   fields<Extract<Call, { kind: "sleep" }>>({ kind: fc.constant("sleep") }, { until: time, ms: count, backoffOf: key }),
   fields<Extract<Call, { kind: "approval" }>>(

@@ -218,10 +218,10 @@ test("undo: a parent that fails waits for no child, and takes back", async () =>
   assertEquals(end.error?.message, "No");
 });
 
-test("undo: what a task did while the run was cancelled is not taken for done", async () => {
+test("undo: what a task without one did while the run was cancelled is not taken for done", async () => {
   const gate = createGate();
   const main = workflow(async () => {
-    const t = task("t", () => gate.promise, { undo: () => "gone" });
+    const t = task("t", () => gate.promise);
     await t();
   });
   await withEngine({ workflows: { main } }, async ({ engine, host }) => {
@@ -231,6 +231,22 @@ test("undo: what a task did while the run was cancelled is not taken for done", 
     gate.open();
     await assertRejects(() => host.drive(run.result()), "CANCELLED");
     assertEquals(settledKeys(await engine.journal(run.id)), []);
+  });
+});
+
+test("undo: what has one and does not end in time after a cancel is given up with the body", async () => {
+  const main = workflow(async () => {
+    await step("done", () => 1, { undo: () => "gone" });
+    await step("stuck", () => new Promise<never>(() => {}), { undo: () => "never" });
+  });
+  await withEngine({ workflows: { main }, cancelGraceMs: 1000 }, async ({ engine, host }) => {
+    const run = await engine.start("main");
+    await host.settle();
+    await host.drive(run.cancel());
+    await assertRejects(() => host.drive(run.result()), "CANCELLED");
+    const records = await engine.journal(run.id);
+    assertEquals(settledKeys(records), ["done", "done#undo"]);
+    assertEquals(records.some((r) => r.t === "dropped"), true);
   });
 });
 

@@ -1,5 +1,5 @@
 /** The test kit: recorded runs against a workflow as it is now. */
-import type { WorkflowFunction } from "@windkit/windmill-client/engine";
+import { exportRecords, type WorkflowFunction } from "@windkit/windmill-client/engine";
 import { replay, testWorkflow, type TestWorkflowOptions } from "@windkit/windmill-client/testing";
 import { sleep, step, waitForApproval, workflow } from "@windkit/windmill-client/workflow";
 import { assertEquals, assertIncludes, assertRejects } from "./assert.ts";
@@ -37,7 +37,7 @@ test("replay(): takes records, what has records, and lines of JSON with or witho
   const lines = journal.map((record) => JSON.stringify(record)).join("\n");
   const digests = journal.map((record) => JSON.stringify({ sha256: "0", record })).join("\n");
   const first = JSON.stringify({ sha256: "0", journal: 1 });
-  for (const given of [journal, { records: journal }, lines, `${first}\n${digests}\n`]) {
+  for (const given of [exportRecords(journal), journal, { records: journal }, lines, `${first}\n${digests}\n`]) {
     assertEquals((await replay(given, main)).ended, { status: "completed", value: 5 });
   }
   await assertRejects(() => replay("{", main), undefined, "line 1 is not JSON");

@@ -214,3 +214,74 @@ test("saga(): outside a run it is a call", async () => {
   const error = await saga(5 as never).then(() => undefined, (e: Error) => e);
   assert(error instanceof TypeError, "Expected a TypeError");
 });
+
+for (const how of ["cancel", "race"] as const) {
+  test(
+    `undo: a step that runs when its ${
+      how === "race" ? "race is lost" : "run is cancelled"
+    } is waited for, and taken back`,
+    async () => {
+      const begun = createGate();
+      const told: string[] = [];
+      const { error, records } = await runTrial({
+        main: workflow(async () => {
+          const booking = () =>
+            step("book", async () => {
+              const { signal } = taskInfo();
+              begun.open();
+              // It ends of itself when it is told to hurry; its effect is there by then.
+              if (!signal.aborted) {
+                await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+              }
+              told.push((signal.reason as Error).name);
+              return "booked";
+            }, { undo: (result) => void told.push(`undo ${result}`) });
+          if (how === "cancel") await booking();
+          await race([booking, () => sleep(1)]);
+          throw new Error("No");
+        }),
+        during: async ({ host }, run) => {
+          if (how !== "cancel") return;
+          await host.drive(begun.promise);
+          await host.drive(run.cancel("enough"));
+        },
+      });
+      assertEquals(error?.message, how === "cancel" ? "enough" : "No");
+      assertEquals(told, ["CancelledError", "undo booked"]);
+      assertEquals(settledKeys(records).filter((key) => key.startsWith("book")), ["book", "book#undo"]);
+    },
+    noAsyncLocalStorage,
+  );
+}
+
+test("a body that swallows its cancellation and calls on, in a loop, does not keep the process", async () => {
+  let calls = 0;
+  const { error } = await runTrial({
+    main: workflow(async () => {
+      await sleep(1).catch(() => undefined);
+      for (;;) await step("s", () => calls++).catch(() => undefined);
+    }),
+    options: { cancelGraceMs: 1000 },
+    during: async ({ host }, run) => {
+      await host.settle();
+      await host.drive(run.cancel("enough"));
+    },
+  });
+  assertEquals([error?.message, calls], ["enough", 0]);
+});
+
+test("a branch that swallows the end of its race and calls on, in a loop, does not keep the process", async () => {
+  const { value } = await runTrial({
+    main: workflow(async () => {
+      await race({
+        stubborn: async () => {
+          for (;;) await sleep(100).catch(() => undefined);
+        },
+        quick: () => sleep(1),
+      });
+      await sleep(5);
+      return "on";
+    }),
+  });
+  assertEquals(value, "on");
+}, noAsyncLocalStorage);
