@@ -1068,6 +1068,7 @@ class RunSession implements BodySession {
     if (p === undefined) return;
     this.#pending.delete(key);
     this.#turn++;
+    this.#refused = 0;
     this.#cause = key;
     p.settle(outcome);
     if (this.#ending.length > 0) this.#unwindEnding();

@@ -303,3 +303,23 @@ test("patched(): is true in a run from after the patch, also when outcomes that 
   }));
   assertEquals(value, [true, 3]);
 });
+
+test("race(): branches that lose end, however many have called again before", async () => {
+  const { value } = await bothWays(() => ({
+    main: workflow(async () => {
+      let ended = 0;
+      for (let i = 0; i < 40; i++) {
+        await race([
+          () => step("first", () => i),
+          async () => {
+            const calls = Array.from({ length: 30 }, () => sleep(1000).catch(() => sleep(1000)).catch(() => ended++));
+            await Promise.all(calls);
+          },
+        ]);
+        await step("next", () => i);
+      }
+      return ended;
+    }),
+  }));
+  assertEquals(value, 1200);
+}, noAsyncLocalStorage);
