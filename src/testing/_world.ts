@@ -256,7 +256,8 @@ export class World {
         const { id } = write.row;
         this.#checks.set(id, write.records.map(({ check }) => check));
         if (id === EXPLORED) this.#created = true;
-        else if (id.startsWith(`${EXPLORED}~`)) this.#chain.push(id);
+        // Not its children, whose ids begin with it.
+        else if (id === `${EXPLORED}~${this.#chain.length}`) this.#chain.push(id);
       }
       if (write.w !== "append") continue;
       const checks = this.#checks.get(write.run);

@@ -1,6 +1,12 @@
 /** The test kit with events, children and runs that go on as others. */
 import type { WorkflowFunction } from "@windkit/windmill-client/engine";
-import { explore, ExploreError, type ExploreOptions, testWorkflow } from "@windkit/windmill-client/testing";
+import {
+  explore,
+  type ExploredEnd,
+  ExploreError,
+  type ExploreOptions,
+  testWorkflow,
+} from "@windkit/windmill-client/testing";
 import {
   childWorkflow,
   continueAsNew,
@@ -101,4 +107,17 @@ test("explore() and testWorkflow(): a run that goes on as another one ends when 
   await using run = testWorkflow(main);
   assertEquals(await run.result(), 3);
   assertEquals(run.calls("turn").length, 4);
+});
+
+test("explore(): a child of a continued run is no part of the chain", async () => {
+  const inner = workflow(async () => await step("inner", () => 1));
+  const main = workflow(async (n = 0) => {
+    if (n === 0) await continueAsNew({ n: 1 });
+    await childWorkflow("inner");
+    return await step("last", () => 2);
+  });
+  const statuses = new Set<unknown>();
+  const note = (_: undefined, { status }: ExploredEnd): void => void statuses.add(status);
+  await explore(main, { seed: 1, runs: 20, workflows: { inner }, invariant: note });
+  assertEquals([...statuses], ["completed"]);
 });
