@@ -87,6 +87,14 @@ async function runs({ program, setting, replay = "when-needed", found, cancelAft
   });
   try {
     const handle = await host.drive(engine.start("main", {}, { runId: ID }));
+    // Whoever has something to say to a run that was put aside does not wait to hear of it again.
+    if (found !== undefined) {
+      for (const [name, answer] of answers) {
+        if (answer === "late") ignore(engine.signal(ID, name, "late", { id: name }));
+        if (answer !== "approve" && answer !== "reject") continue;
+        for (const n of [0, 1]) ignore(engine.approve(ID, `${name} ${n}`, { approved: answer === "approve" }));
+      }
+    }
     for (const name of early) ignore(engine.signal(ID, name, "early", { id: name }));
     const outcome = await host.drive(
       handle.result().then(
