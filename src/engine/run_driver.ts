@@ -987,13 +987,9 @@ export class RunDriver {
       for (const [key, wait] of [...this.#waits]) if (!this.#takesBack(wait.call)) this.#endWait(key, wait);
       this.#forgetCalled();
       this.#dropAttempts(failureError(reason, deadline), true, ({ call }) => !this.#takesBack(call));
-<<<<<<< HEAD
+      for (const attempt of this.#attempts.values()) this.#hurry(attempt, failureError(reason, deadline));
       // The body may have ended meanwhile: the journal says that the cancel came first.
       if (this.#shared.alwaysReplay || this.#endedEarly || this.#session.compensating) this.#replayAll();
-=======
-      for (const attempt of this.#attempts.values()) this.#hurry(attempt, failureError(reason, deadline));
-      if (this.#shared.alwaysReplay) this.#replayAll();
->>>>>>> main
       else this.#session.feed([{ c: "cancel", reason, ...(deadline ? { deadline } : undefined) }]);
     }, [...writes, ...children.writes]);
   }
