@@ -911,15 +911,11 @@ export class RunDriver {
     const wait = this.#waits.get(key);
     const attempt = this.#attempts.get(key);
     const known = this.#called.get(key);
-    // It has settled meanwhile, or was never recorded: nothing is left to say of it.
-<<<<<<< HEAD
+    // It has settled meanwhile, or was never recorded.
     if (wait === undefined && attempt === undefined && !this.#called.has(key)) return this.#giveBack(key, why, after);
-=======
-    if (wait === undefined && attempt === undefined && !this.#called.has(key)) return;
     if (attempt !== undefined && why !== "end" && "undoable" in attempt.call) {
       return this.#hurry(attempt, new CancelledError(`"${key}" was given up (${why})`));
     }
->>>>>>> main
     if (attempt !== undefined) {
       this.#attempts.delete(key);
       this.#abort(attempt, new CancelledError(`"${key}" was given up (${why})`));
