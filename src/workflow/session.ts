@@ -980,7 +980,7 @@ class RunSession implements BodySession {
     if (this.#ended?.ok !== false && this.#stopped === undefined && this.#lost() === undefined) return false;
     if (head === undefined) {
       // One that ran for a while is recorded ahead of its outcome: the process may have ended in it.
-      if (![...this.#called.values()].some(({ call }) => call.kind === "undo")) return false;
+      if (![...this.#called.values()].some(({ fp }) => fp.kind === "undo")) return false;
     } else if (head.t !== "settled" || this.#pending.has(head.key) || this.#given.has(head.key)) return false;
     this.#takeBack();
     this.#schedule();

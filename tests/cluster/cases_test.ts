@@ -3,7 +3,9 @@
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
 import { race } from "../../src/cluster/race.ts";
+import { step as undoable } from "../../src/cluster/authoring.ts";
 import { saga } from "../../src/cluster/saga.ts";
+import { now } from "../../src/cluster/values.ts";
 import { type Api, type CaseOptions, type Client, officialClient, runCase, windkit } from "./clients.ts";
 import { type Job, statusWith } from "./jobs.ts";
 import type { Json } from "./jsonb.ts";
@@ -395,6 +397,19 @@ Deno.test("race(): two that end in one round keep their winners, whichever the s
     },
   });
   deepStrictEqual([result, failure], [[1, 2, null], undefined]);
+});
+
+Deno.test("undo: is found again in the round after one that ended with a marker's record", async () => {
+  for (const posts of [true, false]) {
+    const ran: string[] = [];
+    const { failure } = await runCase(windkit, ({ workflow }) =>
+      workflow(async () => {
+        await undoable("a", () => 1, { undo: () => void ran.push("undo") });
+        now();
+        throw new Error("No");
+      }), { posts });
+    deepStrictEqual([failure?.[1], ran], ["No", ["undo"]]);
+  }
 });
 
 Deno.test("Promise.race(): the first in order, whichever ended first, under both clients", async () => {
