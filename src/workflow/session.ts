@@ -623,26 +623,30 @@ class RunSession implements BodySession {
         // It has not begun, and does not: not even a record of it is needed.
         this.#commands.splice(queued, 1);
         this.#pending.delete(p.key);
-        p.settle({ ok: false, failure: failureOf(error, p.key) });
+        this.#refuseFor(p, error);
         continue;
       }
       if (isUndoable(p.call)) {
         // Its effect may be there already: what comes of it is waited for, so that it can be taken back.
         if (!this.#replaying) this.#commands.push({ c: "abandon", key: p.key, why });
-        p.settle({ ok: false, failure: failureOf(error, p.key) });
+        this.#refuseFor(p, error);
         continue;
       }
       this.#pending.delete(p.key);
       // Its record may be there, or a record of its outcome, which came too late to count: both are passed over.
       if (this.#replaying) this.#given.set(p.key, why);
       else this.#commands.push({ c: "abandon", key: p.key, why });
-      this.#isGivingUp = true;
-      p.settle({ ok: false, failure: failureOf(error, p.key) });
-      this.#isGivingUp = false;
+      this.#refuseFor(p, error);
     }
     // A saga that failed may have waited for what was given up just now.
     if (this.#ending.length > 0) this.#unwindEnding();
     this.#ports.wake();
+  }
+
+  #refuseFor(p: Pending, error: Error): void {
+    this.#isGivingUp = true;
+    p.settle({ ok: false, failure: failureOf(error, p.key) });
+    this.#isGivingUp = false;
   }
 
   onCancel(then: (reason: Error) => void): void {
@@ -769,6 +773,8 @@ class RunSession implements BodySession {
     failure: Failure,
     unawaited: "fail" | "ignore" = "fail",
   ): void {
+    // It was given up, and what came of it is known now: only its undo asks for that.
+    if (promise.error !== undefined) return;
     promise.fail(errorOf(failure));
     if (unawaited !== "fail" || this.#isGivingUp || promise.observed) return;
     this.#promises.push({ promise, failure });

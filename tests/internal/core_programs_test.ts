@@ -19,7 +19,9 @@ useClusterHost(loadHost);
 await loadHost();
 
 const soak = Deno.env.get("WINDKIT_SOAK") === "1";
-const many = (n: number): { readonly numRuns: number } => ({ numRuns: soak ? n * 20 : n });
+function many(n: number): { readonly numRuns: number } {
+  return { numRuns: soak ? n * 20 : n };
+}
 
 interface Ran {
   /** The result as JSON, or name and message of the failure. */

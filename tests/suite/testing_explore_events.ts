@@ -1,12 +1,6 @@
 /** The test kit with events, children and runs that go on as others. */
 import type { WorkflowFunction } from "@windkit/windmill-client/engine";
-import {
-  explore,
-  type ExploredEnd,
-  ExploreError,
-  type ExploreOptions,
-  testWorkflow,
-} from "@windkit/windmill-client/testing";
+import { explore, ExploreError, type ExploreOptions, testWorkflow } from "@windkit/windmill-client/testing";
 import {
   childWorkflow,
   continueAsNew,

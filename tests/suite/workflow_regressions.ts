@@ -6,6 +6,7 @@ import {
   saga,
   sleep,
   step,
+  taskInfo,
   taskScript,
   waitForEvent,
   workflow,
@@ -323,3 +324,29 @@ test("race(): branches that lose end, however many have called again before", as
   }));
   assertEquals(value, 1200);
 }, noAsyncLocalStorage);
+
+test(
+  "race(): a step with an undo that nobody awaits in a branch that has lost does not fail the run either",
+  async () => {
+    for (const replay of ["when-needed", "always"] as const) {
+      const { value } = await runTrial({
+        main: workflow(async () => {
+          const { winner } = await race({
+            slow: async () => {
+              const stopped = () =>
+                new Promise((_, reject) =>
+                  taskInfo().signal.addEventListener("abort", () => reject(new Error("Stopped")))
+                );
+              void step("beside", stopped, { undo: () => 1 });
+              await sleep(1000);
+            },
+            fast: () => step("fast", () => 1),
+          });
+          return winner;
+        }),
+      }, replay);
+      assertEquals(value, "fast");
+    }
+  },
+  noAsyncLocalStorage,
+);
