@@ -104,6 +104,7 @@ interface Taken {
   readonly value: Encoded;
 }
 
+type AbandonCommand = Extract<Command, { readonly c: "abandon" }>;
 type CallCommand = Extract<Command, { readonly c: "call" }>;
 type Called = Extract<JournalRecord, { readonly t: "called" }>;
 type SettledBody = Extract<RecordBody, { readonly t: "settled" }>;
@@ -332,6 +333,7 @@ export class RunDriver {
       this.#patience = undefined;
     }
     let ready: CallCommand[] = [];
+    const hurried: AbandonCommand[] = [];
     for (const [i, command] of commands.entries()) {
       if (this.#closed) return;
       switch (command.c) {
@@ -346,7 +348,11 @@ export class RunDriver {
           break;
         }
         case "abandon":
-          // It may have been asked for in the same turn.
+          // It may have been asked for in the same turn; what can be taken back may have begun in an earlier process.
+          if (ready.some(({ key, call }) => key === command.key && "undoable" in call)) {
+            hurried.push(command);
+            break;
+          }
           if (ready.length > 0) ready = ready.filter(({ key }) => key !== command.key);
           this.#abandon(command.key, command.why, callsBefore(commands, i) ?? session.calls);
           break;
@@ -381,8 +387,12 @@ export class RunDriver {
     }
     if (ready.length > 0) {
       // A parked run is not looked at after a crash before its time: what runs now must not be forgotten.
-      if (this.#stored === "parked") this.#append([], this.#unparkedRow(), () => this.#startAll(ready));
-      else this.#startAll(ready);
+      const start = (): void => {
+        this.#startAll(ready);
+        for (const { key, why } of hurried) this.#abandon(key, why, session.calls);
+      };
+      if (this.#stored === "parked") this.#append([], this.#unparkedRow(), start);
+      else start();
     }
     if (!session.replaying) {
       const deferred = this.#deferred;

@@ -192,6 +192,8 @@ class RunSession implements BodySession {
   readonly #patched = new Map<string, boolean>();
   /** Calls that the body has given up, while their records may still come. */
   readonly #given = new Map<Key, "race" | "timeout" | undefined>();
+  /** Calls that it has given up, and whose outcome is waited for all the same. */
+  readonly #hurried = new Map<Key, "race" | "timeout">();
 
   // Which hand-over led to which call, since the last moment at which nothing was pending: what is older is of no interest, and
   // thrown out now and then, because clearing a map costs more than a call.
@@ -628,7 +630,8 @@ class RunSession implements BodySession {
       }
       if (isUndoable(p.call)) {
         // Its effect may be there already: what comes of it is waited for, so that it can be taken back.
-        if (!this.#replaying) this.#commands.push({ c: "abandon", key: p.key, why });
+        if (this.#replaying) this.#hurried.set(p.key, why);
+        else this.#commands.push({ c: "abandon", key: p.key, why });
         this.#refuseFor(p, error);
         continue;
       }
@@ -977,6 +980,10 @@ class RunSession implements BodySession {
     for (const [key, why] of this.#given) if (why !== undefined) this.#commands.push({ c: "abandon", key, why });
     this.#given.clear();
     for (const p of this.#pending.values()) this.#begin(p);
+    for (const [key, why] of this.#hurried) {
+      if (this.#pending.has(key)) this.#commands.push({ c: "abandon", key, why });
+    }
+    this.#hurried.clear();
     return true;
   }
 
