@@ -28,6 +28,8 @@ export interface ServerContext {
   readonly identity: Identity;
   readonly objects: Objects;
   readonly database: Database;
+  /** Questions of workflows to people: absent on a server that runs no workflow jobs. */
+  readonly approvals?: Approvals | undefined;
 }
 
 /** The data folder's own tables: `<data>/server.sqlite`. Statements are kept; all calls are synchronous. */
@@ -472,6 +474,53 @@ export interface Jobs extends AsyncDisposable {
   setFlowUserState(id: string, key: string, value: Json): void;
   /** Says that a suspended job may go on, or ended: used by the workflow jobs. */
   readonly hooks: JobHooks;
+}
+
+// --- Approvals ---
+
+/** Who answers an approval: the token of the page's address, somebody who is signed in, or both. */
+export interface Approver {
+  readonly token?: string;
+  readonly caller?: Caller;
+}
+
+/** An approval as its page shows it. */
+export interface ApprovalInfo {
+  /** The workflow's job. */
+  readonly job: string;
+  /** Key of the step. */
+  readonly step: string;
+  readonly path?: string;
+  readonly summary?: string;
+  /** A text, or `{ markdown }`. */
+  readonly description?: Json;
+  /** Schema of the answer: by itself, or in a field `schema`. */
+  readonly form?: Json;
+  /** Answers that stand in the form at first, by name. */
+  readonly defaults?: Readonly<Record<string, Json>>;
+  /** `detailed` or `minimal`. */
+  readonly skin?: string;
+  /** The workflow waits for the answer now. */
+  readonly pending: boolean;
+  /** When it goes on without one, in milliseconds since 1970. */
+  readonly endsAt?: number;
+  /** Who answered before. */
+  readonly approvers: readonly string[];
+  /** Who asks may answer. */
+  readonly canAnswer: boolean;
+  readonly hideCancel?: boolean;
+}
+
+/** Questions of workflows to people. */
+export interface Approvals {
+  /** The approval of a job that waits, else its latest; a refusal for a wrong token, and for a job that has none. */
+  info(job: string, approver: Approver): Promise<ApprovalInfo>;
+  /** Answers it; a refusal with status 400 that says why when the payload does not fit, one when it does not wait, or the approver may not. Durable when it resolves. */
+  answer(
+    job: string,
+    approver: Approver,
+    answer: { readonly approved: boolean; readonly payload: Json },
+  ): Promise<void>;
 }
 
 /** A job that is about to run: what its runner is given. */
