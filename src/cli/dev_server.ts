@@ -17,11 +17,12 @@ import { type LocalFolder, openFolder } from "../server/folder/folder.ts";
 import { createIdentity } from "../server/identity.ts";
 import type { JobsOptions } from "../server/jobs/jobs.ts";
 import type { Script, Secrets } from "../server/ports.ts";
+import { openObjects } from "../server/objects/objects.ts";
 import { openSecrets } from "../server/secrets.ts";
 import { datatablesOf } from "./dev_datatables.ts";
 import { listen, type Listener } from "./dev_listen.ts";
 import { removeOwner, servedError, writeOwner } from "./dev_owner.ts";
-import { openStorages, PAGES, ROUTES } from "./dev_parts.ts";
+import { PAGES, ROUTES } from "./dev_parts.ts";
 import type { DevSettings } from "./dev_settings.ts";
 import { UsageError } from "./exit_codes.ts";
 
@@ -154,6 +155,14 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
       ...(checkCode === undefined ? {} : { checkCode }),
     });
     closing.push(() => folder.close());
+    const objects = await openObjects({
+      dir: join(data, "objects"),
+      database,
+      now: Date.now,
+      s3: settings.s3,
+      folder,
+      secrets,
+    });
     const runners = await openRunners({ data, folder, secrets, settings, poolSize });
     closing.push(() => Promise.all(runners.map((runner) => runner[Symbol.asyncDispose]())));
     const server = createServer({
@@ -163,12 +172,12 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
       folder,
       secrets,
       identity,
-      objects: await openStorages({ data, database, folder, secrets, s3: settings.s3 }),
+      objects,
       database,
       runners,
       jobs: { ...(settings.retentionS === undefined ? {} : { retentionS: settings.retentionS }), ...options.jobs },
       routes: ROUTES,
-      ...(PAGES === undefined ? {} : { pages: PAGES }),
+      pages: PAGES,
       hosts: WILDCARD.test(host) ? ownNames() : [],
       report,
     });

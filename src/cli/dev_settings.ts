@@ -84,22 +84,6 @@ function readDatatables(value: unknown): Readonly<Record<string, string>> {
   return fields as Readonly<Record<string, string>>;
 }
 
-function readStorages(value: unknown): Readonly<Record<string, Json>> {
-  const fields = fieldsOf("s3", value);
-  for (const [name, storage] of Object.entries(fields)) {
-    const key = `s3.${name}`;
-    if (!/^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/.test(name)) throw wrong(key, 'called by letters, digits, "_" and "-"');
-    if (typeof storage === "string" && storage.startsWith("$res:")) continue;
-    if (!isFields(storage)) {
-      throw wrong(key, 'an object with "endpoint", "bucket", "accessKey" and "secretKey", or a resource: "$res:f/x/y"');
-    }
-    if (typeof storage["bucket"] !== "string" || storage["bucket"] === "") throw wrong(`${key}.bucket`, "a name");
-    if (typeof (storage["endpoint"] ?? storage["endPoint"]) !== "string") throw wrong(`${key}.endpoint`, "an address");
-  }
-  // `as`: it was read as JSON.
-  return fields as Readonly<Record<string, Json>>;
-}
-
 function readRetention(value: unknown): number | undefined {
   if (value === undefined) return undefined;
   const [, number = "", unit = ""] = typeof value === "string" ? /^(\d+)([smhdw])$/.exec(value) ?? [] : [];
@@ -137,7 +121,8 @@ export function readSettings(text: string): DevSettings {
     net: readNet(permissions["net"]),
     denyNet: readHosts(permissions["denyNet"]),
     datatables: readDatatables(value["datatables"]),
-    s3: readStorages(value["s3"]),
+    // `as`: it was read as JSON. What is in it, the storages look at.
+    s3: fieldsOf("s3", value["s3"]) as Readonly<Record<string, Json>>,
     ...(retentionS === undefined ? {} : { retentionS }),
   };
 }
