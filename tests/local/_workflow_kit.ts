@@ -122,7 +122,9 @@ export async function workflowServer(options: WorkflowServerOptions = {}): Promi
       const job = jobs.get(id);
       if (job === undefined) throw new Error(`No job ${id}`);
       if (is(job)) return job;
-      if (job.completedAt !== undefined) throw new Error(`Job ${id} has ended: ${JSON.stringify(job.result)}\n${jobs.log(id)}`);
+      if (job.completedAt !== undefined) {
+        throw new Error(`Job ${id} has ended: ${JSON.stringify(job.result)}\n${jobs.log(id)}`);
+      }
       await changed.promise;
     }
   }
