@@ -19,7 +19,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 /** How a test's server is made. */
-export interface WorkflowServerOptions extends Partial<Pick<ServerParts, "jobs">> {
+export interface WorkflowServerOptions extends Partial<Pick<ServerParts, "jobs" | "routes">> {
   /** Files of the folder. */
   readonly files?: Readonly<Record<string, string>>;
   /** A folder that is there already. @default a new one, removed at the end */
@@ -70,7 +70,12 @@ export async function workflowServer(options: WorkflowServerOptions = {}): Promi
   const secrets = openSecrets(dataDir);
   const identity = createIdentity({ database, dir: dataDir });
   const folder = await openFolder({ root, dataDir, database, secrets, owner: "admin", now: () => Date.now() });
-  const runner = await createTypeScriptRunner({ jobsFolder: join(dataDir, "jobs"), cacheFolder, killGraceMs: 200 });
+  const runner = await createTypeScriptRunner({
+    jobsFolder: join(dataDir, "jobs"),
+    // What a killed server leaves is removed with its folder.
+    cacheFolder: options.root === undefined ? cacheFolder : join(dataDir, "cache"),
+    killGraceMs: 200,
+  });
   const storage = await openSqliteStorage({ dir: join(dataDir, "runs"), durability: "process" });
   const reported: unknown[] = [];
   const made = Promise.withResolvers<Server>();
@@ -88,6 +93,7 @@ export async function workflowServer(options: WorkflowServerOptions = {}): Promi
     objects: fakeObjects(),
     database,
     runners: [runner],
+    routes: options.routes ?? [],
     jobs: { maxRestarts: 100, ...options.jobs },
     workflows: { storage, ...options.workflows },
     report: (error) => reported.push(error),

@@ -61,6 +61,12 @@ interface Row {
   readonly approved: number;
 }
 
+/**
+ * How long somebody who answers waits to hear whether the answer fits. Not for ever: a body that answers itself while it is being
+ * replayed would wait for its own replay.
+ */
+const LOOKED_AT_MS = 10_000;
+
 /** Answers of one job that are kept for approvals that are not asked yet. */
 const MOST_KEPT = 100;
 
@@ -68,13 +74,15 @@ const MOST_KEPT = 100;
 export function createAnswers(
   { context, engine }: AnswersParts,
 ): Answers & { takeBanked(job: string, key: string): Promise<void> } {
-  const { database, jobs } = context;
+  const { database, jobs, clock } = context;
   database.migrate("workflow_answers", [[
     `CREATE TABLE workflow_answers(
       no INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, job TEXT NOT NULL, resume_id INTEGER NOT NULL,
       value TEXT NOT NULL, approver TEXT, approved INTEGER NOT NULL, consumed INTEGER NOT NULL)`,
     "CREATE INDEX workflow_answers_job ON workflow_answers(job, consumed)",
   ]]);
+  /** Kept answers that are being given. */
+  const giving = new Set<string>();
   /** The last answer to each job that is being taken: one at a time. */
   const turns = new Map<string, Promise<void>>();
 
@@ -128,6 +136,18 @@ export function createAnswers(
     });
   }
 
+  /** An answer is durable before it is looked at: where that takes long, nobody waits for it. */
+  async function inTime(taken: Promise<void>): Promise<void> {
+    let timer: unknown;
+    const late = new Promise<void>((resolve) => timer = clock.setTimeout(resolve, LOOKED_AT_MS));
+    try {
+      await Promise.race([taken, late]);
+    } finally {
+      clock.clearTimeout(timer);
+      taken.catch(() => {}); // too late to be told
+    }
+  }
+
   async function take(job: Job, answer: Answer): Promise<void> {
     const { id } = job;
     const row = resumeRowId(id, answer.resumeId);
@@ -147,7 +167,7 @@ export function createAnswers(
       return save(id, answer, false);
     }
     try {
-      await approve(id, key, answer);
+      await inTime(approve(id, key, answer));
     } catch (error) {
       // What does not fit the form, or came too late, is the approver's to know.
       if (hasCode(error, "VALIDATION_FAILED")) throw badRequest(error.message);
@@ -183,16 +203,13 @@ export function createAnswers(
         const before = statusFields(status);
         return { ...before, _minted_approval_keys: { ...statusFields(before._minted_approval_keys), [key]: true } };
       }),
-    takeBanked: (job, key) =>
-      inTurn(job, async () => {
-        const others = new Set(mintedKeys(job).filter((one) => one !== key).map(resumeIdOf));
-        const rows = database.all<Row>(
-          "SELECT * FROM workflow_answers WHERE job = ? AND consumed = 0 ORDER BY no",
-          job,
-        );
-        const row = rows.find((one) => !others.has(one.resume_id));
-        if (row === undefined) return;
-        database.run("UPDATE workflow_answers SET consumed = 1 WHERE id = ?", row.id);
+    takeBanked: async (job, key) => {
+      const others = new Set(mintedKeys(job).filter((one) => one !== key).map(resumeIdOf));
+      const sql = "SELECT * FROM workflow_answers WHERE job = ? AND consumed = 0 ORDER BY no";
+      const row = database.all<Row>(sql, job).find((one) => !others.has(one.resume_id) && !giving.has(one.id));
+      if (row === undefined) return;
+      giving.add(row.id);
+      try {
         await approve(job, key, {
           resumeId: row.resume_id,
           // `as`: only JSON is written to it.
@@ -201,6 +218,14 @@ export function createAnswers(
           approved: row.approved === 1,
           bound: false,
         });
-      }),
+      } catch (error) {
+        // It stays for the next server; what does not fit is in the log.
+        if (hasCode(error, "ENGINE_CLOSED")) return;
+        if (!hasCode(error, "VALIDATION_FAILED")) throw error;
+      } finally {
+        giving.delete(row.id);
+      }
+      database.run("UPDATE workflow_answers SET consumed = 1 WHERE id = ?", row.id);
+    },
   };
 }

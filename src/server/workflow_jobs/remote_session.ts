@@ -229,8 +229,9 @@ export function createRemoteSession(header: RunHeader, ports: SessionPorts, host
     fail,
     leave: () => {
       if (left) return;
-      say({ end: true });
       left = true;
+      // Also to the process of a run that has failed of itself.
+      send?.(JSON.stringify({ end: true } satisfies ToBody));
       for (const settle of checks.values()) settle(undefined);
       checks.clear();
       for (const tell of told.splice(0)) tell();
