@@ -33,11 +33,12 @@ export async function runSession(
   const running = new Map<string, AbortController>();
   let session: BodySession | undefined;
   let told = "";
+  let heard = 0;
 
   function report(current: BodySession): void {
     const commands = current.take();
-    const { calls, pending, replaying, undos, seeded } = current;
-    const state: SessionState = { calls, pending, replaying, undos, seeded };
+    const { busy, calls, pending, replaying, undos, seeded, compensating } = current;
+    const state: SessionState = { heard, busy, calls, pending, replaying, undos, seeded, compensating };
     const text = JSON.stringify(state);
     if (commands.length === 0 && text === told) return;
     told = text;
@@ -67,6 +68,7 @@ export async function runSession(
   for await (const line of lines) {
     const message = JSON.parse(line) as ToBody;
     if ("end" in message) return;
+    heard++;
     if ("begin" in message) {
       session = begin(message);
     } else if (session === undefined) {
