@@ -150,3 +150,59 @@ Deno.test("Each function of the official npm client does what it should, from ou
   ]);
   assertEquals(local.reported, []);
 });
+
+/** The version that is tested with. */
+const PYTHON_CLIENT = "wmill==1.850.0";
+
+/** A Python with the client, made when it is not there; a text that says why it cannot be had. */
+async function pythonWithClient(): Promise<{ readonly python: string } | { readonly why: string }> {
+  const folder = fileURLToPath(new URL(`../dist/${PYTHON_CLIENT.replace("==", "-")}`, import.meta.url));
+  const python = `${folder}/bin/python`;
+  async function run(program: string, args: readonly string[]): Promise<string | undefined> {
+    try {
+      const { success, stderr } = await new Deno.Command(program, {
+        args: [...args],
+        signal: AbortSignal.timeout(90_000),
+      }).output();
+      return success ? undefined : new TextDecoder().decode(stderr).trim().split("\n").at(-1) ?? "failed";
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+  if (await run(python, ["-c", "import wmill"]) === undefined) return { python };
+  const why = await run("python3", ["-m", "venv", "--clear", folder]) ??
+    await run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYTHON_CLIENT]);
+  return why === undefined ? { python } : { why };
+}
+
+const found = await pythonWithClient();
+// The name says why it is skipped: the summary shows it.
+const skipped = "why" in found ? ` (skipped: ${found.why})` : "";
+
+Deno.test({
+  name: `Each function of the official Python client does what it should, from outside${skipped}`,
+  ignore: skipped !== "",
+  fn: async () => {
+    await using local = await openHelped();
+    const job = await (await local.ask("POST", "jobs/run/p/f/helpers/hang", {})).text();
+    const asks = await Promise.all(
+      Array.from({ length: 2 }, async () => await (await local.ask("POST", "jobs/run/p/f/helpers/asks", {})).text()),
+    );
+    const { stdout, stderr, success } = await new Deno.Command("python" in found ? found.python : "", {
+      args: [
+        fileURLToPath(new URL("./official_program.py", import.meta.url)),
+        JSON.stringify({ hash: local.hash, asks }),
+      ],
+      env: outsideEnv(local, job),
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    assert(success, text + new TextDecoder().decode(stderr));
+    const { missing } = JSON.parse(/^RESULT (.*)$/m.exec(text)?.[1] ?? "{}") as { missing: string[] };
+    assertEquals(missing, []);
+    for (const id of asks) {
+      const ended = await local.dev.server.context.jobs.wait(id, AbortSignal.timeout(20_000));
+      assertEquals(ended.success, true);
+    }
+    assertEquals(local.reported, []);
+  },
+});
