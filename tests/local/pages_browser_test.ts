@@ -48,6 +48,16 @@ async function checkPage(tab: Tab, where: string): Promise<void> {
   assert.ok(passes > 10, `${where}: axe looked at ${passes} rules`);
   const wide = await tab.run<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
   assert.ok(wide <= 0, `${where}: ${wide} pixels wider than the screen`);
+  const over = await tab.run<string[]>(`(() => {
+    const all = [...document.querySelectorAll("form.filter *, main > form *, .form *, .run-actions > *, header a")]
+      .filter((one) => one.matches("input, select, textarea, button, label, legend, a, summary") && one.checkVisibility());
+    const boxes = all.map((one) => [one, one.getBoundingClientRect()]);
+    return boxes.flatMap(([a, p], at) => boxes.slice(at + 1).filter(([b, q]) => !a.contains(b) && !b.contains(a) &&
+      !a.matches(".skip") && a.closest(".ask") === b.closest(".ask") &&
+      Math.min(p.right, q.right) - Math.max(p.left, q.left) > 1 && Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 1)
+      .map(([b]) => a.outerHTML.slice(0, 60) + " over " + b.outerHTML.slice(0, 60)));
+  })()`);
+  assert.deepEqual(over, [], where);
 }
 
 /** Looks at a page on wide and narrow screens, in light and dark. */
@@ -204,7 +214,12 @@ browserTest("A run in Chromium changes as it goes on: log, state, result, title,
   await lookAt(tab, "run-cancel");
   await tab.press("Escape");
   assert.equal(await tab.run("document.querySelector('#cancel').open"), false);
+  // A page that was away goes on where it was: nothing is missing, nothing is there twice.
+  await tab.run("dispatchEvent(new Event('pagehide'))");
   brewing.resolve();
+  await server.server.context.jobs.wait(id);
+  assert.notEqual(await tab.run("document.getElementById('link').dataset.link"), "ended");
+  await tab.run("document.dispatchEvent(new Event('visibilitychange'))");
   await tab.until("document.getElementById('link').dataset.link === 'ended'");
   const seen = await tab.run(`[document.title, document.getElementById("said").textContent,
     document.getElementById("log").textContent, document.querySelector(".json")?.textContent.includes('"flat white"'),

@@ -160,11 +160,22 @@ export function pageRoutes(context: ServerContext): Hono {
 
   // --- One run ---
 
+  /** Arguments as they may be seen: what was typed where it could not be read is hidden too. */
+  function shownArgs({ args, hash }: Job): Readonly<Record<string, unknown>> {
+    const schema = hash === undefined ? undefined : folder.scriptByHash(hash)?.schema;
+    const hidden = new Set(fieldsOf(schema).filter(({ kind }) => kind === "password").map(({ name }) => name));
+    return Object.fromEntries(
+      Object.entries(args).map(([name, value]) => [
+        secrets.redact(name),
+        hidden.has(name) ? "***" : shownValue(secrets, value),
+      ]),
+    );
+  }
+
   function shownRun(job: Job): RunView {
-    // `as`: what is hidden in texts changes no type.
     return {
       ...job,
-      args: shownValue(secrets, job.args) as RunView["args"],
+      args: shownArgs(job),
       ...(job.completedAt !== undefined && { result: shownValue(secrets, job.result ?? null) }),
       ...(job.canceledReason !== undefined && { canceledReason: secrets.redact(job.canceledReason) }),
     };
@@ -278,8 +289,13 @@ export function pageRoutes(context: ServerContext): Hono {
     const frame = await frameOf(c);
     const from = c.req.query("from");
     const given = from === undefined ? undefined : jobs.get(from);
-    // Another script's arguments may be secrets of that one.
-    const args = given?.path === script.path ? shownRun(given).args : {};
+    // Another script's arguments are of no use here, and what is hidden must not be sent again as it is shown.
+    const shownBefore = given?.path === script.path ? shownArgs(given) : {};
+    const args = Object.fromEntries(
+      Object.entries(shownBefore).filter(([name, value]) =>
+        JSON.stringify(value) === JSON.stringify(given?.args[name])
+      ),
+    );
     const shown = { ...script, content: secrets.redact(script.content) };
     return answer(frame, scriptPage(frame, { script: shown, fields: fieldsOf(script.schema, args), suggest }));
   });
