@@ -71,7 +71,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     layers: ["base", "platform", "wire", "engine", "storage", "runner", "ui"],
     typesOf: ["workflow"],
     node: true,
-    packages: ["hono", "yaml"],
+    packages: ["aws4fetch", "hono", "yaml"],
   },
   ui: { layers: ["base", "wire"] },
   cli: { layers: sources, node: true },

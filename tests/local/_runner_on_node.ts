@@ -38,6 +38,7 @@ try {
       never,
       () => {},
     ),
+    String(await run("export const main = () => 'ä'.repeat(5_000_000);", never, () => {})).length,
     await run("export const main = () => Deno.readTextFileSync('/etc/passwd');", never, () => {}),
     await run(
       "export const main = () => { console.log('on'); for (;;); };",

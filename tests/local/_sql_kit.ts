@@ -5,8 +5,11 @@
  */
 import type { FetchFunction } from "../../src/http/transport.ts";
 import type { JobOutcome, Runner } from "../../src/runner/ports.ts";
-import { createSqlRunner, inlineErrorText, type SqlRunnerOptions } from "../../src/runner/sql/sql_runner.ts";
+import { createSqlRunner, type SqlRunnerOptions } from "../../src/runner/sql/sql_runner.ts";
 import type { Json } from "../../src/workflow/journal.ts";
+
+/** One first database for all tests: making one takes seconds. */
+export const CACHE_FOLDER: string = `${Deno.env.get("TMPDIR") ?? "/tmp"}/windkit-sql-cache`;
 
 /** What is run. */
 export interface Asked {
@@ -38,8 +41,7 @@ export interface SqlKit extends AsyncDisposable {
 /** Opens a runner. */
 export async function openSql(options: Partial<SqlRunnerOptions> = {}): Promise<SqlKit> {
   const folder = options.dataFolder ?? await Deno.makeTempDir({ prefix: "windkit-sql-" });
-  // One first database for all tests: making one takes seconds.
-  const cacheFolder = `${Deno.env.get("TMPDIR") ?? "/tmp"}/windkit-sql-cache`;
+  const cacheFolder = CACHE_FOLDER;
   const runner = createSqlRunner({ ducklake: "off", cacheFolder, ...options, dataFolder: folder });
   let log = "";
   let count = 0;
@@ -87,7 +89,10 @@ export async function openSql(options: Partial<SqlRunnerOptions> = {}): Promise<
       const outcome = await run(body);
       return outcome.ok
         ? new Response(JSON.stringify(outcome.result), { headers: { "content-type": "application/json" } })
-        : new Response(inlineErrorText(outcome.error), { status: 500, headers: { "content-type": "text/plain" } });
+        : new Response(`Internal: ${outcome.error.message}`, {
+          status: 500,
+          headers: { "content-type": "text/plain" },
+        });
     },
     async [Symbol.asyncDispose]() {
       await runner[Symbol.asyncDispose]();

@@ -13,6 +13,7 @@ import { runtimes } from "../run/runtimes.ts";
 const PROGRAM = fileURLToPath(new URL("./_runner_on_node.ts", import.meta.url));
 const EXPECTED = [
   [1, "function", "server /x"],
+  5_000_000,
   ["NotCapable", 'Requires read access to "/etc/passwd", run again with the --allow-read flag'],
   ["Canceled", "stop"],
 ];

@@ -193,8 +193,44 @@ Deno.test("duckdb: memory and results are bounded", async () => {
 
 Deno.test("duckdb: what it cannot do here is said", async () => {
   match(await fails(plain, "-- role x\nSELECT 1"), /DuckDB has no roles/);
-  match(await fails(plain, "ATTACH 'datatable://main' AS dt; SELECT 1"), /Cannot attach data table "main" to DuckDB/);
   match(await fails(plain, "SELECT * FROM absent"), /Catalog Error: Table with name absent does not exist/);
+});
+
+Deno.test("duckdb: data tables can be read beside a lake, as a copy", async () => {
+  await plain.result(
+    `CREATE TABLE "Order" (id bigint, price numeric(10,2), at timestamptz, raw bytea, doc jsonb, tags text[], "odd ""name" date);
+    INSERT INTO "Order" VALUES (9007199254740993, 1.10, '2020-01-01 00:00:00+00', '\\x00ff', '{"a": 1}', '{x,"y z"}', '2020-01-02'), (NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    CREATE SCHEMA shop; CREATE TABLE shop.item AS SELECT 1 AS id; CREATE TABLE unnamed AS SELECT 1 AS id; CREATE TABLE of_none (a int)`,
+  );
+  const attach = "ATTACH 'datatable://main' AS dt; ATTACH 'ducklake://main' AS dl; ";
+  equal(
+    await run(
+      plain,
+      `${attach}SELECT o.*, typeof(price) AS t, hex(raw) AS h, "odd ""name" = DATE '2020-01-02' AS d FROM dt."Order" o WHERE id = 9007199254740993`,
+    ),
+    [{
+      id: 9007199254740992,
+      price: "1.10",
+      at: "1577836800000000",
+      raw: [0, 255],
+      doc: { a: 1 },
+      tags: '{x,"y z"}',
+      'odd "name': 18263,
+      t: "DECIMAL(10,2)",
+      h: "00FF",
+      d: true,
+    }],
+  );
+  match(plain.log(), /Warning: data table "main" is a copy of the tables that the script names/);
+  equal(await run(plain, `${attach}SELECT count(*) AS n FROM dt.public."Order" JOIN dt.shop.item USING (id)`), [{
+    n: 0,
+  }]);
+  equal(await run(plain, `${attach}SELECT count(*) AS n FROM dt.of_none`), [{ n: 0 }]);
+  match(await fails(plain, `${attach}INSERT INTO dt.shop.item VALUES (2)`), /read-only/);
+  match(await fails(plain, `${attach}SELECT * FROM dt.absent`), /absent does not exist/);
+  await plain.result("CREATE TABLE large AS SELECT generate_series(1, 6000) AS n");
+  match(await fails(plain, `${attach}SELECT count(*) FROM dt.large`), /too large: more than 5000 rows/);
+  match(await fails(plain, "ATTACH 'datatable://..' AS dt; SELECT 1"), /Cannot read|Cannot use/);
 });
 
 Deno.test("duckdb: a lake as a plain file says what differs, and takes partitions for what they are", async () => {

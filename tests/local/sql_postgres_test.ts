@@ -213,6 +213,9 @@ both("a job that takes too long, or is cancelled, ends; the next one runs", asyn
   abort.abort(new Error("stopped by ada"));
   equal(await running, { ok: false, error: { name: "Canceled", message: "stopped by ada" } });
   equal(await sql.result("SELECT a FROM durable"), [{ a: 1 }]);
+  // What was committed before the end is kept.
+  await sql.run({ content: "INSERT INTO durable VALUES (2); SELECT pg_sleep(60)", timeoutMs: 2000 });
+  equal(await sql.result("SELECT a FROM durable ORDER BY a"), [{ a: 1 }, { a: 2 }]);
 });
 
 both("many jobs at once each get their own rows", async (sql) => {
@@ -309,6 +312,36 @@ Deno.test("postgresql on PGlite: a first start that was cut off leaves nothing b
   equal(await sql.result("SELECT 1 AS a"), [{ a: 1 }]);
   await sql[Symbol.asyncDispose]();
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test({
+  name: "postgresql on PGlite: files of the machine are closed to scripts",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    const sql = await kits[0]?.[1];
+    ok(sql);
+    await Deno.writeTextFile(`${sql.folder}/secret`, "a-secret");
+    const attempts = [
+      `SELECT pg_read_file('${sql.folder}/secret')`,
+      "SELECT pg_read_file('/etc/passwd')",
+      "SELECT pg_read_file('../../secret')",
+      "CREATE TABLE leak (t text); COPY leak FROM '/etc/passwd'; SELECT * FROM leak",
+      `COPY (SELECT 1) TO '${sql.folder}/out'`,
+      "COPY (SELECT 1) TO PROGRAM 'id'",
+      `CREATE TABLESPACE out LOCATION '${sql.folder}'; SELECT pg_read_file('pg_tblspc/../secret')`,
+      "SELECT lo_import('/etc/passwd')",
+      "LOAD '/etc/passwd'",
+    ];
+    for (const content of attempts) {
+      const outcome = await sql.run({ content });
+      ok(!outcome.ok, `${content}: ${JSON.stringify(outcome)}`);
+    }
+    equal([...Deno.readDirSync(sql.folder)].map(({ name }) => name).sort(), ["pg", "secret"]);
+    // A tablespace is a link of its own file system: no file is reached through it.
+    await sql.result("SET allow_in_place_tablespaces = on; CREATE TABLESPACE here LOCATION ''");
+    ok(![...Deno.readDirSync(`${sql.folder}/pg/main/pg_tblspc`)].some(({ isSymlink }) => isSymlink));
+  },
 });
 
 Deno.test("postgresql: what is open is closed", async () => {

@@ -27,5 +27,5 @@ async function open(language: string, before: string): Promise<SqlWorker> {
 }
 
 // Each DuckDB job attaches its lake anew: a share of the tries keeps the time short.
-await postgresCases("runner: ", () => open("postgresql", ""), 0.5);
-await duckdbCases("runner: ", () => open("duckdb", "ATTACH 'ducklake://main' AS dl;"), 0.25);
+await postgresCases("runner: ", () => open("postgresql", ""), 0.3);
+await duckdbCases("runner: ", () => open("duckdb", "ATTACH 'ducklake://main' AS dl;"), 0.15);

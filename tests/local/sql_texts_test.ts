@@ -114,7 +114,7 @@ Deno.test("bindValue() gives PostgreSQL texts of the declared type, or of the JS
   equal(bindValue([[1], [2]], "int[]"), ['{{"1"},{"2"}}', 1007]);
   equal(bindValue([{ a: 1 }], "jsonb[]"), ['{"{\\"a\\":1}"}', 3807]);
   equal(bindValue("AP8=", "bytea"), ["\\x00ff", 17]);
-  throws(() => bindValue("\\x00", "bytea"), /expected base64/);
+  throws(() => bindValue("\\x00", "bytea"), /Expected base64/);
 });
 
 Deno.test("bindStatement() numbers the places that a statement uses", () => {

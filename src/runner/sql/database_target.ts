@@ -15,8 +15,10 @@ const MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify-ful
 
 /** A server by its address: `postgres://user:password@host:5432/dbname?sslmode=require`. */
 export function targetOfUrl(url: string): PostgresTarget {
+  // Its own error would show the address, and so the password.
+  if (!URL.canParse(url)) throw new TypeError("Expected an address like postgres://user:password@host:5432/dbname");
   const { protocol, hostname, port, username, password, pathname, searchParams } = new URL(url);
-  if (!/^postgres(?:ql)?:$/.test(protocol)) throw new TypeError(`expected postgres://..., found ${protocol}//...`);
+  if (!/^postgres(?:ql)?:$/.test(protocol)) throw new TypeError(`Expected an address of postgres:, found ${protocol}`);
   return {
     // An IPv6 address stands in brackets.
     host: searchParams.get("host") ?? (hostname.replace(/^\[(.*)\]$/, "$1") || "localhost"),
@@ -31,7 +33,7 @@ export function targetOfUrl(url: string): PostgresTarget {
 function modeOf(mode: unknown): string {
   if (mode === undefined || mode === null || mode === "") return "prefer";
   if (typeof mode !== "string" || !MODES.includes(mode)) {
-    throw new TypeError(`expected one of ${MODES.join(", ")} as sslmode, found ${JSON.stringify(mode)}`);
+    throw new TypeError(`Expected one of ${MODES.join(", ")} as sslmode, found ${JSON.stringify(mode)}`);
   }
   return mode;
 }
@@ -40,15 +42,15 @@ function modeOf(mode: unknown): string {
 function targetOfResource(value: Readonly<Record<string, Json>>): PostgresTarget {
   function text(name: string, otherwise: string): string {
     const found = value[name] ?? otherwise;
-    if (typeof found !== "string") throw new TypeError(`expected a text as ${name}, found ${JSON.stringify(found)}`);
+    if (typeof found !== "string") throw new TypeError(`Expected a text as ${name}, found a ${typeof found}`);
     return found || otherwise;
   }
   const port = Number(value.port ?? 5432);
-  if (!Number.isInteger(port)) throw new TypeError(`expected a number as port, found ${JSON.stringify(value.port)}`);
+  if (!Number.isInteger(port)) throw new TypeError(`Expected a number as port, found ${JSON.stringify(value.port)}`);
   const host = text("host", "");
   const database = text("dbname", "");
   if (host === "" || database === "") {
-    throw new TypeError(`expected host and dbname, found ${Object.keys(value).join()}`);
+    throw new TypeError(`Expected host and dbname, found ${Object.keys(value).join()}`);
   }
   const certificate = text("root_certificate_pem", "");
   return {
@@ -91,16 +93,17 @@ export function findDatabase(
           : { kind: "postgres", target: targetOfUrl(url), datatable: name };
       }
       if (prefix !== undefined) return { kind: "postgres", target: targetOfUrl(database) };
-      throw new TypeError("expected datatable://name or a postgresql resource, found another text");
+      throw new TypeError("Expected datatable://name or a postgresql resource, found another text");
     }
     if (typeof database !== "object" || Array.isArray(database)) {
-      throw new TypeError(`expected datatable://name or a postgresql resource, found ${JSON.stringify(database)}`);
+      const found = Array.isArray(database) ? "an array" : `a ${typeof database}`;
+      throw new TypeError(`Expected datatable://name or a postgresql resource, found ${found}`);
     }
     return { kind: "postgres", target: targetOfResource(database as Readonly<Record<string, Json>>) };
   } catch (cause) {
     // No value is shown: it may hold a password.
     const reason = cause instanceof Error ? cause.message : `${cause}`;
     if (reason.startsWith("Cannot ")) throw cause;
-    throw new TypeError(`Cannot use the argument "database": ${reason}`, { cause });
+    throw new TypeError(`Cannot use the argument "database": ${reason.replace(/^E/, "e")}`, { cause });
   }
 }

@@ -34,12 +34,31 @@ export interface DuckAttach {
   readonly readOnly: boolean;
 }
 
+/** A copy of a data table's database, made for the job: it can be read only. */
+export interface DuckCopy {
+  /** Name in SQL. */
+  readonly alias: string;
+  /** Name of the data table. */
+  readonly datatable: string;
+  readonly tables: readonly DuckCopyTable[];
+}
+
+/** A table of a copy. */
+export interface DuckCopyTable {
+  readonly schema: string;
+  readonly name: string;
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  /** A file with its rows: an array of objects with the texts of the columns, named `c0`, `c1` and so on. */
+  readonly file: string;
+}
+
 /** A statement; null for one that was an ATTACH. */
 export type DuckStatement = null | { readonly text: string; readonly values: readonly DuckValue[] };
 
 /** What a job asks. */
 export interface DuckJob {
   readonly attach: readonly DuckAttach[];
+  readonly copies: readonly DuckCopy[];
   readonly statements: readonly DuckStatement[];
   readonly collection: Collection;
   readonly limits: ResultLimits;

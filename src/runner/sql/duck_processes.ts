@@ -19,6 +19,8 @@ export interface DuckOptions extends DuckConfig {
 
 /** Runs DuckDB jobs. */
 export interface DuckProcesses {
+  /** Makes the folder for what lasts as long as a job: its name begins with `TEMPORARY`. */
+  prepare(): Promise<void>;
   run(job: DuckJob, signal: AbortSignal): Promise<SqlResult>;
   close(): Promise<void>;
 }
@@ -51,6 +53,7 @@ export function createDuckProcesses(options: DuckOptions): DuckProcesses {
   const idle: Idle[] = [];
   const running = new Set<SqlProcess>();
   let isClosed = false;
+  let swept: Promise<void> | undefined;
 
   /** Makes the folder, and takes away what processes left that were killed with a server. */
   async function sweep(): Promise<void> {
@@ -60,8 +63,6 @@ export function createDuckProcesses(options: DuckOptions): DuckProcesses {
       if (name.startsWith(TEMPORARY)) await rm(`${config.folder}/${name}`, { recursive: true, force: true });
     }
   }
-
-  let swept: Promise<void> | undefined;
 
   async function start(): Promise<SqlProcess> {
     await (swept ??= sweep());
@@ -113,6 +114,7 @@ export function createDuckProcesses(options: DuckOptions): DuckProcesses {
   }
 
   return {
+    prepare: () => swept ??= sweep(),
     async run(job, signal) {
       const ends: (() => void)[] = [];
       // In one order, so that two jobs never wait for each other; before the slot, so that nobody holds one and waits.

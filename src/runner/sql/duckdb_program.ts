@@ -14,6 +14,7 @@ import { duckText, type DuckType } from "./duck_cells.ts";
 import {
   type DuckAttach,
   type DuckConfig,
+  type DuckCopy,
   type DuckJob,
   type DuckStatement,
   type DuckValue,
@@ -88,6 +89,22 @@ async function loadDucklake(db: Connection, { ducklake, ducklakeFile }: DuckConf
   return reason;
 }
 
+/** Waits this long for a lake, which the process of a server that was killed may still hold. */
+const LOCK_MS = 2000;
+
+async function attached(db: Connection, sql: string): Promise<void> {
+  const until = performance.now() + LOCK_MS;
+  while (true) {
+    try {
+      await db.run(sql);
+      return;
+    } catch (error) {
+      if (!messageOf(error).includes("Could not set lock") || performance.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
 const DIFFERENCE =
   "there are no snapshots, PARTITIONED BY does nothing, and rows are kept in one file instead of Parquet files";
 
@@ -119,17 +136,41 @@ async function attachAll(
       // The data folder may have moved since: the catalog has the path of before.
       const path = `DATA_PATH ${literal(`${folder}/files/`)}, OVERRIDE_DATA_PATH true`;
       const options = readOnly ? `${path}, ${only}` : path;
-      await db.run(`ATTACH ${literal(`ducklake:${folder}/catalog.ducklake`)} AS ${quoted(alias)} (${options})`);
+      await attached(db, `ATTACH ${literal(`ducklake:${folder}/catalog.ducklake`)} AS ${quoted(alias)} (${options})`);
       open.push(`${folder}/`);
     } else {
       plain = true;
       const why = isFile && reason === undefined ? "it was made without the ducklake extension" : reason;
       warnings.push(`Warning: ducklake "${lake}" is a plain DuckDB file, as ${why}: ${DIFFERENCE}`);
-      await db.run(`ATTACH ${literal(file)} AS ${quoted(alias)}${readOnly ? ` (${only})` : ""}`);
+      await attached(db, `ATTACH ${literal(file)} AS ${quoted(alias)}${readOnly ? ` (${only})` : ""}`);
       open.push(file, `${file}.wal`);
     }
   }
   return { warnings, plain, open };
+}
+
+/** The value of a column, of its text in PostgreSQL. */
+function fromText(column: string, type: string): string {
+  return type === "BLOB" ? `unhex(substr(${column}, 3))` : `CAST(${column} AS ${type})`;
+}
+
+/** Fills a database with the copy of a data table, and attaches it so that it can be read only. */
+async function attachCopy(db: Connection, { alias, datatable, tables }: DuckCopy, file: string): Promise<string> {
+  const catalog = quoted(alias);
+  await db.run(`ATTACH ${literal(file)} AS ${catalog}`);
+  for (const { schema, name, columns, file: rows } of tables) {
+    // Where a data table has "public", DuckDB has "main"; it is known by both names.
+    const target = `${catalog}.${quoted(schema === "public" ? "main" : schema)}.${quoted(name)}`;
+    await db.run(`CREATE SCHEMA IF NOT EXISTS ${catalog}.${quoted(schema)}`);
+    const values = columns.map((column, i) => `${fromText(`c${i}`, column.type)} AS ${quoted(column.name)}`);
+    const texts = columns.map((_, i) => `c${i}: 'VARCHAR'`);
+    const source = `read_json(${literal(rows)}, format = 'array', columns = {${texts.join()}})`;
+    await db.run(`CREATE TABLE ${target} AS SELECT ${values.join()} FROM ${source}`);
+    if (schema === "public") await db.run(`CREATE VIEW ${catalog}.public.${quoted(name)} AS FROM ${target}`);
+  }
+  await db.run(`DETACH ${catalog}`);
+  await db.run(`ATTACH ${literal(file)} AS ${catalog} (READ_ONLY)`);
+  return `Warning: data table "${datatable}" is a copy of the tables that the script names, as they were when it began, to be read only`;
 }
 
 // --- Jobs ---
@@ -182,6 +223,11 @@ async function runJob(module: DuckModule, config: DuckConfig, job: DuckJob): Pro
     try {
       await db.run("SET TimeZone = 'UTC'");
       const { warnings, plain, open } = await attachAll(db, config, job.attach);
+      const copied: string[] = [];
+      for (const [i, copy] of job.copies.entries()) {
+        mkdirSync(temporary, { recursive: true });
+        copied.push(await attachCopy(db, copy, `${temporary}/copy_${i}.duckdb`));
+      }
       if (plain) {
         await db.run(
           "CREATE TEMP MACRO ducklake_snapshots(catalog) AS TABLE SELECT NULL::BIGINT AS snapshot_id, NULL::TIMESTAMPTZ AS snapshot_time WHERE false",
@@ -196,7 +242,10 @@ async function runJob(module: DuckModule, config: DuckConfig, job: DuckJob): Pro
       await db.run("SET enable_external_access = false");
       await db.run(`SET allowed_configs = [${FREE_SETTINGS.map(literal).join(", ")}]`);
       await db.run("SET lock_configuration = true");
-      return { text: await runStatements(db, statements, plain, collection, limits), warnings };
+      return {
+        text: await runStatements(db, statements, plain, collection, limits),
+        warnings: [...warnings, ...copied],
+      };
     } finally {
       db.closeSync();
     }

@@ -78,7 +78,7 @@ function bytesOf(text: string): string {
   try {
     bytes = atob(text);
   } catch (cause) {
-    throw new TypeError(`expected base64 for bytea, found ${JSON.stringify(text.slice(0, 40))}`, { cause });
+    throw new TypeError(`Expected base64 for bytea, found ${JSON.stringify(text.slice(0, 40))}`, { cause });
   }
   return `\\x${Array.from(bytes, (char) => char.charCodeAt(0).toString(16).padStart(2, "0")).join("")}`;
 }
@@ -133,7 +133,7 @@ export function bindStatement(
         types.push(oid);
       } catch (cause) {
         const reason = cause instanceof Error ? cause.message : `${cause}`;
-        throw new TypeError(`Cannot bind argument "${declaration.name}": ${reason}`, { cause });
+        throw new TypeError(`Cannot bind argument "${declaration.name}": ${reason.replace(/^E/, "e")}`, { cause });
       }
     }
     return `$${number}`;

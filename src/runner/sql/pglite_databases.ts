@@ -5,9 +5,11 @@
  */
 import type { PgJob, SqlResult } from "./pg_run.ts";
 import type { PgliteConfig } from "./pglite_program.ts";
-import { programUrl } from "./program_file.ts";
+import { programFolders, programUrl } from "./program_file.ts";
 import { type SqlProcess, startProcess } from "./sql_process.ts";
 import { createTurns, orAbort } from "./turns.ts";
+
+const PACKAGE = "@electric-sql/pglite";
 
 /** Where data tables lie, and how many may be open. */
 export interface PgliteOptions {
@@ -46,12 +48,15 @@ export function createPgliteDatabases({ folder, cache, maxOpen, idleMs }: Pglite
   async function start(name: string): Promise<SqlProcess> {
     const { mkdir } = await import("node:fs/promises");
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    const folders = await programFolders(PACKAGE);
+    // PostgreSQL sees a file system of its own, with the folder of the database in it; this is the second wall.
+    const read = folders === undefined ? "--allow-read" : `--allow-read=${[folder, cache, ...folders].join()}`;
     return await startProcess({
       label: `data table "${name}"`,
       program: programUrl("pglite_main"),
       config: { folder: `${folder}/${name}`, cache } satisfies PgliteConfig,
-      package: "@electric-sql/pglite",
-      permissions: ["--allow-read", `--allow-write=${folder},${cache}`, "--allow-env"],
+      package: PACKAGE,
+      permissions: [read, `--allow-write=${folder},${cache}`, "--allow-env"],
     });
   }
 

@@ -6,7 +6,7 @@
  * @module
  */
 import { existsSync } from "node:fs";
-import { cp, mkdir, readFile, rename, rm } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import process from "node:process";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import type { PgStatement } from "./pg_bind.ts";
@@ -97,10 +97,20 @@ async function templateOf(cache: string): Promise<string | undefined> {
   }
 }
 
+/** Copies a folder of files. (`cp` wants to read what is around the new one, which this process may not.) */
+async function copyFolder(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [source, target] = [`${from}/${entry.name}`, `${to}/${entry.name}`];
+    if (entry.isDirectory()) await copyFolder(source, target);
+    else await copyFile(source, target);
+  }
+}
+
 /** Makes a database in a folder that is not there. */
 async function make({ PGlite }: PgliteModule, folder: string, cache: string): Promise<void> {
   const template = await templateOf(cache);
-  if (template !== undefined && existsSync(template)) return await cp(template, folder, { recursive: true });
+  if (template !== undefined && existsSync(template)) return await copyFolder(template, folder);
   await mkdir(folder, { recursive: true });
   const first = new PGlite(folder);
   await first.waitReady;
@@ -108,7 +118,7 @@ async function make({ PGlite }: PgliteModule, folder: string, cache: string): Pr
   if (template === undefined) return;
   const part = `${template}.${process.pid}`;
   await mkdir(cache, { recursive: true });
-  await cp(folder, part, { recursive: true });
+  await copyFolder(folder, part);
   // Another process may have been faster.
   await rename(part, template).catch(() => rm(part, { recursive: true, force: true }));
 }

@@ -86,7 +86,7 @@ function commandLine({ program, permissions, config }: SqlProcessOptions): reado
 
 /** Says why a process ended. */
 function endedError({ label, package: name }: SqlProcessOptions, why: string, stderr: string): Error {
-  const text = stderr.replace(/\u001b\[\d+m/g, "").trim();
+  const text = stderr.trim();
   if (
     /(Cannot find (package|module)|Could not (find|resolve)|not a dependency|ERR_MODULE_NOT_FOUND|Import ".*" not)/
       .test(text) && text.includes(name)

@@ -12,9 +12,10 @@ import type { Json } from "../../workflow/journal.ts";
 import type { JobError, JobOutcome, Runner, RunnerIo, RunnerJob } from "../ports.ts";
 import { checkedName, type DatabaseTarget, findDatabase } from "./database_target.ts";
 import { collectionOf, duckdbArguments, type Header, postgresArguments, readHeader } from "./declarations.ts";
-import { bindDuck, readAttach } from "./duck_bind.ts";
+import { copyDatatable } from "./datatable_copy.ts";
+import { type Attachment, bindDuck, readAttach } from "./duck_bind.ts";
 import { createDuckProcesses } from "./duck_processes.ts";
-import type { DuckAttach, DuckStatement } from "./duck_job.ts";
+import { type DuckAttach, type DuckCopy, type DuckStatement, TEMPORARY } from "./duck_job.ts";
 import type { ResultLimits } from "./limits.ts";
 import { bindStatement } from "./pg_bind.ts";
 import { pgErrorText, type PgJob, type SqlResult } from "./pg_run.ts";
@@ -65,9 +66,14 @@ function logWarnings(io: RunnerIo, { warnings }: SqlResult): void {
 }
 
 /** What a database cannot be asked through a job. */
-function checkCopy(text: string): void {
-  if (!/^COPY\b[^]*\b(?:FROM\s+STDIN|TO\s+STDOUT)\b/i.test(text)) return;
-  throw new TypeError("Cannot run COPY from STDIN or to STDOUT: a job has neither; use INSERT or SELECT");
+function checkCopy(text: string, { kind }: DatabaseTarget): void {
+  if (!/^COPY\b/i.test(text)) return;
+  if (/\b(?:FROM\s+STDIN|TO\s+STDOUT)\b/i.test(text)) {
+    throw new TypeError("Cannot run COPY from STDIN or to STDOUT: a job has neither; use INSERT or SELECT");
+  }
+  if (kind === "pglite" && /\b(?:FROM|TO)\s+PROGRAM\b/i.test(text)) {
+    throw new TypeError("Cannot run COPY with a PROGRAM: PGlite starts none");
+  }
 }
 
 /** Makes the runner of SQL. Nothing is started or connected before the first job. */
@@ -107,7 +113,7 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
     const found = await databaseOf(job, header);
     const declared = postgresArguments(content);
     const statements = splitStatements(content);
-    for (const { text } of statements) checkCopy(text);
+    for (const { text } of statements) checkCopy(text, found);
     const { role } = header;
     if (role !== undefined) checkRole(role, found);
     const asked: PgJob = {
@@ -115,9 +121,18 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
       collection: collectionOf(header, statements.length),
       limits,
     };
+    return await runOn(found, asked, role, signal);
+  }
+
+  async function runOn(
+    found: DatabaseTarget,
+    job: PgJob,
+    role: string | undefined,
+    signal: AbortSignal,
+  ): Promise<SqlResult> {
     return found.kind === "pglite"
-      ? await pglite.run(found.name, asked, signal)
-      : await servers.run(found.target, asked, role, signal);
+      ? await pglite.run(found.name, job, signal)
+      : await servers.run(found.target, job, role, signal);
   }
 
   async function runDuckdb({ content, args }: RunnerJob, signal: AbortSignal): Promise<SqlResult> {
@@ -125,18 +140,50 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
     if (header.role !== undefined) throw new TypeError(`Cannot use role "${header.role}": DuckDB has no roles`);
     const declared = duckdbArguments(content);
     const attach: DuckAttach[] = [];
+    const asked: Attachment[] = [];
     const statements = splitStatements(content).map((statement): DuckStatement => {
       const attachment = readAttach(statement.text);
       if (attachment === undefined) return bindDuck(statement, declared, args);
-      if (attachment.kind === "datatable") {
-        throw new TypeError(
-          `Cannot attach data table "${attachment.name}" to DuckDB: read it in a "postgresql" script, or with datatable()`,
-        );
-      }
-      attach.push({ ...attachment, lake: checkedName(attachment.lake, "ducklake") });
+      if (attachment.kind === "datatable") asked.push(attachment);
+      else attach.push({ ...attachment, lake: checkedName(attachment.lake, "ducklake") });
       return null;
     });
-    return await duck.run({ attach, statements, collection: collectionOf(header, statements.length), limits }, signal);
+    const { copies, remove } = await copiesOf(asked, content, signal);
+    try {
+      const collection = collectionOf(header, statements.length);
+      return await duck.run({ attach, copies, statements, collection, limits }, signal);
+    } finally {
+      await remove();
+    }
+  }
+
+  /** Copies of data tables for a job, and what removes them. */
+  async function copiesOf(
+    attachments: readonly Attachment[],
+    content: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly copies: readonly DuckCopy[]; readonly remove: () => Promise<void> }> {
+    if (attachments.length === 0) return { copies: [], remove: () => Promise.resolve() };
+    const { mkdir, rm } = await import("node:fs/promises");
+    const folder = `${dataFolder}/duck/${TEMPORARY}${crypto.randomUUID()}`;
+    const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+    // Sweeps what is left of before, and so comes first.
+    await duck.prepare();
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    try {
+      const copies: DuckCopy[] = [];
+      for (const attachment of attachments) {
+        if (attachment.kind !== "datatable") continue;
+        const { alias, name } = attachment;
+        const target = findDatabase(`datatable://${name}`, datatables);
+        const run = (job: PgJob): Promise<SqlResult> => runOn(target, job, undefined, signal);
+        copies.push(await copyDatatable({ alias, datatable: name, content, folder, limits, run }));
+      }
+      return { copies, remove };
+    } catch (error) {
+      await remove();
+      throw error;
+    }
   }
 
   /** Runs within the job's time. */
@@ -200,12 +247,4 @@ function jobErrorOf(error: unknown, signal: AbortSignal): JobError {
   if (error instanceof SqlError) return { name: "ExecutionErr", message: error.message };
   const name = error instanceof Error && /^(?:MissingPackageError)$/.test(error.name) ? error.name : "ExecutionErr";
   return { name, message: pgErrorText(error) };
-}
-
-/**
- * The body of Windmill's answer 500 for code that failed without being a job: `run_inline/preview`. Clients take the first word away,
- * and put what the statement was for in its place.
- */
-export function inlineErrorText({ message }: JobError): string {
-  return `Internal: ${message}`;
 }

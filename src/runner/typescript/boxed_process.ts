@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,7 +17,8 @@ export interface BoxedProcess {
   readonly folder: string;
   /** Socket that leads to the server, once `relayTo` says where that is. */
   readonly socket: string;
-  readonly child: ChildProcess;
+  /** Takes what the process writes, to its output (0) and to its errors (1), from its beginning on. Called once. */
+  output(take: (pipe: 0 | 1, bytes: Uint8Array) => void): void;
   /** False as soon as the process has ended. */
   readonly alive: boolean;
   /** Resolves when the process has ended and all its output was read. */
@@ -59,13 +60,19 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
   const socket = inFolder.length <= LONGEST_SOCKET
     ? inFolder
     : join(tmpdir(), `windkit-${process.pid}-${crypto.randomUUID().slice(0, 8)}.sock`);
-  const { command, args, env } = boxedStart(options, folder, socket);
-  const child = spawn(command, args, { cwd: folder, env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
-  if (child.pid !== undefined) writeFileSync(pidFile(folder), String(child.pid));
+  const { command, args, env, detached } = boxedStart(options, folder, socket);
+  const child = spawn(command, args, { cwd: folder, env, detached, stdio: ["pipe", "pipe", "pipe"] });
+  // Where the kernel does not end it with this process, the next runner does.
+  if (detached && child.pid !== undefined) writeFileSync(pidFile(folder), String(child.pid));
   let alive = true;
   let asked = 0;
   let target: RelayTarget | undefined;
   const relay = createServerRelay(socket, () => target);
+  // What it says before it has a job is why it could not start. Unread, it would be lost.
+  const early: [0 | 1, Uint8Array][] = [];
+  let take = (pipe: 0 | 1, bytes: Uint8Array): void => void early.push([pipe, bytes]);
+  child.stdout?.on("data", (bytes: Uint8Array) => take(0, bytes));
+  child.stderr?.on("data", (bytes: Uint8Array) => take(1, bytes));
   child.stdin?.on("error", () => undefined); // it ended before it read what it was told: its end says more
   const ended = new Promise<Ended>((resolve) => {
     child.once("error", (error) => {
@@ -90,7 +97,10 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
   return {
     folder,
     socket,
-    child,
+    output(taker) {
+      for (const [pipe, bytes] of early.splice(0)) taker(pipe, bytes);
+      take = taker;
+    },
     ended,
     get alive() {
       return alive;
@@ -118,16 +128,13 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
       if (alive && graceMs > 0) timer = setTimeout(() => signal("SIGKILL"), graceMs);
       else signal("SIGKILL");
       child.stdin?.end();
-      // Nobody may have read them: the process had no job.
-      child.stdout?.resume();
-      child.stderr?.resume();
       await ended;
       clearTimeout(timer);
       relay.close();
       relay.closeAllConnections();
       if (socket !== inFolder) rmSync(socket, { force: true });
       await removeFolder(folder);
-      rmSync(pidFile(folder), { force: true });
+      if (detached) rmSync(pidFile(folder), { force: true });
     },
   };
 }

@@ -89,12 +89,10 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
       createOutputReader({ ...sinks, lines: (text) => partStream(text, add, io.stream) }, limits.resultCharacters),
       createOutputReader({ ...sinks, lines: add }, limits.resultCharacters),
     ] as const;
-    for (const [i, pipe] of [box.child.stdout, box.child.stderr].entries()) {
-      readers[i]?.expect(start.mark);
-      pipe?.on("data", (bytes: Uint8Array) => {
-        if (!done) readers[i]?.push(bytes);
-      });
-    }
+    for (const reader of readers) reader.expect(start.mark);
+    box.output((pipe, bytes) => {
+      if (!done) readers[pipe].push(bytes);
+    });
     function watch(bytes: number): void {
       if (done) return;
       io.memory?.(bytes);
@@ -105,7 +103,7 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
     const memory = setInterval(() => box.memory(watch), MEMORY_MS);
     if (limits.timeoutMs !== undefined) {
       const { timeoutMs } = limits;
-      const message = `The job was ended: it ran longer than its timeout of ${timeoutMs / 1000} s`;
+      const message = `Job timed out after ${timeoutMs / 1000}s`;
       timers.push(setTimeout(() => stop({ name: "ExecutionErr", message }, limits.killGraceMs), timeoutMs));
     }
     void box.ended.then(finish);

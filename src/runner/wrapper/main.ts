@@ -104,6 +104,7 @@ function endWithServer(lines: AsyncGenerator<string>): void {
 
 function setUp({ env, api }: StartLine): void {
   for (const name of START_VARIABLES) Deno.env.delete(name);
+  Deno.env.set("TMPDIR", Deno.cwd()); // the only folder that may be written to
   for (const name of Object.keys(env)) Deno.env.set(name, env[name] as string);
   // What Windmill's wrapper does, so that results may hold them.
   Object.defineProperty(BigInt.prototype, "toJSON", {
