@@ -3,8 +3,14 @@
  * Pictures are written to `tests/dist/screenshots`, for people to look at.
  */
 import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import axe from "axe-core";
+import { pageRoutes } from "../../src/server/routes/pages.ts";
+import { trialFolder } from "./_folder_kit.ts";
+import { openTestServer } from "./_server.ts";
 import { findChromium, openBrowser, type Tab } from "./_browser.ts";
 import {
   FULL_FORM,
@@ -369,4 +375,34 @@ browserTest("Somebody without a session signs in with the token in Chromium", {}
   assert.equal(await tab.run("location.href"), `${other}/scripts?find=x`);
   assert.equal(await tab.run("document.querySelector('h1').textContent"), "Scripts");
   tab.complaints.splice(0, tab.complaints.length, ...tab.complaints.filter((text) => !text.includes("401")));
+});
+
+Deno.test({
+  name: `The example workspace in Chromium: every script has a form, and a file that breaks is shown while one looks${
+    program === undefined ? " (no Chromium on this machine)" : ""
+  }`,
+  ignore: program === undefined,
+  async fn() {
+    const workspace = mkdtempSync(join(tmpdir(), "windkit-pages-"));
+    cpSync(fileURLToPath(new URL("../../examples/workspace", import.meta.url)), workspace, { recursive: true });
+    await using trial = await trialFolder({}, { root: workspace });
+    await using server = await openTestServer({ folder: trial.folder, secrets: trial.secrets, pages: pageRoutes });
+    await using browser = await openBrowser(program ?? "");
+    const tab = await browser.open();
+    await tab.view({ width: 360, height: 740 });
+    await tab.go(`${server.url}/problems?token=${server.token}`);
+    await tab.until("document.getElementById('link').dataset.link === 'live'");
+    writeFileSync(join(workspace, "f/shop/brew.script.yaml"), "summary: [");
+    await tab.until("document.querySelector('.problems')?.textContent.includes('f/shop/brew.script.yaml')");
+    await checkPage(tab, "problems");
+    rmSync(join(workspace, "f/shop/brew.script.yaml"));
+    await tab.until("document.querySelector('.problems') === null");
+    for (const { path } of trial.folder.scripts()) {
+      await tab.go(`${server.url}/scripts/${path}`);
+      await checkPage(tab, path);
+    }
+    assert.deepEqual([tab.complaints, tab.dialogs], [[], []]);
+    await tab.go("about:blank");
+    rmSync(workspace, { recursive: true });
+  },
 });

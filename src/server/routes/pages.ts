@@ -18,7 +18,7 @@ import { problemListHtml, problemsPage, scriptPage, scriptsPage } from "../../ui
 import type { RunView } from "../../ui/state.ts";
 import { PAGE_STYLE } from "../../ui/style.ts";
 import type { Json } from "../../workflow/journal.ts";
-import type { Approvals, Approver, Job, JobQuery, Script, ServerContext } from "../ports.ts";
+import type { Approvals, Approver, FolderProblem, Job, JobQuery, Script, ServerContext } from "../ports.ts";
 import { denied, notFound, Refusal, type RefusalStatus } from "../refusal.ts";
 import {
   formTokenOf,
@@ -37,6 +37,9 @@ const PER_PAGE = 30;
 
 /** Children that a timeline can have. */
 const MAX_CHILDREN = 500;
+
+/** What is wrong in the folder is looked up again after so long, or when something is saved: each script has to be looked at. */
+const PROBLEMS_MS = 1000;
 
 /** Longest piece of a log in one event. */
 const PIECE_CHARS = 64 * 1024;
@@ -84,6 +87,21 @@ export function pageRoutes(context: ServerContext): Hono {
   const assets = assetsOf();
   const app = new Hono();
 
+  let known: { readonly at: number; readonly problems: readonly FolderProblem[] } | undefined;
+
+  function problemsNow(): readonly FolderProblem[] {
+    const now = context.now();
+    if (known === undefined || Math.abs(now - known.at) >= PROBLEMS_MS) known = { at: now, problems: folder.problems };
+    return known.problems;
+  }
+
+  function watchFolder(onChange: () => void): Disposable {
+    return folder.watch(() => {
+      known = undefined;
+      onChange();
+    });
+  }
+
   async function frameOf(c: Context): Promise<Frame> {
     const signedIn = personOf(c) !== undefined;
     return {
@@ -92,7 +110,7 @@ export function pageRoutes(context: ServerContext): Hono {
       assets,
       now: context.now(),
       formToken: await formTokenOf(context, c),
-      problems: signedIn ? folder.problems.length : 0,
+      problems: signedIn ? problemsNow().length : 0,
       signedIn,
     };
   }
@@ -144,13 +162,13 @@ export function pageRoutes(context: ServerContext): Hono {
     return streamPage({
       clock,
       signal: c.req.raw.signal,
-      subscribe: (onChange) => both(jobs.watchAll(onChange), folder.watch(onChange)),
+      subscribe: (onChange) => both(jobs.watchAll(onChange), watchFolder(onChange)),
       look: (send) => {
         const page = runsOf(filter);
         const parts = changedParts({
           "runs-list": renderHtml(runListHtml(page, context.now())),
           "runs-pager": renderHtml(runPagerHtml(page)),
-          "nav-problems": renderHtml(problemsLink(folder.problems.length, false)),
+          "nav-problems": renderHtml(problemsLink(problemsNow().length, false)),
         }, before);
         if (Object.keys(parts).length > 0) send("parts", parts);
         return undefined;
@@ -327,7 +345,7 @@ export function pageRoutes(context: ServerContext): Hono {
   app.get("/problems", async (c) => {
     requirePerson(c);
     const frame = await frameOf(c);
-    return answer(frame, problemsPage(frame, folder.problems));
+    return answer(frame, problemsPage(frame, problemsNow()));
   });
 
   app.get("/problems/events", (c) => {
@@ -336,9 +354,9 @@ export function pageRoutes(context: ServerContext): Hono {
     return streamPage({
       clock,
       signal: c.req.raw.signal,
-      subscribe: (onChange) => folder.watch(onChange),
+      subscribe: (onChange) => watchFolder(onChange),
       look: (send) => {
-        const { problems } = folder;
+        const problems = problemsNow();
         const parts = changedParts({
           "problem-list": renderHtml(problemListHtml(problems)),
           "nav-problems": renderHtml(problemsLink(problems.length, true)),
