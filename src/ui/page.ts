@@ -77,9 +77,9 @@ ${entryHtml("/scripts", "Scripts", area === "scripts")}
 <li id="nav-problems">${problemsLink(frame.problems, area === "problems")}</li>
 </ul></nav>`
   }
-<p class="where"><span class="hidden">Workspace </span>${workspace}${
+<p class="where">${
     events !== undefined && markup`<span id="link" class="link" data-link="live">live</span>`
-  }</p>
+  }<span><span class="hidden">Workspace </span>${workspace}</span></p>
 </div></header>
 <main id="main" class="wrap" tabindex="-1">
 ${body}

@@ -63,7 +63,7 @@ h1 .name { font-size: 0.92em; letter-spacing: -0.02em; }
 .top nav a[aria-current] { color: var(--ink); border-color: var(--accent); }
 .count { display: inline-block; min-width: 1.35em; padding: 0 0.35em; border-radius: 1em; background: var(--bad-bg); color: var(--bad); font-size: 0.75rem; line-height: 1.35rem; text-align: center; font-variant-numeric: tabular-nums; }
 .where { margin-left: auto; color: var(--soft); font-size: 0.8125rem; display: flex; align-items: center; gap: 0.9rem; overflow-wrap: anywhere; }
-.link { display: inline-flex; align-items: center; justify-content: flex-end; gap: 0.4rem; width: 7.2rem; white-space: nowrap; }
+.link { display: inline-flex; align-items: center; justify-content: flex-end; gap: 0.4rem; min-width: 7.2rem; white-space: nowrap; }
 .link::before { content: ""; width: 0.5rem; height: 0.5rem; border-radius: 50%; background: var(--ok); }
 .link[data-link=ended]::before { background: var(--edge); }
 .link[data-link=lost] { color: var(--bad); } .link[data-link=lost]::before { background: none; border: 2px solid var(--bad); }
@@ -100,6 +100,7 @@ label, legend { font-size: 0.875rem; font-weight: 550; overflow-wrap: anywhere; 
 .field > label { display: block; margin-bottom: 0.35rem; }
 input, select, textarea { font: inherit; color: var(--ink); background: var(--bg); border: 1px solid var(--edge); border-radius: 7px; padding: 0.5rem 0.7rem; width: 100%; min-height: 2.5rem; }
 input[type=checkbox] { width: 1.05rem; height: 1.05rem; min-height: 0; margin: 0; flex: none; accent-color: var(--accent); }
+input:not([type=checkbox]), select { height: 2.5rem; line-height: 1.4; }
 textarea { resize: vertical; line-height: 1.5; display: block; } textarea.mono { font-size: 0.8125rem; }
 input[aria-invalid], textarea[aria-invalid], select[aria-invalid] { border-color: var(--bad); box-shadow: inset 0 0 0 1px var(--bad); }
 .check { display: flex; align-items: center; gap: 0.55rem; } .check label { font-weight: 450; }
@@ -171,17 +172,17 @@ th { position: sticky; top: 0; background: var(--sunk); font-weight: 600; } td.n
 .entry-name { display: flex; align-items: baseline; gap: 0.55rem; min-width: 0; } .entry-name .mark { position: relative; top: 0.12rem; } .entry-label { min-width: 0; }
 .entry-time { text-align: right; font-size: 0.8125rem; color: var(--soft); } .entry-bar { line-height: 0; }
 .entry-more { grid-column: 1 / -1; padding-left: 1.45rem; margin-bottom: 0.25rem; }
-.bar .track { fill: var(--line); } .bar .wait { fill: var(--edge); opacity: 0.55; } .bar .fill { fill: currentColor; } .bar.of-sleep .fill { opacity: 0.45; } .bar.of-approval .fill { opacity: 0.7; }
+.bar .track { fill: var(--line); } .bar .wait { fill: var(--edge); opacity: 0.55; } .bar .fill { fill: currentColor; } .bar.of-sleep .fill, .bar.of-approval .fill, .bar.of-event .fill { fill: color-mix(in srgb, currentColor 50%, var(--panel)); }
 .axis { display: flex; justify-content: space-between; gap: 1rem; color: var(--soft); font-size: 0.8125rem; padding-top: 0.6rem; border-top: 1px solid var(--line); }
 
 @media (max-width: 58rem) {
-  .columns, .columns.even { grid-template-columns: minmax(0, 1fr); }
+  .columns, .columns.even { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .columns .panel { margin-bottom: 1rem; }
   .run, .runs-head { grid-template-columns: 8.25rem minmax(0, 1fr) 10.5rem 6rem; } .run-by, .runs-head span:nth-child(5) { display: none; }
 }
 @media (max-width: 40rem) {
   .wrap { padding: 0 1rem; } main { padding-top: 1.25rem !important; }
-  .top .wrap { padding-top: 0.6rem; gap: 0 1rem; } .top nav { order: 3; width: 100%; margin: 0 -0.65rem; } .top nav a { padding: 0.6rem 0.65rem 0.55rem; }
+  .top .wrap { padding-top: 0.6rem; gap: 0 1rem; } .where { gap: 0.7rem; } .top nav { order: 3; width: 100%; margin: 0 -0.65rem; } .top nav a { padding: 0.6rem 0.65rem 0.55rem; }
   .run-top { flex-direction: column; gap: 1rem; } .run-actions { width: 100%; } .ask-form { right: auto; left: 0; }
   #run-head { width: 100%; } .facts { gap: 0.6rem 1.5rem; }
   .panel { padding: 1rem; }

@@ -186,7 +186,11 @@ function barHtml(entry: TimelineEntry, from: number, span: number, now: number):
 function entryHtml(entry: TimelineEntry, from: number, span: number, now: number): Html {
   const { kind, name, attempt, before, state, askedAt, startedAt, endedAt, job, approvalPage } = entry;
   const page = approvalPage === undefined || state !== "waiting" ? undefined : ownPath(approvalPage);
-  const label = before === undefined ? name : `${name}, wait before attempt ${before}`;
+  const what = before !== undefined
+    ? `wait before attempt ${before}`
+    : attempt > 1
+    ? `attempt ${attempt}`
+    : KINDS[kind];
   const since = startedAt ?? askedAt;
   return markup`<li class="entry">
 <div class="entry-name"><span class="is-${state}">${markHtml(state)}<span class="hidden">${
@@ -194,9 +198,9 @@ function entryHtml(entry: TimelineEntry, from: number, span: number, now: number
   }: </span></span>
 <span class="entry-label">${
     job === undefined
-      ? markup`<span class="name">${label}</span>`
-      : markup`<a class="name" id="to-${job}" href="/run/${job}">${label}</a>`
-  } <span class="kind">${attempt > 1 ? `attempt ${attempt}` : KINDS[kind]}</span></span></div>
+      ? markup`<span class="name">${name}</span>`
+      : markup`<a class="name" id="to-${job}" href="/run/${job}">${name}</a>`
+  } <span class="kind">${what}</span></span></div>
 <div class="entry-bar">${barHtml(entry, from, span, now)}</div>
 <div class="entry-time">${
     endedAt === undefined ? sinceHtml(since, now) : markup`<span class="dur">${durationText(endedAt - since)}</span>`

@@ -38,6 +38,8 @@ export interface PagesServer extends AsyncDisposable {
 /** Options of {@linkcode openPages}. */
 export interface PagesOptions {
   readonly files?: FakeFiles;
+  /** Functions by code that is no path. */
+  readonly code?: FakeFiles;
   readonly hidden?: readonly string[];
   readonly problems?: readonly FolderProblem[];
   /** About the approval of every job. */
@@ -91,6 +93,7 @@ export async function openPages(options: PagesOptions = {}): Promise<PagesServer
     files,
     folder,
     hidden,
+    previews: options.code ?? {},
     pages: pageRoutes,
     approvals: ({ jobs }) => approvals(jobs),
   });
