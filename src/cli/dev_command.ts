@@ -51,7 +51,8 @@ export async function dev(command: DevCommand, io: Io, interruptions: Interrupti
     const { secrets, jobs } = server.server.context;
     redact = (text) => secrets.redact(text);
     const ends = watchEnds(jobs, (job) => report.job(job));
-    using _changes = server.folder.watch((files) => {
+    // It ends with the folder.
+    server.folder.watch((files) => {
       report.changed(files);
       report.problems(server.folder.problems);
     });

@@ -1,9 +1,11 @@
 /** `windkit dev` as a process: what it says, what it does with the folder, and how it ends. */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { readSettings } from "../../src/cli/dev_settings.ts";
+import { runtimes } from "../run/runtimes.ts";
 import { assert, assertEquals } from "../suite/assert.ts";
-import { type Running, workspace } from "./_cli.ts";
+import { type Running, startProcess, workspace } from "./_cli.ts";
 
 interface Ready {
   readonly url: string;
@@ -174,3 +176,64 @@ Deno.test("windkit.json: what is wrong is named, and no value is shown", async (
   assertEquals(code, 2);
   assert(/'s3' of windkit\.json/.test(stderr), stderr);
 });
+
+for (const { name, absent, command } of runtimes().filter((one) => one.name.startsWith("Node"))) {
+  Deno.test({
+    name: `dev on ${name} runs scripts, streams what they stream, takes uploads, and notices who leaves`,
+    ignore: absent !== undefined,
+    fn: async () => {
+      await using folder = workspace({
+        "f/a/hello.ts": HELLO,
+        "f/a/words.ts": "export async function* main() { yield 'one '; yield 'two'; }\n",
+        "f/a/hang.ts": "export async function main() { await new Promise((r) => setTimeout(r, 600_000)); }\n",
+      });
+      const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+      const args = [
+        "--experimental-strip-types",
+        "--disable-warning=ExperimentalWarning",
+        main,
+        "dev",
+        "--port",
+        "0",
+        "--json",
+      ];
+      const process = startProcess(command("suite", "", 0)[0] ?? "", args, folder.dir);
+      try {
+        const { run, url, token, workspace: id } = await ready(process);
+        const authorization = `Bearer ${token}`;
+        assertEquals(await (await run("run_wait_result/p/f/a/hello", { name: "Ada" })).json(), "Hello, Ada");
+        const words = await (await run("run/p/f/a/words")).text();
+        const stream = await fetch(`${url}/api/w/${id}/jobs_u/getupdate_sse/${words}`, { headers: { authorization } });
+        const text = await stream.text();
+        assert(text.includes("two") && text.includes('"completed":true'), text);
+        const place = `${url}/api/w/${id}/job_helpers/`;
+        const bytes = crypto.getRandomValues(new Uint8Array(50_000));
+        const uploaded = await fetch(`${place}upload_s3_file?file_key=a.bin`, {
+          method: "POST",
+          headers: { authorization },
+          body: new Blob([bytes]).stream(),
+        });
+        assertEquals(await uploaded.json(), { file_key: "a.bin" });
+        const back = await fetch(`${place}download_s3_file?file_key=a.bin`, { headers: { authorization } });
+        assertEquals(new Uint8Array(await back.arrayBuffer()), bytes);
+        // Whoever waits for a job and leaves takes it along.
+        const leaving = new AbortController();
+        const waiting = fetch(`${url}/api/w/${id}/jobs/run_wait_result/p/f/a/hang`, {
+          method: "POST",
+          headers: { authorization },
+          signal: leaving.signal,
+        }).catch((error: Error) => error.name);
+        const list = `${url}/api/w/${id}/jobs/list?script_path_exact=f/a/hang&running=true`;
+        while ((await (await fetch(list, { headers: { authorization } })).json() as unknown[]).length === 0);
+        leaving.abort();
+        assertEquals(await waiting, "AbortError");
+        await process.line(/"event":"job".*"path":"f\/a\/hang".*"canceled":true/);
+        assertEquals((await fetch(`${url}//evil.example/api/version`)).status >= 400, true);
+      } finally {
+        process.kill("SIGTERM");
+      }
+      const { code, stderr } = await process.ended;
+      assertEquals([code, stderr], [143, ""]);
+    },
+  });
+}
