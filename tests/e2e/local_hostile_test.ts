@@ -96,8 +96,8 @@ Deno.test("A job's token is good for its own affairs, and ends with it", async (
     ] as const
   ) {
     const response = await local.ask(method, path, sent, headers);
-    const text = await response.text();
-    assertEquals([path, response.status, text.includes("is not good for job")], [path, 403, true]);
+    await response.body?.cancel();
+    assertEquals([path, response.status], [path, 403]);
   }
   assertEquals(local.dev.server.context.jobs.get(other)?.completedAt, undefined);
 });
