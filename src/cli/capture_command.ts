@@ -20,10 +20,10 @@ import {
   readCapture,
   redactedRun,
 } from "./captured_run.ts";
-import { captureText, type Expected } from "./capture_text.ts";
+import { captureText, type Expected, HIDDEN, like } from "./capture_text.ts";
 import { knownRun, withVisit } from "./data_folder.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
-import { oneLine, paint } from "./format.ts";
+import { clip, oneLine, paint } from "./format.ts";
 import { loadWorkflow } from "./load_workflow.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 import type { Io } from "./terminal.ts";
@@ -134,12 +134,20 @@ async function tried(
   }
   const { outcome } = found;
   const before = "value" in run.outcome ? run.outcome.value : run.outcome.error.message;
-  const after = "value" in outcome ? outcome.value : outcome.message;
+  const after = "value" in outcome ? redactor.redact(outcome.value) : redactor.text(outcome.message);
   const isEqual = "value" in run.outcome
     ? JSON.stringify(before) === JSON.stringify(after)
     : typeof after === "string" && after.includes(String(before));
+  const expected: Expected = {
+    outcome: "value" in outcome
+      ? { value: JSON.parse(redactor.mark(JSON.stringify(outcome.value), HIDDEN)) as Json }
+      : { message: redactor.mark(outcome.message, HIDDEN) },
+    ordered,
+    calls: found.view.map((call) => redactor.mark(callText(call), HIDDEN)),
+  };
+  mustPass(run, expected, await attempt(run, workflow, ordered ? run.order : undefined, true));
   return {
-    expected: { outcome, ordered, calls: found.view.map((call) => redactor.text(callText(call))) },
+    expected,
     ...(isEqual ? {} : {
       notice: "The test expects another result than the run recorded: values were replaced in it, or it depends on " +
         `how long something took\n  recorded: ${JSON.stringify(before)}\n  test:     ${JSON.stringify(after)}`,
@@ -147,13 +155,34 @@ async function tried(
   };
 }
 
+/** Compares as the written test does. */
+function mustPass({ header: { id } }: CapturedRun, { outcome, calls }: Expected, { outcome: given, view }: Tried): void {
+  const [wanted, found] = [outcome, given].map((one) => "value" in one ? JSON.stringify(one.value) : one.message);
+  if ("value" in outcome !== "value" in given || like(found ?? "", wanted ?? "") !== wanted) {
+    throw new UsageError(
+      `Cannot capture run "${id}": its workflow gives another result each time` +
+        `\n  first: ${clip(wanted ?? "", 200)}\n  then:  ${clip(found ?? "", 200)}`,
+      "Put what differs (a clock, a random number) into a step()",
+    );
+  }
+  const made = view.map((call, i) => like(callText(call), calls[i] ?? ""));
+  if (isSame(made, calls)) return;
+  const i = Math.max(made.findIndex((call, place) => call !== calls[place]), 0);
+  throw new UsageError(
+    `Cannot capture run "${id}": its workflow makes other calls each time` +
+      `\n  first: ${clip(calls[i] ?? "none", 200)}\n  then:  ${clip(made[i] ?? "none", 200)}`,
+    "Put what differs (a clock, a random number) into a step()",
+  );
+}
+
 async function attempt(
   run: CapturedRun,
   workflow: WorkflowFunction,
   order: readonly string[] | undefined,
+  strict = false,
 ): Promise<Tried> {
   const giveBack = captureConsole(() => undefined);
-  const test = testWorkflow(workflow, { ...testOptions(run), ...(order === undefined ? {} : { order }) });
+  const test = testWorkflow(workflow, { ...testOptions(run), strict, ...(order === undefined ? {} : { order }) });
   try {
     const outcome = await test.result().then(
       (value) => ({ value: value as Json }),
@@ -185,7 +214,6 @@ function testOptions(run: CapturedRun): TestWorkflowOptions {
     start: header.createdAt,
     seed: header.seed,
     unmocked: "fail",
-    strict: false,
     mocks,
     failures: Object.fromEntries(calls.flatMap((call) => "fails" in call ? [[call.key, errorOf(call.fails)]] : [])),
     approvals: Object.fromEntries([...approvals].map(([key, given]) => [key, answer(given)])),

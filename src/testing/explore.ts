@@ -96,11 +96,17 @@ export interface Explored {
   readonly outcome: string;
 }
 
+/** What `workflow()` returned, whatever it takes: nothing of it says anything about a world. */
+export interface ExploredWorkflow {
+  /** What tells it from a function that makes one. */
+  readonly _is_workflow: true;
+}
+
+/** A function that makes a workflow for a world. Never what `workflow()` returned: its first parameter is not the world. */
+export type ExploredFactory<W> = ((world: W) => WorkflowFunction) & { readonly _is_workflow?: never };
+
 /** A workflow, or a function that makes one for a world. */
-export type Explorable<W> =
-  // deno-lint-ignore no-explicit-any -- parameters of user functions are contravariant: `unknown[]` would refuse them all
-  | ((...args: any[]) => unknown) & { readonly _is_workflow: true }
-  | ((world: W) => WorkflowFunction);
+export type Explorable<W> = ExploredWorkflow | ExploredFactory<W>;
 
 /** Random schedules that are run at first, and more when nothing broke. */
 const RUNS = 500;
@@ -148,6 +154,12 @@ const MOST_TRIES = 1000;
  * await explore(careful, { world, invariant, seed: 1 });
  * ```
  */
+export function explore<W = undefined>(workflow: ExploredWorkflow, options?: ExploreOptions<W>): Promise<Explored>;
+/** The same with a workflow that is made for each world. */
+export function explore<W = undefined>(
+  workflow: ExploredFactory<W>,
+  options?: ExploreOptions<W>,
+): Promise<Explored>;
 export async function explore<W = undefined>(
   workflow: Explorable<W>,
   options: ExploreOptions<W> = {},

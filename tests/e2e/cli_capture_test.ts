@@ -145,3 +145,40 @@ export default workflow(async () => { await step("a", () => 1); await waitForApp
   Deno.removeSync(join(space.dir, "f/a/fails.ts"));
   match((await space.windkit("capture", "r2")).stderr, /Cannot find the file of workflow "f\/a\/fails".*\n.*--file/);
 });
+
+/** A token in the code: given to a task, and in the result. */
+const LITERAL = `import { step, task, workflow } from "windmill-client";
+const call = task(async (token: string, n: number) => token.length + n);
+export const main = workflow(async () => {
+  const n = await call("sk_live_1234567890abcdef", 1);
+  return { n, used: "with sk_live_1234567890abcdef" };
+});
+`;
+
+Deno.test("capture of a workflow with a secret in its code makes a test that passes, and does not have it", async () => {
+  await using space = workspace({ "f/a/pay.ts": LITERAL });
+  withPackage(space);
+  equal((await space.windkit("run", "f/a/pay.ts", "--run-id", "r1")).code, 0);
+  const { code, stderr } = await space.windkit("capture", "r1", "--out", "pay_test.ts");
+  equal(code, 0, stderr);
+  const text = space.read("pay_test.ts");
+  ok(!text.includes("sk_live_"), text);
+  const green = await denoTest(space, "pay_test.ts");
+  equal(green.code, 0, green.stdout);
+  for (const [from, to] of [['abcdef", 1', 'abcdef", 2'], ["with sk_live", "without sk_live"]] as const) {
+    space.write("f/a/pay.ts", LITERAL.replace(from, to));
+    const other = await denoTest(space, "pay_test.ts");
+    equal(other.code, 1, other.stdout);
+  }
+});
+
+Deno.test("capture refuses a workflow whose result is another one each time", async () => {
+  const source = `import { step, workflow } from "windmill-client";
+export default workflow(async () => [await step("a", () => 1), Math.random()]);
+`;
+  await using space = workspace({ "f/a/dice.ts": source });
+  equal((await space.windkit("run", "f/a/dice.ts", "--run-id", "r1")).code, 0);
+  const { code, stderr } = await space.windkit("capture", "r1");
+  equal(code, 2);
+  match(stderr, /Cannot capture run "r1": its workflow gives another result each time\n {2}first: \[1,0\./);
+});
