@@ -4,7 +4,7 @@
  * @module
  */
 import { existsSync, writeFileSync } from "node:fs";
-import { basename, dirname, relative, resolve, sep } from "node:path";
+import { dirname, relative, resolve, sep } from "node:path";
 import { RunFailedError } from "../base/errors.ts";
 import type { WorkflowFunction } from "../engine/api.ts";
 import { readJournal } from "../engine/read_journal.ts";
@@ -21,13 +21,13 @@ import {
   redactedRun,
 } from "./captured_run.ts";
 import { captureText, type Expected, HIDDEN, like } from "./capture_text.ts";
-import { knownRun, withVisit } from "./data_folder.ts";
+import { dataOption, knownRun, withVisit } from "./data_folder.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
-import { clip, oneLine, paint } from "./format.ts";
+import { clip, oneLine, paint, quote } from "./format.ts";
 import { loadWorkflow } from "./load_workflow.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 import type { Io } from "./terminal.ts";
-import { checkFile, findScript, placeOf } from "./workspace.ts";
+import { checkFile, commonJsBy, fileOfWorkflow, placeOf } from "./workspace.ts";
 
 /** How a test run of what was captured ended. */
 interface Tried {
@@ -73,29 +73,31 @@ export async function capture(command: CaptureCommand, io: Io): Promise<number> 
   }
   writeFileSync(target, text);
   io.err.write(`${colors.good("✓")} Wrote ${command.out}: run ${oneLine(command.run)} as a test\n`);
+  const by = commonJsBy(target);
+  if (by !== undefined) {
+    io.err.write(
+      `${colors.wait("!")} Node would take it for CommonJS, and not load it: "type" is "commonjs" in ${
+        relative(io.cwd, by)
+      }\n` +
+        `    npm pkg set type=module    (or give the test a name that ends in .mts: --out ${
+          quote(command.out.replace(/\.([jt])sx?$/, ".m$1s"))
+        })\n`,
+    );
+  }
   return EXIT.ok;
 }
 
-function workflowFile({ file, run }: CaptureCommand, io: Io, name: string): string {
-  const found = file ?? findFile(io.cwd, name);
+function workflowFile({ file, run, data }: CaptureCommand, io: Io, name: string): string {
+  const found = file ?? fileOfWorkflow(name, io.cwd, resolve(io.cwd, data));
   if (found === undefined) {
     throw new UsageError(
       `Cannot find the file of workflow "${name}", which run "${run}" is of, from ${io.cwd}`,
-      "Name it: windkit capture RUN --file FILE",
+      `Name it: ${io.program} capture ${quote(run)} --file FILE${dataOption(data)}`,
     );
   }
   const place = placeOf(found, io.cwd);
   checkFile(place, found);
   return found;
-}
-
-/** A workflow's name is its path below the workspace: that is this folder, or one above it. */
-function findFile(cwd: string, name: string): string | undefined {
-  for (let folder = cwd;; folder = dirname(folder)) {
-    const found = findScript(folder, name);
-    if (found !== undefined && placeOf(found, cwd).name === name) return relative(cwd, found) || basename(found);
-    if (folder === dirname(folder)) return undefined;
-  }
 }
 
 function importPath(from: string, file: string): string {
@@ -156,7 +158,11 @@ async function tried(
 }
 
 /** Compares as the written test does. */
-function mustPass({ header: { id } }: CapturedRun, { outcome, calls }: Expected, { outcome: given, view }: Tried): void {
+function mustPass(
+  { header: { id } }: CapturedRun,
+  { outcome, calls }: Expected,
+  { outcome: given, view }: Tried,
+): void {
   const [wanted, found] = [outcome, given].map((one) => "value" in one ? JSON.stringify(one.value) : one.message);
   if ("value" in outcome !== "value" in given || like(found ?? "", wanted ?? "") !== wanted) {
     throw new UsageError(

@@ -93,7 +93,11 @@ export function captureText(run: CapturedRun, expected: Expected, { file, redact
         `    ];`,
         `    assert.deepEqual(calls.map((call, i) => like(call, expected[i] ?? "")), expected);`,
       ]
-      : [`    assert.deepEqual(calls, [`, ...expected.calls.map((call) => `      ${JSON.stringify(call)},`), `    ]);`]),
+      : [
+        `    assert.deepEqual(calls, [`,
+        ...expected.calls.map((call) => `      ${JSON.stringify(call)},`),
+        `    ]);`,
+      ]),
     `  } finally {`,
     `    await run.close();`,
     `  }`,
@@ -115,7 +119,9 @@ export function captureText(run: CapturedRun, expected: Expected, { file, redact
 const LIKE = [
   `/** Where a secret stood that is in the code, any text may stand. */`,
   `function like(text: string, expected: string): string {`,
-  `  const parts = expected.split(${JSON.stringify(HIDDEN)}).map((part) => part.replace(/[\\\\^$.*+?()[\\]{}|]/g, "\\\\$&"));`,
+  `  const parts = expected.split(${
+    JSON.stringify(HIDDEN)
+  }).map((part) => part.replace(/[\\\\^$.*+?()[\\]{}|]/g, "\\\\$&"));`,
   `  return new RegExp(\`^\${parts.join('(?:[^"\\\\\\\\]|\\\\\\\\.)+')}$\`, "s").test(text) ? expected : text;`,
   `}`,
 ] as const;

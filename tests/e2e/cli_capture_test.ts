@@ -182,3 +182,46 @@ export default workflow(async () => [await step("a", () => 1), Math.random()]);
   equal(code, 2);
   match(stderr, /Cannot capture run "r1": its workflow gives another result each time\n {2}first: \[1,0\./);
 });
+
+Deno.test("capture finds the file beside the data folder, and in a folder below; else its advice can be typed", async () => {
+  const source = `import { workflow } from "windmill-client";\nexport default workflow(async () => 1);\n`;
+  await using space = workspace({ "project/f/a/one.ts": source, "project/sub/two.ts": source, "elsewhere/x.txt": "" });
+  const data = ["--data", "project/.windkit"];
+  await space.windkit("run", "project/f/a/one.ts", "--run-id", "r1", ...data);
+  await space.windkit("run", "project/sub/two.ts", "--run-id", "r2", ...data);
+  for (const run of ["r1", "r2"]) {
+    const found = await space.windkitIn("elsewhere", "capture", run, "--data", "../project/.windkit");
+    equal(found.code, 0, found.stderr);
+    match(found.stdout, /new URL\("\.\.\/project\/(?:f\/a\/one|sub\/two)\.ts"/);
+  }
+  Deno.removeSync(join(space.dir, "project/sub/two.ts"));
+  const lost = await space.windkitIn("elsewhere", "capture", "r2", "--data", "../project/.windkit");
+  equal(lost.code, 2);
+  match(lost.stderr, /capture r2 --file FILE --data \.\.\/project\/\.windkit$/m);
+});
+
+Deno.test("capture warns of a test that Node takes for CommonJS", async () => {
+  await using space = workspace({
+    "package.json": `{ "type": "commonjs" }`,
+    "f/a/one.ts": `import { workflow } from "windmill-client";\nexport default workflow(async () => 1);\n`,
+  });
+  await space.windkit("run", "f/a/one.ts", "--run-id", "r");
+  const warned = await space.windkit("capture", "r", "--out", "one_test.ts");
+  equal(warned.code, 0, warned.stderr);
+  match(warned.stderr, /Node would take it for CommonJS, and not load it: "type" is "commonjs" in package\.json/);
+  match(warned.stderr, /npm pkg set type=module .*--out one_test\.mts\)/);
+  const fine = await space.windkit("capture", "r", "--out", "one_test.mts");
+  ok(!fine.stderr.includes("CommonJS"), fine.stderr);
+});
+
+Deno.test("capture says that another run goes on for one", async () => {
+  const source = `import { continueAsNew, workflow } from "windmill-client";
+export default workflow(async (n: number = 0) => n > 0 ? n : await continueAsNew({ n: 1 }));
+`;
+  await using space = workspace({ "f/a/chain.ts": source });
+  const run = await space.windkit("run", "f/a/chain.ts", "--run-id", "r");
+  equal(run.code, 0, run.stderr);
+  const { code, stderr } = await space.windkit("capture", "r");
+  equal(code, 2);
+  match(stderr, /Cannot capture run "r": another one goes on for it/);
+});

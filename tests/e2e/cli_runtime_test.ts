@@ -31,6 +31,7 @@ export const main = workflow(async () => {
     /The event's payload does not fit what "paid" of run "r" waits for, which still waits: .*found string/,
   );
   const early = await space.windkit("signal", "r", "note", '"early"');
+  match(early.stderr, /^The run waits for "paid" now: this event is for "note" alone$/m);
   equal([early.code, early.stdout], [0, '✓ Sent "note" to run r: kept until the run waits for it\n']);
   const sent = await space.windkit("signal", "r", "paid", "3", "--id", "x", "--json");
   equal(jsonLines(sent.stdout), [{ run: "r", event: "paid", id: "x" }]);
@@ -148,11 +149,14 @@ export const main = workflow(async () => {
   match(none.stderr, /no call of that key that has begun; it has "price", "a"/);
   const fork = await space.windkit("runs", "fork", "r", "--from", "price", "--as", "f");
   equal([fork.code, fork.stdout], [0, '✓ Run f goes its own way from "price" on\n']);
-  match(fork.stderr, /run FILE --run-id f$/m);
+  match(fork.stderr, /run f\/a\/price\.ts --run-id f$/m);
   match((await space.windkit("runs", "show", "f")).stdout, /^fork of +r from price on$/m);
   equal(JSON.parse((await space.windkit("run", "f/a/price.ts", "--run-id", "f")).stdout), ["a", "2"]);
   equal((await space.windkit("runs", "fork", "r", "--from", "a", "--as", "f")).code, 2);
   ok(JSON.parse((await space.windkit("runs", "fork", "r", "--from", "a", "--json")).stdout));
+  match((await space.windkit("runs", "fork", "r", "--from", "a", "--run-id", "g")).stdout, /^✓ Run g goes/);
+  const both = await space.windkit("runs", "fork", "r", "--from", "a", "--run-id", "h", "--as", "h");
+  match(both.stderr, /Options "--run-id" and "--as" are the same/);
 });
 
 Deno.test("approve tells that an answer does not fit, and takes another one", async () => {

@@ -70,6 +70,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "in a terminal, runs prune asks: n keeps the runs, y removes them",
+  ignore, // as above
+  async fn() {
+    await using space = workspace({
+      "f/a/one.ts": `import { workflow } from "windmill-client";\nexport default workflow(async () => 1);\n`,
+    });
+    await space.windkit("run", "f/a/one.ts", "--run-id", "r");
+    for (const [answer, code, left] of [["n", 1, 0], ["y", 0, 2]] as const) {
+      const prune = space.startInTerminal("runs", "prune", "--older-than", "0s");
+      await prune.line("Remove 1 run that ended more than 0s ago with its journal?");
+      prune.type(`${answer}\n`);
+      equal((await prune.ended).code, code);
+      equal((await space.windkit("runs", "show", "r")).code, left);
+    }
+  },
+});
+
+Deno.test({
   name: "in a terminal, --no-input does not ask; Ctrl-C stops with 130",
   ignore, // as above
   async fn() {

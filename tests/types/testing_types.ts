@@ -57,7 +57,9 @@ export async function explored(): Promise<void> {
   const two = workflow(async ({ n }: { n: number }, more?: string) => await Promise.resolve(`${n}${more}`));
   const world = (): { n: number } => ({ n: 0 });
   for (const main of [none, one, two] as const) {
-    expectType<Explored>()(await explore(main, { args: { name: "a" }, world, invariant: (w) => expectType<number>()(w.n) }));
+    expectType<Explored>()(
+      await explore(main, { args: { name: "a" }, world, invariant: (w) => expectType<number>()(w.n) }),
+    );
   }
   // A workflow's own parameter is no world, whether it would fit or not.
   await explore(one, { args: { name: "a" }, world: () => ({ n: 0 }), invariant: (w) => expectType<number>()(w.n) });
