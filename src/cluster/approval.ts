@@ -127,6 +127,12 @@ export function waitForApproval<const V = ApprovalTimedOut, const R = ApprovalRe
 export function waitForApproval(
   options: Omit<ApprovalOptions, "form"> & ApprovalInstead<unknown, unknown> & { readonly form?: unknown } = {},
 ): Promise<unknown> {
+  if (typeof options !== "object" || options === null) {
+    const found = typeof options === "string" ? JSON.stringify(options) : options === null ? "null" : typeof options;
+    return Promise.reject(
+      new TypeError(`Cannot wait for an approval: expected options such as { key: "sign_off" }, found ${found}`),
+    );
+  }
   const { timeout = 1800, key, selfApproval, skin, description } = options;
   if (!Number.isInteger(timeout) || timeout < 0 || timeout > 4294967295) {
     return Promise.reject(
@@ -167,7 +173,9 @@ export function waitForApproval(
     options: used
       ? decode(encode(Object.fromEntries(Object.entries(shown).filter(([, v]) => v !== undefined)))) as Json
       : undefined,
-    check: schema === undefined ? undefined : schemaCheck(schema),
+    check: schema === undefined
+      ? undefined
+      : schemaCheck(schema, () => (form as { readonly schema?: unknown } | undefined)?.schema),
   }) as Promise<ApprovalResult>;
   if (schema === undefined && !("onTimeout" in options) && !("onReject" in options)) return answered;
   const result = answered.then((answer) => taken(answer, schema, options));

@@ -5,6 +5,8 @@
  */
 import { ValidationError, type ValidationIssue } from "../base/errors.ts";
 import type { SchemaAnswer, StandardSchema } from "../base/standard_schema.ts";
+import { describedBy } from "./approval_form.ts";
+import { expectedBy } from "./schema_expects.ts";
 
 /** Differences that a text names, and characters of each part: a value with 10,000 wrong fields has a short reason too. */
 const NAMED = 5;
@@ -24,13 +26,17 @@ export function isStandardSchema(value: unknown): value is StandardSchema {
 /**
  * Makes of a schema what a host asks before it takes a value.
  *
+ * @param jsonSchema gives the same as JSON schema, where there is one: it says of bounds and choices what libraries do not
  * @returns a function that gives undefined for a value that fits, else where it differs, what kind of value is there, and what
  * was expected. The value itself is never in that text: it may be a secret, and the text ends up in logs and in answers
  */
-export function schemaCheck(schema: StandardSchema): (value: unknown) => Promise<string | undefined> {
+export function schemaCheck(
+  schema: StandardSchema,
+  jsonSchema: () => unknown = () => describedBy(schema),
+): (value: unknown) => Promise<string | undefined> {
   return async (value) => {
     const answer = await ask(schema, value);
-    return answer.issues === undefined ? undefined : differences(answer.issues, value);
+    return answer.issues === undefined ? undefined : differences(answer.issues, value, jsonSchema());
   };
 }
 
@@ -72,7 +78,7 @@ async function ask<Output>(schema: StandardSchema<Output>, value: unknown): Prom
 }
 
 /** Where a value differs, what kind of value is there, and what was expected. Never the value. */
-export function differences(issues: readonly ValidationIssue[], value: unknown): string {
+export function differences(issues: readonly ValidationIssue[], value: unknown, jsonSchema?: unknown): string {
   const places = new Set(issues.map((issue: Issue) => {
     const { path = [], expected } = issue;
     let found: unknown = value;
@@ -80,10 +86,11 @@ export function differences(issues: readonly ValidationIssue[], value: unknown):
     const names = Array.from(path, (part) => {
       const name = typeof part === "object" ? part.key : part;
       found = Object(found)[name];
-      return clip(String(name));
+      return String(name);
     });
-    const wanted = isOfSchema(expected, found) ? `, expected ${clip(expected)}` : "";
-    return `${names.join(".") || "the top"} (found ${kindOf(found)}${wanted})`;
+    const wanted = isOfSchema(expected, found) ? expected : expectedBy(jsonSchema, names, found);
+    const place = names.map(clip).join(".") || "the top";
+    return `${place} (found ${kindOf(found)}${wanted === undefined ? "" : `, expected ${clip(wanted)}`})`;
   }));
   const named = [...places].slice(0, NAMED).join(", ");
   return places.size > NAMED ? `${named} and ${places.size - NAMED} more` : named;

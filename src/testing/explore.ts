@@ -14,6 +14,7 @@ import { decideBy, decideBySeed, singleCrash } from "./_decide.ts";
 import { ExploreError } from "./_explore_error.ts";
 import { lifeOf } from "./_life.ts";
 import { createMockedCalls, type Failures, type Mocks } from "./_mocked_calls.ts";
+import { refuseUnknown } from "./_words.ts";
 import { type Deviation, deviationText, formatSchedule, parseSchedule } from "./_schedule.ts";
 import { type Decider, EXPLORED, type Violation, World, type WorldEnd, type WorldPlan } from "./_world.ts";
 
@@ -108,6 +109,27 @@ export type ExploredFactory<W> = ((world: W) => WorkflowFunction) & { readonly _
 /** A workflow, or a function that makes one for a world. */
 export type Explorable<W> = ExploredWorkflow | ExploredFactory<W>;
 
+const OPTIONS = [
+  "args",
+  "runs",
+  "seed",
+  "schedule",
+  "confluent",
+  "compare",
+  "world",
+  "mocks",
+  "failures",
+  "approvals",
+  "events",
+  "workflows",
+  "cancels",
+  "invariant",
+  "always",
+  "start",
+  "patienceMs",
+  "width",
+] as const satisfies readonly (keyof ExploreOptions)[];
+
 /** Random schedules that are run at first, and more when nothing broke. */
 const RUNS = 500;
 /** Tries of the search for the shortest schedule. */
@@ -189,6 +211,7 @@ class Exploration<W> {
     if (typeof workflow !== "function") {
       throw new TypeError(`Cannot explore a workflow: expected a function, found ${typeof workflow}`);
     }
+    refuseUnknown("Cannot explore a workflow", options, OPTIONS);
     const { args = {}, seed, approvals, events, cancels = false, confluent = true, start = 1_700_000_000_000 } =
       options;
     const { patienceMs = 1000, width = 32 } = options;

@@ -159,6 +159,38 @@ export const main = workflow(async () => {
   match(both.stderr, /Options "--run-id" and "--as" are the same/);
 });
 
+Deno.test("run prints a command that grants with what the form needs", async () => {
+  await using space = workspace({
+    "f/a/form.ts": `${IMPORT}${NUMBER}
+const jsonSchema = {
+  type: "object",
+  properties: { amount: { type: "number", minimum: 5 }, level: { enum: ["low", "high"] }, note: { type: "string" } },
+  required: ["amount", "level"],
+};
+export const main = workflow(async () => (await waitForApproval({ form: { schema: number, jsonSchema } })).value);`,
+  });
+  const run = space.start("run", "f/a/form.ts", "--run-id", "r", "--no-input");
+  await run.line(`approve r approval --value '{"amount":5,"level":"low"}'`);
+  equal((await space.windkit("approve", "r", "--value", "4")).code, 0);
+  equal((await run.ended).stdout, "4\n");
+});
+
+Deno.test("run warns of a parameter that is not given and has no default", async () => {
+  await using space = workspace({
+    "f/a/needs.ts": `${IMPORT}
+export const main = workflow(async (name: string, { n = 1 } = {}, more?: string) => [name ?? "nobody", n, more ?? ""]);`,
+  });
+  for (const args of [[], ["--args", "{}"], ["--args", "[]"], ["--args", '{"nam": "Ada"}']]) {
+    const { code, stderr } = await space.windkit("run", "f/a/needs.ts", ...args);
+    equal(code, 0, stderr);
+    match(stderr, /"name" is not given, and has no default: the workflow gets undefined for it/);
+  }
+  for (const args of ['{"name": "Ada"}', '["Ada"]', '{"name": null}']) {
+    const { stderr } = await space.windkit("run", "f/a/needs.ts", "--args", args);
+    ok(!stderr.includes("is not given"), stderr);
+  }
+});
+
 Deno.test("approve tells that an answer does not fit, and takes another one", async () => {
   await using space = workspace({
     "f/a/form.ts": `${IMPORT}${NUMBER}

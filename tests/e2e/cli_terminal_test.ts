@@ -35,6 +35,26 @@ Deno.test({
 });
 
 Deno.test({
+  name: "in a terminal, a form with required fields offers no empty answer, but to who rejects",
+  ignore, // as above
+  async fn() {
+    await using space = workspace({
+      "f/a/asks.ts": FILES["f/a/asks.ts"].replace("order:", 'required: ["note"], order:'),
+    });
+    const run = space.startInTerminal("run", "f/a/asks.ts", "--run-id", "r");
+    await run.line("Ship it?");
+    run.type("y\n\n");
+    await run.line(/Value as JSON with note \(string\), at: .*The value is not JSON/);
+    run.type('{"note":"fine"}\n');
+    equal((await run.ended).code, 0);
+    const other = space.startInTerminal("run", "f/a/asks.ts", "--run-id", "s");
+    await other.line("Ship it?");
+    other.type("n\n\n");
+    match((await other.ended).stdout, /, or Enter for none: /);
+  },
+});
+
+Deno.test({
   name: "in a terminal, an answer from another process ends the question",
   ignore, // as above
   async fn() {

@@ -142,6 +142,14 @@ test("approvals: fields of variants are fields of one form, and what tells them 
   });
 });
 
+test("waitForApproval(): a key in place of options is a TypeError that shows where it goes", async () => {
+  await assertRejects(
+    () => waitForApproval("sign" as never),
+    undefined,
+    'Cannot wait for an approval: expected options such as { key: "sign_off" }, found "sign"',
+  );
+});
+
 for (
   const [what, options, part] of [
     [
