@@ -182,6 +182,8 @@ export function explore<W = undefined>(
   workflow: ExploredFactory<W>,
   options?: ExploreOptions<W>,
 ): Promise<Explored>;
+/** The same with what may be either. */
+export function explore<W = undefined>(workflow: Explorable<W>, options?: ExploreOptions<W>): Promise<Explored>;
 export async function explore<W = undefined>(
   workflow: Explorable<W>,
   options: ExploreOptions<W> = {},

@@ -34,6 +34,15 @@ export default workflow(async () => {
 });
 `;
 
+/** A token in the code: given to a task, and in the result. */
+const LITERAL = `import { step, task, workflow } from "windmill-client";
+const call = task(async (token: string, n: number) => token.length + n);
+export const main = workflow(async () => {
+  const n = await call("sk_live_1234567890abcdef", 1);
+  return { n, used: "with sk_live_1234567890abcdef" };
+});
+`;
+
 /** Where a user's project finds the package: in Deno by an import map, in Node by a folder of packages. */
 function withPackage(space: Workspace): void {
   const { exports } = JSON.parse(Deno.readTextFileSync(join(root, "deno.json"))) as {
@@ -107,14 +116,21 @@ for (
     name: `a captured test passes in ${name}`,
     ignore: !existsSync(program),
     fn: async () => {
-      await using space = workspace({ "f/shop/order.ts": ORDER });
+      await using space = workspace({ "f/shop/order.ts": ORDER, "f/a/pay.ts": LITERAL });
       withPackage(space);
+      await space.windkit("run", "f/a/pay.ts", "--run-id", "r0");
+      equal((await space.windkit("capture", "r0", "--out", "pay_test.ts")).code, 0);
       const given = '{"user": "ada", "amount": 12, "api_key": "key-12345"}';
       await space.windkit("run", "f/shop/order.ts", "--args", given, "--run-id", "r1", "--no-input");
       equal((await space.windkit("capture", "r1", "--out", "order_test.ts")).code, 0);
-      const { code, stdout, stderr } = await startProcess(program, [...args, "./order_test.ts"], space.dir).ended;
+      const { code, stdout, stderr } = await startProcess(
+        program,
+        [...args, "./order_test.ts", "./pay_test.ts"],
+        space.dir,
+      )
+        .ended;
       equal(code, 0, stdout + stderr);
-      match(stdout + stderr, /(?:pass 1|1 pass)\b/);
+      match(stdout + stderr, /(?:pass 2|2 pass)\b/);
     },
   });
 }
@@ -145,15 +161,6 @@ export default workflow(async () => { await step("a", () => 1); await waitForApp
   Deno.removeSync(join(space.dir, "f/a/fails.ts"));
   match((await space.windkit("capture", "r2")).stderr, /Cannot find the file of workflow "f\/a\/fails".*\n.*--file/);
 });
-
-/** A token in the code: given to a task, and in the result. */
-const LITERAL = `import { step, task, workflow } from "windmill-client";
-const call = task(async (token: string, n: number) => token.length + n);
-export const main = workflow(async () => {
-  const n = await call("sk_live_1234567890abcdef", 1);
-  return { n, used: "with sk_live_1234567890abcdef" };
-});
-`;
 
 Deno.test("capture of a workflow with a secret in its code makes a test that passes, and does not have it", async () => {
   await using space = workspace({ "f/a/pay.ts": LITERAL });
