@@ -50,17 +50,6 @@ export function formOf(schema: StandardSchema, jsonSchema: object = describe(sch
   return decode(encode({ schema: { ...jsonSchema, type: "object", properties, required, order } })) as Json;
 }
 
-/** The JSON schema of a schema; undefined when it cannot describe itself. */
-export function describedBy(schema: StandardSchema): object | undefined {
-  const { "~standard": { jsonSchema }, toJsonSchema } = schema as StandardSchema & Describing;
-  try {
-    return jsonSchema?.input?.({ target: "draft-2020-12" }) ?? toJsonSchema?.call(schema);
-  } catch (error) {
-    void error; // it would only say more of what is wrong
-    return undefined;
-  }
-}
-
 function describe(schema: StandardSchema): object {
   const { "~standard": { vendor, jsonSchema }, toJsonSchema } = schema as StandardSchema & Describing;
   let cause: unknown;

@@ -5,8 +5,6 @@
  */
 import { ValidationError, type ValidationIssue } from "../base/errors.ts";
 import type { SchemaAnswer, StandardSchema } from "../base/standard_schema.ts";
-import { describedBy } from "./approval_form.ts";
-import { expectedBy } from "./schema_expects.ts";
 
 /** Differences that a text names, and characters of each part: a value with 10,000 wrong fields has a short reason too. */
 const NAMED = 5;
@@ -15,6 +13,15 @@ const LONGEST = 100;
 /** What an answer's issue may have beyond the interface: Zod, Valibot and ArkType all say what they expected. */
 interface Issue extends ValidationIssue {
   readonly expected?: unknown;
+}
+
+/** What is read of a JSON schema, beside bounds. */
+interface JsonSchema {
+  readonly type?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly items?: unknown;
+  readonly format?: unknown;
 }
 
 /** True for a schema of the Standard Schema kind. ArkType's are functions. */
@@ -26,17 +33,17 @@ export function isStandardSchema(value: unknown): value is StandardSchema {
 /**
  * Makes of a schema what a host asks before it takes a value.
  *
- * @param jsonSchema gives the same as JSON schema, where there is one: it says of bounds and choices what libraries do not
+ * @param jsonSchema the same as JSON schema, where there is one: it says of bounds and choices what libraries do not
  * @returns a function that gives undefined for a value that fits, else where it differs, what kind of value is there, and what
  * was expected. The value itself is never in that text: it may be a secret, and the text ends up in logs and in answers
  */
 export function schemaCheck(
   schema: StandardSchema,
-  jsonSchema: () => unknown = () => describedBy(schema),
+  jsonSchema?: unknown,
 ): (value: unknown) => Promise<string | undefined> {
   return async (value) => {
     const answer = await ask(schema, value);
-    return answer.issues === undefined ? undefined : differences(answer.issues, value, jsonSchema());
+    return answer.issues === undefined ? undefined : differences(answer.issues, value, jsonSchema);
   };
 }
 
@@ -104,7 +111,39 @@ function isOfSchema(expected: unknown, found: unknown): expected is string {
   return text.length < 3 || !expected.includes(text.slice(0, 16));
 }
 
-function kindOf(value: unknown): string {
+/**
+ * What a JSON schema expects at a place where a value does not fit it. The text is of the schema alone, never of the value.
+ *
+ * @param schema the schema, of the whole value
+ * @param path names that lead to the place
+ * @param found what is there
+ * @returns undefined when it does not say, or nothing that it says is broken
+ */
+function expectedBy(schema: unknown, path: readonly string[], found: unknown): string | undefined {
+  const part = path.reduce<JsonSchema>(
+    (at, name) => Object(at.properties?.[name] ?? at.items),
+    Object(schema),
+  );
+  const { type, enum: choices, format } = part;
+  const kind = kindOf(found);
+  if (choices !== undefined) return choices.includes(found) ? undefined : choices.map(quoted).join(" or ");
+  if (typeof type === "string" && type !== kind && !(type === "integer" && Number.isInteger(found))) return type;
+  const broken = Object.entries(part).flatMap(([keyword, bound]) => {
+    const [, exclusive, end, ofLength] = /^(exclusive)?(min|max)(?:imum|(Length|Items))$/i.exec(keyword) ?? [];
+    const size = ofLength === undefined ? found : Object(found).length;
+    if (end === undefined || typeof size !== "number" || typeof bound !== "number") return [];
+    const room = end[1] === "i" ? size - bound : bound - size;
+    return room > 0 || (room === 0 && exclusive === undefined) ? [] : `${keyword} ${bound}`;
+  });
+  return broken.join(", ") || (kind === "string" && format !== undefined ? `format ${quoted(format)}` : undefined);
+}
+
+function quoted(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+/** What kind of value it is, in words. */
+export function kindOf(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
   return Array.isArray(value) ? "array" : typeof value;

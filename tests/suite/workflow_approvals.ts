@@ -146,7 +146,7 @@ test("waitForApproval(): a key in place of options is a TypeError that shows whe
   await assertRejects(
     () => waitForApproval("sign" as never),
     undefined,
-    'Cannot wait for an approval: expected options such as { key: "sign_off" }, found "sign"',
+    'Cannot wait for an approval: expected options, as in { key: "sign_off" }, found string',
   );
 });
 
