@@ -18,6 +18,7 @@ import { createIdentity } from "../server/identity.ts";
 import type { JobsOptions } from "../server/jobs/jobs.ts";
 import type { Script, Secrets } from "../server/ports.ts";
 import { openObjects } from "../server/objects/objects.ts";
+import { openSqliteStorage } from "../storage/sqlite.ts";
 import { openSecrets } from "../server/secrets.ts";
 import { datatablesOf } from "./dev_datatables.ts";
 import { listen, type Listener } from "./dev_listen.ts";
@@ -176,6 +177,7 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
       database,
       runners,
       jobs: { ...(settings.retentionS === undefined ? {} : { retentionS: settings.retentionS }), ...options.jobs },
+      workflows: { storage: await openSqliteStorage({ dir: join(data, "runs") }) },
       routes: ROUTES,
       pages: PAGES,
       hosts: WILDCARD.test(host) ? ownNames() : [],
