@@ -24,6 +24,7 @@ const NAMES = [
   "s3",
   "wait",
   "check_time",
+  "runner",
   "peers",
 ] as const;
 

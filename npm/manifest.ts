@@ -46,8 +46,16 @@ export const BIN_PATH = "src/cli/main.js";
 export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {
   // Reads workflow files for \`windkit check\`.
   "@babel/parser": "^7.26.0 || ^8.0.0",
+  // DuckDB jobs and ducklakes.
+  "@duckdb/node-api": "^1.5.0-r.1",
+  // Data tables in the data folder.
+  "@electric-sql/pglite": "^0.5.0",
+  // Signs the local server's requests to a real S3.
+  "aws4fetch": "^1.0.20",
   // Routes of the local server.
   "hono": "^4.6.0",
+  // PostgreSQL on a server.
+  "postgres": "^3.4.5",
   // Reads and writes the files of a synced folder.
   "yaml": "^2.6.0",
 };

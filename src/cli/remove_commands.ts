@@ -3,7 +3,13 @@
  *
  * @module
  */
-import type { Storage } from "../engine/ports.ts";
+import { CancelledError } from "../base/errors.ts";
+import { linkOf } from "../engine/chain.ts";
+import { cancelChild, settleMessage, unsettledChildren } from "../engine/children.ts";
+import type { RunRow, Storage, Write } from "../engine/ports.ts";
+import { readJournal } from "../engine/read_journal.ts";
+import { failureOf } from "../workflow/failure.ts";
+import type { JournalRecord, Outcome } from "../workflow/journal.ts";
 import type { PruneCommand, RemoveCommand } from "./arguments.ts";
 import { dataOption, isDriven, knownRun, withDrive, withVisit } from "./data_folder.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
@@ -46,7 +52,7 @@ async function prune(storage: Storage, closedBefore: number): Promise<number> {
 }
 
 /**
- * Removes one run, whatever its state: nothing of its journal is read, so it may be damaged.
+ * Removes one run, whatever its state: its journal may be damaged.
  *
  * @param command what was asked for
  * @param io streams
@@ -78,11 +84,35 @@ export async function removeRun(command: RemoveCommand, io: Io): Promise<number>
     }
   }
   await withDrive(data, io, REMOVER, async (storage) => {
-    await knownRun(storage, run, data);
-    await storage.commit([{ w: "drop", run }]);
+    const row = await knownRun(storage, run, data);
+    await storage.commit([{ w: "drop", run }, ...await toldRelatives(storage, row)]);
   });
   io.out.write(json ? `${JSON.stringify({ removed: run })}\n` : `${paint(io.out.color).good("✓")} Removed ${what}\n`);
   return EXIT.ok;
+}
+
+/** Messages for whoever waits for a run that is removed before its end, and for what it began. */
+async function toldRelatives(storage: Storage, { id, state }: RunRow): Promise<readonly Write[]> {
+  if (state === "closed") return [];
+  let records: readonly JournalRecord[];
+  try {
+    ({ records } = await readJournal(storage, id));
+  } catch (error) {
+    void error; // damaged: that is a reason to remove it
+    return [];
+  }
+  const [first] = records;
+  const now = Date.now();
+  const why = `Run "${id}" was removed`;
+  const writes = [...unsettledChildren(records).values()].map((child): Write => ({
+    w: "post",
+    message: cancelChild(id, child.runId, why, now),
+  }));
+  if (first?.t !== "opened" || first.header.parent === undefined) return writes;
+  const { parent } = first.header;
+  const outcome: Outcome = { ok: false, failure: failureOf(new CancelledError(why), parent.key) };
+  const message = settleMessage(parent, linkOf(first.header).first, outcome, now, storage.limits.maxRecordBytes);
+  return [...writes, { w: "post", message }];
 }
 
 const REMOVER = "windkit runs remove";

@@ -74,7 +74,7 @@ export async function race(
   const running = entries.map(([winner, fn], i) =>
     runWith({ session, scope: scopes[i] }, async () => ({ winner, value: await fn() }), true)
   );
-  if (!overlap) return await earliest(session, running, scopes);
+  if (!overlap) return await earliest(session, running, scopes, outer);
   let first = 0;
   try {
     return await Promise.race(
@@ -93,7 +93,12 @@ export async function race(
 }
 
 /** A host that wakes the body when all jobs have ended: the earliest by their times. */
-async function earliest<T>(session: BodySession, running: readonly Promise<T>[], scopes: readonly Scope[]): Promise<T> {
+async function earliest<T>(
+  session: BodySession,
+  running: readonly Promise<T>[],
+  scopes: readonly Scope[],
+  outer: Scope | undefined,
+): Promise<T> {
   await Promise.allSettled(running);
   const keys = scopes.flatMap((scope) => scope.keys);
   const times = session.peekMarker("race") === undefined ? await session.endedAt(keys) : undefined;
@@ -103,6 +108,8 @@ async function earliest<T>(session: BodySession, running: readonly Promise<T>[],
     );
     return ends.indexOf(Math.min(...ends));
   });
+  // For a race around this one: it ends when its winner does.
+  outer?.keys.push(...scopes[first as number]?.keys ?? []);
   return await (running[first as number] as Promise<T>);
 }
 

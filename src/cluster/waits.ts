@@ -223,7 +223,8 @@ export async function childWorkflow(
 /**
  * Ends this run and begins another one of the same workflow, with an empty journal: for what goes on for ever. Whoever waits for
  * the result of this run gets the one of the last run of the chain. Events that nothing has taken move along; what has an `undo` is
- * final; tasks and steps that run are waited for, everything else that is pending is given up.
+ * final; tasks and steps that run are waited for (a failure that nobody awaits fails this run instead), everything else that is
+ * pending is given up.
  *
  * Engine and edge only.
  *

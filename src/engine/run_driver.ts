@@ -98,6 +98,14 @@ interface Wait {
   readonly alarm: Alarm | undefined;
 }
 
+/** An event that a wait took. */
+interface Taken {
+  readonly name: string;
+  readonly inbox: string;
+  readonly value: Encoded;
+}
+
+type AbandonCommand = Extract<Command, { readonly c: "abandon" }>;
 type CallCommand = Extract<Command, { readonly c: "call" }>;
 type Called = Extract<JournalRecord, { readonly t: "called" }>;
 type SettledBody = Extract<RecordBody, { readonly t: "settled" }>;
@@ -140,6 +148,10 @@ export class RunDriver {
   #grace: Alarm | undefined;
   #deadline: Alarm | undefined;
   #cancelling = false;
+  /** The session has not heard of the cancel: it is being recorded. */
+  #cancelUntold = false;
+  /** The body has ended before its session heard of the cancel. */
+  #endedEarly = false;
   /** Looks into the inbox that are under way: a run is not put aside meanwhile. */
   #looking = 0;
   /** The engine counts this run among the parked ones in memory. */
@@ -150,6 +162,8 @@ export class RunDriver {
   #looked = false;
   /** First attempts of the undos that this run has asked for. */
   readonly #undos = new Set<Key>();
+  /** Events that are recorded as taken, and may not be handed over: whatever waited for them may be given up first. */
+  readonly #taken = new Map<Key, Taken>();
   /** What the body said last of how far it is. */
   #progress: Json | undefined;
 
@@ -196,7 +210,7 @@ export class RunDriver {
     for (const record of records) {
       if ((record.t === "called" || record.t === "settled") && record.fp?.kind === "undo") this.#undos.add(record.key);
       if (record.t === "called") this.#called.set(record.key, record);
-      else if (record.t === "settled" || record.t === "abandoned") this.#called.delete(record.key);
+      else if (record.t === "settled" || record.t === "abandoned") this.#noteEnd(record);
       else if (record.t === "marker" && record.name === "progress") this.#progress = record.value;
       else if (record.t === "cancelling") {
         if (!this.#cancelling) grace = record;
@@ -216,6 +230,16 @@ export class RunDriver {
       this.#patience = this.#shared.alarms.set(this.#shared.host.now() + REPLAY_PATIENCE_MS, () => session.giveUp());
     }
     this.#session.begin(this.header, records);
+  }
+
+  #noteEnd(record: Extract<JournalRecord, { readonly t: "settled" | "abandoned" }>): void {
+    const { key } = record;
+    const call = this.#called.get(key)?.call;
+    this.#called.delete(key);
+    if (record.t === "abandoned") this.#taken.delete(key);
+    else if (call?.kind === "event" && record.inbox !== undefined && record.outcome.ok) {
+      this.#taken.set(key, { name: call.name, inbox: record.inbox, value: record.outcome.value });
+    }
   }
 
   get #messages(): RunMessages {
@@ -311,7 +335,8 @@ export class RunDriver {
       this.#shared.alarms.cancel(this.#patience);
       this.#patience = undefined;
     }
-    const ready: CallCommand[] = [];
+    let ready: CallCommand[] = [];
+    const hurried: AbandonCommand[] = [];
     for (const [i, command] of commands.entries()) {
       if (this.#closed) return;
       switch (command.c) {
@@ -326,6 +351,12 @@ export class RunDriver {
           break;
         }
         case "abandon":
+          // It may have been asked for in the same turn; what can be taken back may have begun in an earlier process.
+          if (ready.some(({ key, call }) => key === command.key && "undoable" in call)) {
+            hurried.push(command);
+            break;
+          }
+          if (ready.length > 0) ready = ready.filter(({ key }) => key !== command.key);
           this.#abandon(command.key, command.why, callsBefore(commands, i) ?? session.calls);
           break;
         case "marker":
@@ -348,7 +379,8 @@ export class RunDriver {
           });
           break;
         case "close":
-          this.#close(command);
+          if (this.#cancelUntold) this.#endedEarly = true;
+          else this.#close(command);
           break;
         case "undoable":
           throw new Error(
@@ -358,13 +390,20 @@ export class RunDriver {
     }
     if (ready.length > 0) {
       // A parked run is not looked at after a crash before its time: what runs now must not be forgotten.
-      if (this.#stored === "parked") this.#append([], this.#unparkedRow(), () => this.#startAll(ready));
-      else this.#startAll(ready);
+      const start = (): void => {
+        this.#startAll(ready);
+        for (const { key, why } of hurried) this.#abandon(key, why, session.calls);
+      };
+      if (this.#stored === "parked") this.#append([], this.#unparkedRow(), start);
+      else start();
     }
     if (!session.replaying) {
       const deferred = this.#deferred;
       this.#deferred = [];
       for (const then of deferred) then();
+    }
+    if (this.#taken.size > 0 && !session.replaying) {
+      for (const key of this.#taken.keys()) if (!session.isPending(key)) this.#taken.delete(key);
     }
     if (this.#waits.size > 0) this.#shared.batcher.beforeCommit(() => this.#maybePark());
   }
@@ -489,7 +528,10 @@ export class RunDriver {
     });
     const timeoutS = call.kind === "task" && executor?.timesItself !== true ? call.options.timeoutS : undefined;
     if (timeoutS !== undefined) {
-      attempt.timeout = alarms.set(attempt.startedAt + timeoutS * 1000, () => this.#timedOut(attempt, timeoutS));
+      attempt.timeout = alarms.set(
+        attempt.startedAt + timeoutS * 1000,
+        () => this.#whenLive(() => this.#timedOut(attempt, timeoutS)),
+      );
     }
     const info = new AttemptInfo(this.id, attempt);
     const session = this.#session;
@@ -533,8 +575,12 @@ export class RunDriver {
       return;
     }
     alarms.cancel(attempt.timeout);
-    this.#attempts.delete(key);
-    this.#whenLive(() => this.#settle(key, command, result, attempt.startedAt, { by: this.#shared.by }));
+    this.#whenLive(() => {
+      // Known as under way until it settles: a replay must not begin it again.
+      if (this.#attempts.get(key) !== attempt) return;
+      this.#attempts.delete(key);
+      this.#settle(key, command, result, attempt.startedAt, { by: this.#shared.by });
+    });
   }
 
   #timedOut(attempt: Attempt, timeoutS: number): void {
@@ -544,9 +590,7 @@ export class RunDriver {
     this.#attempts.delete(key);
     this.#abort(attempt, new DeadlineError(message));
     const failure: Failure = { message, stepKey: key, error: { name: "TimeoutError", message } };
-    this.#whenLive(() =>
-      this.#settle(key, command, { ok: false, failure }, attempt.startedAt, { by: this.#shared.by })
-    );
+    this.#settle(key, command, { ok: false, failure }, attempt.startedAt, { by: this.#shared.by });
   }
 
   #abort(attempt: Attempt, reason: Error, detachedToo = true): void {
@@ -684,7 +728,9 @@ export class RunDriver {
       value = { value: entered, approver, approved };
     }
     const writes = [message, ...late].map(({ id }): Write => ({ w: "take", id }));
-    this.#settle(key, undefined, { ok: true, value: encode(value) }, wait.startedAt, { inbox: message.id, writes });
+    const text = encode(value);
+    if (wait.call.kind === "event") this.#taken.set(key, { name: wait.call.name, inbox: message.id, value: text });
+    this.#settle(key, undefined, { ok: true, value: text }, wait.startedAt, { inbox: message.id, writes });
     this.#shared.told(message.id, { fate: "taken" });
     for (const { id } of late) this.#shared.told(id, { fate: "late" });
   }
@@ -887,8 +933,8 @@ export class RunDriver {
     const wait = this.#waits.get(key);
     const attempt = this.#attempts.get(key);
     const known = this.#called.get(key);
-    // It has settled meanwhile, or was never recorded: nothing is left to say of it.
-    if (wait === undefined && attempt === undefined && !this.#called.has(key)) return;
+    // It has settled meanwhile, or was never recorded.
+    if (wait === undefined && attempt === undefined && !this.#called.has(key)) return this.#giveBack(key, why, after);
     if (attempt !== undefined && why !== "end" && "undoable" in attempt.call) {
       return this.#hurry(attempt, new CancelledError(`"${key}" was given up (${why})`));
     }
@@ -907,6 +953,26 @@ export class RunDriver {
     if (given !== undefined) this.#endWait(key, given);
     this.#called.delete(key);
     this.#append([{ t: "abandoned", key, after, why }], this.#unparkedRow(), deliver, writes);
+  }
+
+  /** An event came for a wait that had lost by then: it is left for the next one. */
+  #giveBack(key: Key, why: AbandonReason, after: number): void {
+    const taken = this.#taken.get(key);
+    if (taken === undefined) return;
+    this.#taken.delete(key);
+    const { name, inbox, value } = taken;
+    const { payload } = decode(value) as { readonly payload: Json };
+    const { host, deliver } = this.#shared;
+    const message: Message = {
+      id: `${inbox}~`,
+      run: this.id,
+      kind: "event",
+      name,
+      payload: encode(payload),
+      at: host.now(),
+    };
+    const write: Write = { w: "post", message };
+    this.#append([{ t: "abandoned", key, after, why }], this.#unparkedRow(), () => deliver(this.id), [write]);
   }
 
   // --- Ends ---
@@ -931,14 +997,17 @@ export class RunDriver {
     };
     this.#startGrace(graceUntil, reason, deadline);
     const children = this.#cancelChildren(reason);
+    this.#cancelUntold = true;
     this.#append([record], this.#unparkedRow(), () => {
+      this.#cancelUntold = false;
       children.deliver();
       if (this.#closed) return;
       for (const [key, wait] of [...this.#waits]) if (!this.#takesBack(wait.call)) this.#endWait(key, wait);
       this.#forgetCalled();
       this.#dropAttempts(failureError(reason, deadline), true, ({ call }) => !this.#takesBack(call));
       for (const attempt of this.#attempts.values()) this.#hurry(attempt, failureError(reason, deadline));
-      if (this.#shared.alwaysReplay) this.#replayAll();
+      // The body may have ended meanwhile: the journal says that the cancel came first.
+      if (this.#shared.alwaysReplay || this.#endedEarly || this.#session.compensating) this.#replayAll();
       else this.#session.feed([{ c: "cancel", reason, ...(deadline ? { deadline } : undefined) }]);
     }, [...writes, ...children.writes]);
   }
@@ -985,12 +1054,7 @@ export class RunDriver {
   #close(command: Extract<Command, { readonly c: "close" }>): void {
     if (this.#closed) return;
     const { status, outcome, mismatch, nextArgs } = command;
-    if (status === "continued" && nextArgs !== undefined) {
-      if (!this.#cancelling) return void this.#continue(nextArgs);
-      // The cancel was recorded first: nothing goes on.
-      const failure = failureOf(new CancelledError("Cancelled while it was about to go on as another run"), "");
-      return this.#close({ c: "close", status: "cancelled", outcome: { ok: false, failure } });
-    }
+    if (status === "continued" && nextArgs !== undefined) return void this.#continue(nextArgs);
     if (outcome === undefined) throw new Error(`Cannot close run "${this.id}": its session gave no outcome`);
     if (mismatch === true) {
       if (!outcome.ok) this.#stop(outcome.failure);

@@ -11,7 +11,7 @@ import type { Runner } from "../runner/ports.ts";
 import { toHex } from "../base/bytes.ts";
 import { createGate, passCaller } from "./auth.ts";
 import { createJobs, type JobsOptions } from "./jobs/jobs.ts";
-import type { Database, Folder, Identity, Objects, Secrets, ServerContext } from "./ports.ts";
+import type { Approvals, Database, Folder, Identity, Objects, Secrets, ServerContext } from "./ports.ts";
 import { Refusal, refusalResponse, textResponse } from "./refusal.ts";
 import { MAX_BODY_BYTES } from "./routes/_request.ts";
 import { jobRoutes } from "./routes/jobs.ts";
@@ -48,6 +48,8 @@ export interface ServerParts {
   readonly workflows?: WorkflowJobsOptions;
   /** Routes besides those that every server has. */
   readonly routes?: readonly RouteModule[];
+  /** Questions of workflows to people: for their pages. @default none */
+  readonly approvals?: (context: ServerContext) => Approvals;
   /** Pages, mounted at the root. */
   readonly pages?: RouteModule;
   /** Further host names that requests may be for, without port. @default none but this machine's and that of `baseUrl` */
@@ -154,8 +156,12 @@ export function createServer(parts: ServerParts): Server {
     identity,
     objects,
     database,
+    get approvals() {
+      return approvals;
+    },
   };
   if (parts.workflows !== undefined) workflows = createWorkflowJobs(context, { report, ...parts.workflows });
+  const approvals = parts.approvals?.(context) ?? workflows?.approvals;
   const gate = createGate({ identity, now: () => clock.now(), baseUrl: () => parts.baseUrl, hosts, origins });
 
   const api = new Hono();
@@ -178,13 +184,24 @@ export function createServer(parts: ServerParts): Server {
     return textResponse(`Internal: ${secrets.redact(error.message)}`, 500);
   });
 
+  /** Who opens a page and is not signed in is shown where to do that. */
+  async function signIn(request: Request, refusal: Refusal): Promise<Response | undefined> {
+    const { pathname, search, origin } = new URL(request.url);
+    const wantsPage = request.method === "GET" && request.headers.get("accept")?.includes("text/html") === true;
+    if (parts.pages === undefined || refusal.status !== 401 || pathname.startsWith("/api/") || !wantsPage) {
+      return undefined;
+    }
+    const page = await app.fetch(new Request(`${origin}/login?next=${encodeURIComponent(pathname + search)}`));
+    return new Response(page.body, { status: 401, headers: page.headers });
+  }
+
   async function answer(request: Request): Promise<Response> {
     try {
       const ended = gate.admit(request);
       if (ended !== undefined) return ended;
       return await app.fetch(bounded(request, maxBodyBytes));
     } catch (error) {
-      if (error instanceof Refusal) return refusalResponse(error);
+      if (error instanceof Refusal) return await signIn(request, error) ?? refusalResponse(error);
       report(error);
       return textResponse("Internal: the request could not be answered", 500);
     }

@@ -23,6 +23,7 @@ const PUBLIC: readonly RegExp[] = [
   /^\/api\/w\/[^/]+\/jobs_u\/flow\/(?:approval_info|resume_suspended)\/[^/]+$/,
   /^\/api\/w\/[^/]+\/s3_proxy\//,
   /^\/approve\//,
+  /^\/login$/,
   /^\/assets\//,
 ];
 
@@ -86,6 +87,18 @@ export function refuseOtherJobs(jobs: Pick<Jobs, "get">, caller: Caller, id: str
   throw denied(`the token of job ${caller.job} is not good for job ${id}`);
 }
 
+/** The name of the cookie: a browser sends cookies of one port to all ports of a host. */
+function cookieNameOf(baseUrl: string): string {
+  return `windkit_${new URL(baseUrl).port || "80"}`;
+}
+
+/** The value of a page's cookie; undefined when there is none. */
+export function sessionCookie(request: Request, baseUrl: string): string | undefined {
+  const wanted = `${cookieNameOf(baseUrl)}=`;
+  const cookies = (request.headers.get("cookie") ?? "").split(/;\s*/);
+  return cookies.find((cookie) => cookie.startsWith(wanted))?.slice(wanted.length);
+}
+
 /** The address of a host without its port, in small letters. */
 function hostName(host: string): string {
   return host.toLowerCase().replace(/:\d+$/, "");
@@ -131,11 +144,6 @@ export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts
   // By the hashes of their values. They end with the server.
   const sessions = new Map<string, number>();
 
-  function cookieName(): string {
-    // A browser sends cookies of one port to all ports of a host.
-    return `windkit_${new URL(baseUrl()).port || "80"}`;
-  }
-
   function checkHost(request: Request): string {
     const url = new URL(request.url);
     const host = request.headers.get("host") ?? url.host;
@@ -165,9 +173,7 @@ export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts
   }
 
   function sessionCaller(request: Request): Caller | undefined {
-    const wanted = `${cookieName()}=`;
-    const cookies = (request.headers.get("cookie") ?? "").split(/;\s*/);
-    const value = cookies.find((cookie) => cookie.startsWith(wanted))?.slice(wanted.length);
+    const value = sessionCookie(request, baseUrl());
     if (value === undefined) return undefined;
     const ends = sessions.get(sha256(value));
     if (ends === undefined || ends <= now()) return undefined;
@@ -193,7 +199,9 @@ export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts
     const value = toHex(randomBytes(32));
     sessions.set(sha256(value), now() + SESSION_MS);
     url.searchParams.delete("token");
-    const cookie = `${cookieName()}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${SESSION_MS / 1000}`;
+    const cookie = `${cookieNameOf(baseUrl())}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${
+      SESSION_MS / 1000
+    }`;
     // A path that begins with two slashes would be another host.
     const location = `${url.pathname.replace(/^\/+/, "/")}${url.search}`;
     return new Response(null, {

@@ -31,6 +31,8 @@ export interface ServerContext {
   readonly database: Database;
   /** Workflows as code; undefined for a server that runs none. */
   readonly workflows?: WorkflowJobs | undefined;
+  /** Questions of workflows to people: absent on a server that runs no workflow jobs. */
+  readonly approvals?: Approvals | undefined;
 }
 
 /** The data folder's own tables: `<data>/server.sqlite`. Statements are kept; all calls are synchronous. */
@@ -140,8 +142,11 @@ export interface Folder {
   resourceTypes(): readonly ResourceType[];
   writeResourceType(type: ResourceType): void;
   deleteResourceType(name: string): boolean;
-  /** A value with its `$var:` and `$res:` texts resolved, at any depth. Throws for a reference that leads nowhere, or in a circle. */
-  interpolate(value: Json, context?: Readonly<Record<string, string>>): Json;
+  /**
+   * A value with its `$var:` and `$res:` texts resolved, at any depth. Throws for a reference that leads nowhere, or in a circle.
+   * `onSecret` is called when a secret was put in.
+   */
+  interpolate(value: Json, context?: Readonly<Record<string, string>>, onSecret?: () => void): Json;
   /** What cannot be used now. */
   readonly problems: readonly FolderProblem[];
   /** Calls back when something was changed on disk: what changed, relative to the folder. */
@@ -207,22 +212,62 @@ export interface TokenRecord {
 
 // --- Objects ---
 
-/** Where S3 objects are kept: files by default, a real S3 by configuration. Streams both ways, at constant memory. */
+/** Where S3 objects are kept: files by default, a real S3 by configuration. */
 export interface Objects {
-  read(
-    storage: string | undefined,
-    key: string,
-    range?: { readonly start: number; readonly end?: number },
-  ): Promise<ObjectData | undefined>;
-  write(storage: string | undefined, key: string, body: ReadableStream<Uint8Array>, meta: ObjectMeta): Promise<void>;
-  remove(storage: string | undefined, key: string): Promise<boolean>;
-  list(
-    storage: string | undefined,
-    prefix: string,
-    marker: string | undefined,
-    limit: number,
-  ): Promise<{ readonly keys: readonly string[]; readonly next?: string }>;
-  stat(storage: string | undefined, key: string): Promise<Omit<ObjectData, "body"> | undefined>;
+  /**
+   * The store of a storage. Undefined, `""`, `_default_` and `main` are the default one.
+   *
+   * @throws Refusal when no storage can be called so, or its settings are wrong
+   */
+  storage(name?: string | null): ObjectStore;
+  /**
+   * The store that an S3 resource describes.
+   *
+   * @throws Refusal when it is none
+   */
+  resource(value: Json): ObjectStore;
+  /** Storages besides the default one: those that are configured, and those that have objects. */
+  names(): readonly string[];
+}
+
+/** Objects of one storage. Streams both ways, at constant memory. A body that is not read to its end must be cancelled. */
+export interface ObjectStore {
+  /** An object, or a part of it; undefined when there is none. The part is empty when the range has nothing of the object. */
+  read(key: string, range?: ObjectRange): Promise<ObjectData | undefined>;
+  /** Writes an object as a whole: who reads it sees the old one or the new one. */
+  write(key: string, body: ReadableStream<Uint8Array>, meta: ObjectMeta): Promise<ObjectInfo>;
+  /** False when there was none; a store that does not tell says true. */
+  remove(key: string): Promise<boolean>;
+  /** Gives an object another key, in place of the object that has it. False when there is none. */
+  move(from: string, to: string): Promise<boolean>;
+  /** Keys in the order of their UTF-8 bytes, those after the marker. `next` is the marker of the next page. */
+  list(options: ObjectListOptions): Promise<ObjectList>;
+  stat(key: string): Promise<ObjectInfo | undefined>;
+  /** Where the objects are, for other programs: undefined for files. */
+  readonly s3?: S3Settings;
+}
+
+/** Bytes from `start` to before `end`, or the `last` ones. */
+export type ObjectRange = { readonly start: number; readonly end?: number } | { readonly last: number };
+
+/** Which objects to list. */
+export interface ObjectListOptions {
+  readonly prefix: string;
+  readonly marker?: string;
+  readonly limit: number;
+}
+
+/** A page of objects. */
+export interface ObjectList {
+  readonly objects: readonly ListedObject[];
+  readonly next?: string;
+}
+
+/** An object in a list. */
+export interface ListedObject {
+  readonly key: string;
+  readonly size: number;
+  readonly lastModified: number;
 }
 
 /** What is kept beside an object. */
@@ -231,13 +276,38 @@ export interface ObjectMeta {
   readonly contentDisposition?: string;
 }
 
-/** An object that is read. */
-export interface ObjectData extends ObjectMeta {
-  readonly body: ReadableStream<Uint8Array>;
+/** What is known of an object. */
+export interface ObjectInfo extends ObjectMeta {
   /** Length of the whole object, in bytes. */
   readonly size: number;
+  /** As in the header: in quotes. */
   readonly etag: string;
+  /** Milliseconds since 1970. */
   readonly lastModified: number;
+}
+
+/** An object that is read. */
+export interface ObjectData extends ObjectInfo {
+  readonly body: ReadableStream<Uint8Array>;
+  /** Which bytes of the object the body has. */
+  readonly part: { readonly start: number; readonly end: number };
+}
+
+/** How a real S3 is reached. */
+export interface S3Settings {
+  readonly bucket: string;
+  readonly region: string;
+  /** Host, without scheme and port. */
+  readonly endPoint: string;
+  readonly port?: number;
+  readonly useSSL: boolean;
+  /** The bucket is in the path, not in the host. */
+  readonly pathStyle: boolean;
+  /** Absent for a store that wants none. */
+  readonly accessKey?: string;
+  readonly secretKey?: string;
+  /** Of a session. */
+  readonly token?: string;
 }
 
 // --- Jobs ---
@@ -409,6 +479,53 @@ export interface Jobs extends AsyncDisposable {
   readonly hooks: JobHooks;
 }
 
+// --- Approvals ---
+
+/** Who answers an approval: the token of the page's address, somebody who is signed in, or both. */
+export interface Approver {
+  readonly token?: string;
+  readonly caller?: Caller;
+}
+
+/** An approval as its page shows it. */
+export interface ApprovalInfo {
+  /** The workflow's job. */
+  readonly job: string;
+  /** Key of the step. */
+  readonly step: string;
+  readonly path?: string;
+  readonly summary?: string;
+  /** A text, or `{ markdown }`. */
+  readonly description?: Json;
+  /** Schema of the answer: by itself, or in a field `schema`. */
+  readonly form?: Json;
+  /** Answers that stand in the form at first, by name. */
+  readonly defaults?: Readonly<Record<string, Json>>;
+  /** `detailed` or `minimal`. */
+  readonly skin?: string;
+  /** The workflow waits for the answer now. */
+  readonly pending: boolean;
+  /** When it goes on without one, in milliseconds since 1970. */
+  readonly endsAt?: number;
+  /** Who answered before. */
+  readonly approvers: readonly string[];
+  /** Who asks may answer. */
+  readonly canAnswer: boolean;
+  readonly hideCancel?: boolean;
+}
+
+/** Questions of workflows to people. */
+export interface Approvals {
+  /** The approval of a job that waits, else its latest; a refusal for a wrong token, and for a job that has none. */
+  info(job: string, approver: Approver): Promise<ApprovalInfo>;
+  /** Answers it; a refusal with status 400 that says why when the payload does not fit, one when it does not wait, or the approver may not. Durable when it resolves. */
+  answer(
+    job: string,
+    approver: Approver,
+    answer: { readonly approved: boolean; readonly payload: Json },
+  ): Promise<void>;
+}
+
 /** A job that is about to run: what its runner is given. `job` throws when its arguments refer to nothing. */
 export interface JobExecution {
   /** The runner of its language; undefined when there is none. */
@@ -430,6 +547,8 @@ export interface JobHooks {
   close?: () => Promise<void>;
   /** A job ends: called inside the transaction that ends it, so that what it writes to the database is committed with the end. */
   ended?: (job: Job, outcome: JobOutcome) => void;
+  /** A running job has read a secret: from now on what is kept of it is encrypted. */
+  readSecret?: (job: string) => void;
 }
 
 /** The error body of Windmill for a failed job. */

@@ -212,6 +212,12 @@ export class World {
     if (closing !== undefined && this.#plan.checkReplay) {
       if (this.#expectedEnd === undefined) {
         this.#expectedEnd = closing;
+        // What comes before the end in its commit is part of the way there.
+        const run = this.#chain.at(-1);
+        const end = writes.findIndex((write) =>
+          write.w === "append" && write.run === run && write.row?.state === "closed"
+        );
+        if (end > 0) await storage.commit(writes.slice(0, end));
         this.#note("(the whole run is replayed before its end is recorded)");
         this.#dying = { t: "crash", when: "before", commit: 0, delayMs: 0 };
         this.#crashes--;
@@ -250,7 +256,8 @@ export class World {
         const { id } = write.row;
         this.#checks.set(id, write.records.map(({ check }) => check));
         if (id === EXPLORED) this.#created = true;
-        else if (id.startsWith(`${EXPLORED}~`)) this.#chain.push(id);
+        // Not its children, whose ids begin with it.
+        else if (id === `${EXPLORED}~${this.#chain.length}`) this.#chain.push(id);
       }
       if (write.w !== "append") continue;
       const checks = this.#checks.get(write.run);

@@ -56,7 +56,7 @@ export interface SessionPorts {
 export interface Scope {
   /** The scope around it. */
   readonly parent: Scope | undefined;
-  /** Keys of the calls made in it, scopes within left out. */
+  /** Where only tasks and steps may be called: keys of the calls that its end depends on. */
   readonly keys: Key[];
   /** Only tasks and steps may be called in it. */
   readonly tasksOnly: boolean;
@@ -134,6 +134,8 @@ export interface ChildSpec {
 export interface DrivenSession extends Session {
   /** True while something is about to be handed over, or the body has ended and its run is about to. */
   readonly busy: boolean;
+  /** True for a call that was made and has neither settled nor been given up. */
+  isPending(key: Key): boolean;
   /** The driver asks nothing more: the run has ended, or left memory. */
   leave?(): void;
 }
@@ -169,7 +171,7 @@ export interface BodySession extends DrivenSession {
   continueAsNew(args: Encoded): Promise<never>;
   /** Calls back when the run is cancelled, with the reason; at once when it was. */
   onCancel(then: (reason: Error) => void): void;
-  /** A scope in another one. */
+  /** A scope in another one. Without `tasksOnly` it is like that one, and its calls count as calls of it. */
   openScope(parent: Scope | undefined, tasksOnly?: boolean): Scope;
   /** Gives up what is pending in a scope: its calls reject with `error`, and further ones are refused. */
   stopScope(scope: Scope, why: "race" | "timeout", error: Error): void;

@@ -121,11 +121,16 @@ const SHOWN_ARGS = 512;
 /** Causes that are kept although nothing asks for them any more. */
 const FORGET = 256;
 
+/** Causes that are kept while something is pending. */
+const LONGEST_TRAIL = 16_384;
+
 /** Calls that are refused at once, of a body that was cancelled or of a branch that was given up. */
 const PATIENT = 100;
 
 /** How an undo is repeated that says nothing of it: an undo that fails leaves an effect behind. */
 const UNDO_RETRY: RetryPolicy = { attempts: 3, delayS: 1, multiplier: 2 };
+
+const NOT_ASKING = /* @__PURE__ */ Promise.resolve();
 
 const NOTHING: ReadonlySet<Capability> = /* @__PURE__ */ new Set<Capability>();
 
@@ -139,7 +144,9 @@ class RunSession implements BodySession {
   readonly #ports: SessionPorts;
   readonly #keys = createKeys();
   readonly #pending = new Map<Key, Pending>();
-  readonly #promises: { readonly promise: Fallible; readonly failure: Failure }[] = [];
+  /** Failures that somebody should look at; those that were looked at are thrown out now and then. */
+  #promises: { readonly promise: Fallible; readonly failure: Failure }[] = [];
+  #crowded = FORGET;
   readonly #sited = new Set<string>();
   #commands: Command[] = [];
   #inputs: Input[] = [];
@@ -147,6 +154,8 @@ class RunSession implements BodySession {
   #calls = 0;
   #scheduled = false;
   #closed = false;
+  /** Calls are given up: that is no failure that somebody should have looked at. */
+  #isGivingUp = false;
   #only: Key | undefined;
   #ended: Outcome | undefined;
   #stopped: { readonly error: Error; readonly status: RunStatus } | undefined;
@@ -160,13 +169,19 @@ class RunSession implements BodySession {
   #refused = 0;
   /** Sagas that have failed, and wait for what still runs in them. */
   #ending: { readonly scope: Scope; readonly unwind: () => void }[] = [];
+  /** Sagas whose next undo waits for one that runs already, for another saga. */
+  #queued: (() => void)[] = [];
   /** The undo that failed: no other runs until the run is opened again. */
   #undoFailed: Failure | undefined;
   #compensating = false;
+  /** Questions for times that are under way. */
+  #held = 0;
+  #asking: Promise<unknown> = NOT_ASKING;
   scope: Scope | undefined;
 
   // Replay: the records still to come, the next one to hand over, calls recorded ahead that were not asked for yet.
-  #records: Iterator<JournalRecord> | undefined;
+  #records: readonly JournalRecord[] = [];
+  #position = 0;
   #head: HandedOver | undefined;
   #called = new Map<Key, Called>();
   #replaying = true;
@@ -177,6 +192,8 @@ class RunSession implements BodySession {
   readonly #patched = new Map<string, boolean>();
   /** Calls that the body has given up, while their records may still come. */
   readonly #given = new Map<Key, "race" | "timeout" | undefined>();
+  /** Calls that it has given up, and whose outcome is waited for all the same. */
+  readonly #hurried = new Map<Key, "race" | "timeout">();
 
   // Which hand-over led to which call, since the last moment at which nothing was pending: what is older is of no interest, and
   // thrown out now and then, because clearing a map costs more than a call.
@@ -244,7 +261,7 @@ class RunSession implements BodySession {
     if (rest !== undefined && rest.size > 0) this.#rest = new Map(rest);
     const records = Array.isArray(history) ? history as readonly JournalRecord[] : [...history];
     for (const record of records) if (record.t === "marker") this.#expect(record);
-    this.#records = records[Symbol.iterator]();
+    this.#records = records;
     this.#pull();
     // Nothing to replay: the calls of the body's first turn are live already, and their sites are worth to be kept.
     if (this.#head === undefined && this.#called.size === 0) this.#replaying = false;
@@ -288,6 +305,10 @@ class RunSession implements BodySession {
     if (head !== undefined) this.#mismatch(head, undefined, "not-asked");
   }
 
+  isPending(key: Key): boolean {
+    return this.#pending.has(key);
+  }
+
   names(key: Key): readonly (string | undefined)[] {
     const fn = this.#pending.get(key)?.fn;
     return fn === undefined ? [] : parameterNames(Function.prototype.toString.call(fn));
@@ -297,8 +318,18 @@ class RunSession implements BodySession {
     return await this.#pending.get(key)?.check?.(value);
   }
 
-  endedAt(keys: readonly Key[]): Promise<ReadonlyMap<Key, number>> {
-    return this.#ports.endedAt?.(keys) ?? Promise.resolve(new Map());
+  async endedAt(keys: readonly Key[]): Promise<ReadonlyMap<Key, number>> {
+    // What comes of it is recorded and is there at once on replay: nothing is handed over meanwhile, and one is asked for at a time.
+    this.#held++;
+    const before = this.#asking;
+    const asked = before.then(() => this.#ports.endedAt?.(keys) ?? new Map());
+    this.#asking = asked;
+    try {
+      return await asked;
+    } finally {
+      this.#held--;
+      this.#schedule();
+    }
   }
 
   ordered<T>(fn: () => T): T {
@@ -517,10 +548,29 @@ class RunSession implements BodySession {
   patched(id: string): boolean {
     const known = this.#patched.get(id);
     if (known !== undefined) return known;
-    const live = this.#live;
-    this.#patched.set(id, live);
-    if (live && !this.#closed) this.#mark(`patched:${id}`, true);
-    return live;
+    const isNew = !this.#wentOn();
+    this.#patched.set(id, isNew);
+    if (isNew && !this.#closed) this.#mark(`patched:${id}`, true);
+    return isNew;
+  }
+
+  /**
+   * The journal tells of calls that the body made from here on. Outcomes of calls that it has made by now do not: they may have been
+   * recorded together with the one that brought it here.
+   */
+  #wentOn(): boolean {
+    if (this.#live) return false;
+    if (this.#called.size > 0 || (this.#rest !== undefined && this.#rest.size > 0)) return true;
+    const isMade = (key: Key): boolean => this.#pending.has(key) || this.#given.has(key);
+    const isLater = (record: JournalRecord): boolean => {
+      if ("after" in record && record.after > this.#calls) return true;
+      return (record.t === "called" || record.t === "settled") && !isMade(record.key);
+    };
+    if (this.#head !== undefined && isLater(this.#head)) return true;
+    for (let i = this.#position; i < this.#records.length; i++) {
+      if (isLater(this.#records[i] as JournalRecord)) return true;
+    }
+    return false;
   }
 
   random(): number {
@@ -556,8 +606,9 @@ class RunSession implements BodySession {
 
   // --- Scopes, undo, the end by other means ---
 
-  openScope(parent: Scope | undefined, tasksOnly = parent?.tasksOnly ?? false): Scope {
-    return { parent, keys: [], tasksOnly, stopped: undefined };
+  openScope(parent: Scope | undefined, tasksOnly?: boolean): Scope {
+    if (tasksOnly !== undefined) return { parent, keys: [], tasksOnly, stopped: undefined };
+    return { parent, keys: parent?.keys ?? [], tasksOnly: parent?.tasksOnly ?? false, stopped: undefined };
   }
 
   stopScope(scope: Scope, why: "race" | "timeout", error: Error): void {
@@ -574,22 +625,31 @@ class RunSession implements BodySession {
         // It has not begun, and does not: not even a record of it is needed.
         this.#commands.splice(queued, 1);
         this.#pending.delete(p.key);
-        p.settle({ ok: false, failure: failureOf(error, p.key) });
+        this.#refuseFor(p, error);
         continue;
       }
       if (isUndoable(p.call)) {
         // Its effect may be there already: what comes of it is waited for, so that it can be taken back.
-        if (!this.#replaying) this.#commands.push({ c: "abandon", key: p.key, why });
-        p.settle({ ok: false, failure: failureOf(error, p.key) });
+        if (this.#replaying) this.#hurried.set(p.key, why);
+        else this.#commands.push({ c: "abandon", key: p.key, why });
+        this.#refuseFor(p, error);
         continue;
       }
       this.#pending.delete(p.key);
       // Its record may be there, or a record of its outcome, which came too late to count: both are passed over.
       if (this.#replaying) this.#given.set(p.key, why);
       else this.#commands.push({ c: "abandon", key: p.key, why });
-      p.settle({ ok: false, failure: failureOf(error, p.key) });
+      this.#refuseFor(p, error);
     }
+    // A saga that failed may have waited for what was given up just now.
+    if (this.#ending.length > 0) this.#unwindEnding();
     this.#ports.wake();
+  }
+
+  #refuseFor(p: Pending, error: Error): void {
+    this.#isGivingUp = true;
+    p.settle({ ok: false, failure: failureOf(error, p.key) });
+    this.#isGivingUp = false;
   }
 
   onCancel(then: (reason: Error) => void): void {
@@ -633,8 +693,10 @@ class RunSession implements BodySession {
 
   /** Runs the undos of a scope, or all, newest first, until one fails. */
   #unwind(scope: Scope | undefined, done: (failure?: Failure) => void): void {
-    const undo = this.#undos.findLast((u) => !u.running && (scope === undefined || isWithin(u.scope, scope)));
+    const undo = this.#undos.findLast((u) => scope === undefined || isWithin(u.scope, scope));
     if (undo === undefined) return done();
+    // A saga within this one, or around it, is at it.
+    if (undo.running) return void this.#queued.push(() => this.#unwind(scope, done));
     undo.running = true;
     const { of, retry, run, fn } = undo;
     const base = this.#draw(`${of}#undo`);
@@ -656,9 +718,15 @@ class RunSession implements BodySession {
       }),
       done: (outcome) => {
         undo.running = false;
-        if (!outcome.ok) return done(outcome.failure);
-        this.#undos = this.#undos.filter((u) => u !== undo);
-        this.#unwind(scope, done);
+        if (outcome.ok) {
+          this.#undos = this.#undos.filter((u) => u !== undo);
+          this.#unwind(scope, done);
+        } else {
+          done(outcome.failure);
+        }
+        const queued = this.#queued;
+        this.#queued = [];
+        for (const next of queued) next();
       },
     });
   }
@@ -708,8 +776,14 @@ class RunSession implements BodySession {
     failure: Failure,
     unawaited: "fail" | "ignore" = "fail",
   ): void {
+    // It was given up, and what came of it is known now: only its undo asks for that.
+    if (promise.error !== undefined) return;
     promise.fail(errorOf(failure));
-    if (unawaited === "fail") this.#promises.push({ promise, failure });
+    if (unawaited !== "fail" || this.#isGivingUp || promise.observed) return;
+    this.#promises.push({ promise, failure });
+    if (this.#promises.length < this.#crowded) return;
+    this.#promises = this.#promises.filter((p) => !p.promise.observed);
+    this.#crowded = Math.max(FORGET, this.#promises.length * 2);
   }
 
   #fingerprint(kind: Call["kind"], name: string, args: string, fn?: (...args: never[]) => unknown): Fingerprint {
@@ -743,20 +817,26 @@ class RunSession implements BodySession {
     const last = this.#drawn.get(name);
     if (
       last !== undefined && last.turn >= this.#quiet && last.turn !== this.#turn && !this.#ordered &&
-      !this.#follows(last.key) &&
-      this.#noticed?.has(name) !== true
+      this.#noticed?.has(name) !== true && !this.#follows(last.key)
     ) {
       (this.#noticed ??= new Set()).add(name);
       if (!this.#replaying) this.#commands.push({ c: "notice", notice: "non-confluent", key, name });
     }
     this.#drawn.set(name, { turn: this.#turn, key });
     this.#causes.set(key, this.#cause);
+    if (this.#causes.size > LONGEST_TRAIL) {
+      let left = LONGEST_TRAIL / 2;
+      for (const old of this.#causes.keys()) if (left-- > 0) this.#causes.delete(old);
+    }
     return key;
   }
 
   /** True when the running turn was caused, at some distance, by the outcome of `key`. */
   #follows(key: Key): boolean {
-    for (let cause = this.#cause; cause !== undefined; cause = this.#causes.get(cause)) if (cause === key) return true;
+    for (let cause = this.#cause; cause !== undefined; cause = this.#causes.get(cause)) {
+      // Of what is forgotten nothing is said.
+      if (cause === key || !this.#causes.has(cause)) return true;
+    }
     return false;
   }
 
@@ -801,7 +881,7 @@ class RunSession implements BodySession {
     this.#ports.asked?.();
     // The run has failed: what other branches of the body still ask for is not begun. Undos are.
     if (this.#ended?.ok === false && !p.undoing) return;
-    p.scope?.keys.push(key);
+    if (p.scope?.tasksOnly === true && acts(p.call)) p.scope.keys.push(key);
     this.#pending.set(key, p);
     if (this.#replaying) {
       const called = this.#called.get(key);
@@ -844,7 +924,7 @@ class RunSession implements BodySession {
 
   /** Runs with the body's microtasks drained. Hands one thing over and comes back, or finds that nothing is left to hand over. */
   #advance(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#held > 0) return;
     if (this.#replaying) {
       if (!this.#replay()) return;
       this.#ports.wake();
@@ -863,7 +943,8 @@ class RunSession implements BodySession {
         this.#settle(input.key, input.outcome);
       }
       // With nothing pending the body is the only one to go on, and what it does announces itself: its next call, or its end.
-      const more = this.#pending.size > 0 || this.#inputs.length > 0 || this.#ended !== undefined;
+      const more = this.#pending.size > 0 || this.#inputs.length > 0 || this.#ended !== undefined ||
+        this.#continuing !== undefined;
       if (more) this.#schedule();
       return;
     }
@@ -876,7 +957,7 @@ class RunSession implements BodySession {
   /** One record of the history. True when the history is used up. */
   #replay(): boolean {
     const head = this.#head;
-    if (this.#ended !== undefined && this.#takesBack(head)) return false;
+    if ((this.#ended !== undefined || this.#continuing !== undefined) && this.#takesBack(head)) return false;
     if (head !== undefined) {
       if (this.#calls < head.after) {
         // The body waits for something of its own, or it has changed.
@@ -895,20 +976,24 @@ class RunSession implements BodySession {
       return false;
     }
     this.#replaying = false;
-    this.#records = undefined;
+    this.#records = [];
     for (const [key, why] of this.#given) if (why !== undefined) this.#commands.push({ c: "abandon", key, why });
     this.#given.clear();
     for (const p of this.#pending.values()) this.#begin(p);
+    for (const [key, why] of this.#hurried) {
+      if (this.#pending.has(key)) this.#commands.push({ c: "abandon", key, why });
+    }
+    this.#hurried.clear();
     return true;
   }
 
   /** Replay: the body has failed, and the next record is of what takes back what it did. */
   #takesBack(head: HandedOver | undefined): boolean {
     if (this.#compensating || this.#undos.length === 0 || this.#undoFailed !== undefined) return false;
-    if (this.#ended?.ok !== false && this.#stopped === undefined) return false;
+    if (this.#ended?.ok !== false && this.#stopped === undefined && this.#lost() === undefined) return false;
     if (head === undefined) {
       // One that ran for a while is recorded ahead of its outcome: the process may have ended in it.
-      if (![...this.#called.values()].some(({ call }) => call.kind === "undo")) return false;
+      if (![...this.#called.values()].some(({ fp }) => fp.kind === "undo")) return false;
     } else if (head.t !== "settled" || this.#pending.has(head.key) || this.#given.has(head.key)) return false;
     this.#takeBack();
     this.#schedule();
@@ -917,8 +1002,8 @@ class RunSession implements BodySession {
 
   #pull(): void {
     this.#head = undefined;
-    for (let next = this.#records?.next(); next !== undefined && next.done !== true; next = this.#records?.next()) {
-      const record = next.value;
+    while (this.#position < this.#records.length) {
+      const record = this.#records[this.#position++] as JournalRecord;
       if (record.t === "called") {
         const p = this.#pending.get(record.key);
         if (p !== undefined) {
@@ -996,6 +1081,7 @@ class RunSession implements BodySession {
     if (p === undefined) return;
     this.#pending.delete(key);
     this.#turn++;
+    this.#refused = 0;
     this.#cause = key;
     p.settle(outcome);
     if (this.#ending.length > 0) this.#unwindEnding();
@@ -1014,6 +1100,7 @@ class RunSession implements BodySession {
     this.#continuing?.promise.fail(error);
     this.#continuing = undefined;
     for (const p of pending) p.settle({ ok: false, failure: failureOf(error, p.key) });
+    if (this.#ending.length > 0) this.#unwindEnding();
   }
 
   /** The body of a cancelled run has had its time. */
@@ -1051,14 +1138,17 @@ class RunSession implements BodySession {
       return this.#close("failed", { ok: false, failure: compensationFailure(failure, this.#undoFailed) });
     }
     this.#abandonAll();
+    const lost = this.#lost();
+    if (lost === undefined) return this.#close("completed", ended);
+    if (this.#undos.length > 0) return this.#takeBack();
+    this.#close("failed", { ok: false, failure: lost });
+  }
+
+  /** The first failure that nobody has looked at. */
+  #lost(): Failure | undefined {
     const lost = this.#promises.find(({ promise }) => !promise.observed);
-    if (lost?.promise.error !== undefined) {
-      const lostFailure = { ...bodyFailure(lost.promise.error), stepKey: lost.failure.stepKey };
-      if (this.#undos.length === 0) return this.#close("failed", { ok: false, failure: lostFailure });
-      this.#ended = { ok: false, failure: lostFailure };
-      return this.#takeBack();
-    }
-    this.#close("completed", ended);
+    if (lost?.promise.error === undefined) return undefined;
+    return { ...bodyFailure(lost.promise.error), stepKey: lost.failure.stepKey };
   }
 
   /** The run fails: what has an undo is taken back first. */
@@ -1067,7 +1157,10 @@ class RunSession implements BodySession {
     this.#compensating = true;
     // What waits for nothing but time or people is not waited for.
     this.#abandonAll();
-    if (this.#ended?.ok !== false) this.#ended = { ok: false, failure: bodyFailure(this.#stopped?.error) };
+    if (this.#ended?.ok !== false) {
+      const lost = this.#stopped === undefined ? this.#lost() : undefined;
+      this.#ended = { ok: false, failure: lost ?? bodyFailure(this.#stopped?.error) };
+    }
     this.#unwind(undefined, (failure) => {
       this.#undoFailed = failure;
       this.#schedule();
@@ -1083,7 +1176,16 @@ class RunSession implements BodySession {
 
   /** The run goes on as another one. */
   #continue(nextArgs: Encoded): void {
-    for (const { call } of this.#pending.values()) if (acts(call)) return;
+    for (const { call } of this.#pending.values()) {
+      if (acts(call) || (call.kind === "sleep" && call.backoffOf !== undefined)) return;
+    }
+    const lost = this.#lost();
+    if (lost !== undefined) {
+      // As at the end: the next run would know nothing of it.
+      this.#continuing = undefined;
+      this.#ended = { ok: false, failure: lost };
+      return this.#finish(this.#ended);
+    }
     this.#abandonAll();
     this.#closed = true;
     this.#commands.push({ c: "close", status: "continued", nextArgs });
@@ -1099,9 +1201,7 @@ class RunSession implements BodySession {
   /** What the body asked for instead: the first call that the journal knows nothing of, else one that comes too early. */
   #unrecorded(): Pending | undefined {
     const recorded = new Set<Key>();
-    for (let next = this.#records?.next(); next !== undefined && next.done !== true; next = this.#records?.next()) {
-      if ("key" in next.value) recorded.add(next.value.key);
-    }
+    for (const record of this.#records.slice(this.#position)) if ("key" in record) recorded.add(record.key);
     const pending = [...this.#pending.values()];
     return pending.find((p) => !recorded.has(p.key)) ?? pending[0];
   }

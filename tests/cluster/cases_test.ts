@@ -3,6 +3,9 @@
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
 import { race } from "../../src/cluster/race.ts";
+import { step as undoable } from "../../src/cluster/authoring.ts";
+import { saga } from "../../src/cluster/saga.ts";
+import { now } from "../../src/cluster/values.ts";
 import { type Api, type CaseOptions, type Client, officialClient, runCase, windkit } from "./clients.ts";
 import { type Job, statusWith } from "./jobs.ts";
 import type { Json } from "./jsonb.ts";
@@ -348,6 +351,65 @@ Deno.test("race(): without the server's times the first in order wins, and the l
   });
   deepStrictEqual(result, [{ winner: 0, value: 0 }, 90]);
   match(job.logs, /the times of the branches of race\(\) are not known/);
+});
+
+Deno.test("race(): what a branch calls within a saga or another race counts as the branch's", async () => {
+  const { result, failure } = await runCase(windkit, ({ workflow, task }) => {
+    const t = task("t", async (n: number) => await Promise.resolve(n));
+    return workflow(async () => {
+      const first = await race({
+        nested: async () => (await race([() => t(0), () => t(1)])).value,
+        saga: () => saga(() => t(2)),
+        plain: () => t(3),
+      });
+      return first.winner;
+    });
+  }, { duration: seconds(20, 10, 8, 3) });
+  deepStrictEqual([result, failure], ["plain", undefined]);
+});
+
+Deno.test("race(): two that end in one round keep their winners, whichever the server tells of first", async () => {
+  let asked = 0;
+  const { result, failure } = await runCase(windkit, ({ workflow, task, step, sleep }) => {
+    const t = task("t", async (n: number) => await Promise.resolve(n));
+    return workflow(async () => {
+      const one = async () => (await race([() => t(0), () => t(1)])).value;
+      const two = async () => (await race([() => t(2), () => t(3)])).value;
+      const beside = async () => {
+        await t(4);
+        for (let i = 0; i < 3; i++) await step(`s${i}`, () => i);
+      };
+      const values = await Promise.all([one(), two(), beside()]);
+      await sleep(1);
+      return values;
+    });
+  }, {
+    duration: seconds(7, 2, 1, 9, 1),
+    before: (cluster) => {
+      const { handle } = cluster;
+      cluster.handle = async (request) => {
+        // The answer to the first question comes after the second one's.
+        if (request.url.includes("getupdate") && ++asked % 2 === 1) {
+          for (let i = 0; i < 40; i++) await new Promise<void>((resolve) => hop(resolve));
+        }
+        return await handle.call(cluster, request);
+      };
+    },
+  });
+  deepStrictEqual([result, failure], [[1, 2, null], undefined]);
+});
+
+Deno.test("undo: is found again in the round after one that ended with a marker's record", async () => {
+  for (const posts of [true, false]) {
+    const ran: string[] = [];
+    const { failure } = await runCase(windkit, ({ workflow }) =>
+      workflow(async () => {
+        await undoable("a", () => 1, { undo: () => void ran.push("undo") });
+        now();
+        throw new Error("No");
+      }), { posts });
+    deepStrictEqual([failure?.[1], ran], ["No", ["undo"]]);
+  }
 });
 
 Deno.test("Promise.race(): the first in order, whichever ended first, under both clients", async () => {

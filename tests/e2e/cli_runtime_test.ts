@@ -92,6 +92,21 @@ export const main = workflow(async (n: number) => {
   equal(jsonLines((await again.ended).stdout).at(-1)?.["result"], [2, "m"]);
 });
 
+Deno.test("runs remove of a child tells its parent, which goes on", async () => {
+  await using space = workspace({
+    "f/a/parent.ts": `${IMPORT}
+export const main = workflow(async () => await childWorkflow("f/a/child").catch((error: Error) => error.message));`,
+    "f/a/child.ts": `${IMPORT}
+export const main = workflow(async () => await waitForEvent("never"));`,
+  });
+  const run = space.start("run", "f/a/parent.ts", "--run-id", "r", "--json");
+  while (!/waits for event never/.test((await space.windkit("runs")).stdout));
+  run.kill("SIGKILL");
+  await run.ended;
+  equal((await space.windkit("runs", "remove", "r.1", "--yes")).code, 0);
+  equal(JSON.parse((await space.windkit("run", "f/a/parent.ts", "--run-id", "r")).stdout), 'Run "r.1" was removed');
+});
+
 Deno.test("run follows a run that goes on as another one, also when it is asked for again", async () => {
   await using space = workspace({
     "f/a/chain.ts": `${IMPORT}

@@ -331,6 +331,7 @@ async function duckBlock(
 export async function openDuckdb(): Promise<SqlWorker> {
   const instance = await DuckDBInstance.create(":memory:");
   const db = await instance.connect();
+  await db.run("ATTACH ':memory:' AS dl");
   await db.run("CREATE TEMP MACRO ducklake_snapshots(name) AS TABLE SELECT 7 AS snapshot_id");
   let blocks: readonly string[] = [];
   return {

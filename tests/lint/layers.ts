@@ -65,18 +65,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   durable_object: { layers: ["base", "engine", "storage"] },
   handlers: { layers: ["base", "wire", "http", "sdk"] },
-  runner: {
-    layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"],
-    // The wrapper loads what makes jobs of tasks outside a workflow, when a script imports the package.
-    typesOf: ["cluster"],
-    node: true,
-  },
+  runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
   server: {
-    // Files of the data folder, random tokens.
-    layers: ["base", "platform", "wire", "engine", "storage", "runner", "ui"],
+    // Files of the data folder, random tokens; how a failed task is written is the workflow's affair.
+    layers: ["base", "platform", "wire", "engine", "storage", "runner", "ui", "src/workflow/failure_record.ts"],
     typesOf: ["workflow"],
     node: true,
-    packages: ["hono", "yaml"],
+    packages: ["aws4fetch", "hono", "yaml"],
   },
   ui: { layers: ["base", "wire"] },
   cli: { layers: sources, node: true },
@@ -214,7 +209,7 @@ export async function layerProblems(
     return problem === undefined ? [] : [`${found.from}:${found.line} imports "${found.specifier}": ${problem}`];
   });
   const names = files.filter((path) =>
-    !/^_?[a-z0-9]+(?:_[a-z0-9]+)*(?:\.gen|\.d)?\.ts$/.test(path.split("/").at(-1) ?? "")
+    !/^_?[a-z0-9]+(?:_[a-z0-9]+)*(?:\.gen|\.d|\.deno)?\.ts$/.test(path.split("/").at(-1) ?? "")
   )
     .map((path) => `${path}: A file is named in snake_case`);
   return [...wrong, ...names];

@@ -132,11 +132,8 @@ export function fakeSecrets(values: readonly string[] = []): Secrets {
 
 /** No objects. */
 export function fakeObjects(): Objects {
-  return {
-    read: () => Promise.resolve(undefined),
-    write: () => Promise.reject(new Error("The fake objects are read only")),
-    remove: () => Promise.resolve(false),
-    list: () => Promise.resolve({ keys: [] }),
-    stat: () => Promise.resolve(undefined),
+  const none = (): never => {
+    throw new Error("The fake server has no objects");
   };
+  return { storage: none, resource: none, names: () => [] };
 }

@@ -10,14 +10,18 @@ import { createServer, type Server } from "../../src/server/app.ts";
 import { openDatabase } from "../../src/server/database.ts";
 import { type FolderOptions, type LocalFolder, openFolder } from "../../src/server/folder/folder.ts";
 import { createIdentity, type ServerIdentity } from "../../src/server/identity.ts";
-import type { Database, Secrets } from "../../src/server/ports.ts";
+import { openObjects } from "../../src/server/objects/objects.ts";
+import type { Database, Objects, Secrets } from "../../src/server/ports.ts";
 import { resourceRoutes } from "../../src/server/routes/resources.ts";
+import { s3Routes } from "../../src/server/routes/s3.ts";
+import { s3ProxyRoutes } from "../../src/server/routes/s3_proxy.ts";
 import { scriptRoutes } from "../../src/server/routes/scripts.ts";
 import { userRoutes } from "../../src/server/routes/users.ts";
 import { variableRoutes } from "../../src/server/routes/variables.ts";
 import { workspaceRoutes } from "../../src/server/routes/workspaces.ts";
+import type { Json } from "../../src/workflow/journal.ts";
 import { openSecrets } from "../../src/server/secrets.ts";
-import { fakeObjects, fakeRunner, type FakeScript } from "./_fakes.ts";
+import { fakeRunner, type FakeScript } from "./_fakes.ts";
 
 /** Files by name. */
 export type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -30,6 +34,7 @@ export interface TrialFolder extends AsyncDisposable {
   readonly secrets: Secrets;
   readonly database: Database;
   readonly identity: ServerIdentity;
+  readonly objects: Objects;
   /** Writes files into it. */
   put(files: Files): void;
   path(file: string): string;
@@ -61,8 +66,17 @@ function putFiles(root: string, files: Files): void {
 /** What the trial's scripts do, by path. */
 const TRIAL_SCRIPTS: Readonly<Record<string, FakeScript>> = { "f/x/echo": (args) => args };
 
+/** What a trial may have besides. */
+export interface TrialOptions extends Partial<FolderOptions> {
+  /** Storages that are an S3. */
+  readonly s3?: Readonly<Record<string, Json>>;
+  readonly maxObjectBytes?: number;
+  /** Hears errors of the server. */
+  readonly report?: (error: unknown) => void;
+}
+
 /** Makes a folder with some files. */
-export async function trialFolder(files: Files, options: Partial<FolderOptions> = {}): Promise<TrialFolder> {
+export async function trialFolder(files: Files, options: TrialOptions = {}): Promise<TrialFolder> {
   const root = mkdtempSync(join(tmpdir(), "windkit-folder-"));
   const dataDir = join(root, ".windkit");
   mkdirSync(dataDir);
@@ -70,7 +84,11 @@ export async function trialFolder(files: Files, options: Partial<FolderOptions> 
   return await openTrial(root, dataDir, options);
 }
 
-async function openTrial(root: string, dataDir: string, options: Partial<FolderOptions>): Promise<TrialFolder> {
+async function openTrial(
+  root: string,
+  dataDir: string,
+  { s3 = {}, maxObjectBytes, report, ...options }: TrialOptions,
+): Promise<TrialFolder> {
   const database = await openDatabase({ path: join(dataDir, "server.sqlite"), durability: "process" });
   const secrets = openSecrets(dataDir);
   const identity = createIdentity({ database, dir: dataDir, username: "me", email: "me@example.com" });
@@ -83,16 +101,26 @@ async function openTrial(root: string, dataDir: string, options: Partial<FolderO
     now: () => 1_700_000_000_000,
     ...options,
   });
+  const objects = await openObjects({
+    dir: join(dataDir, "objects"),
+    database,
+    now: () => Date.now(),
+    folder,
+    secrets,
+    s3,
+    ...maxObjectBytes === undefined ? {} : { maxObjectBytes },
+  });
   const server = createServer({
     workspace: "trial",
     baseUrl: "http://127.0.0.1:8000",
     folder,
     secrets,
     identity,
-    objects: fakeObjects(),
+    objects,
     database,
     runners: [fakeRunner(TRIAL_SCRIPTS)],
-    routes: [scriptRoutes, variableRoutes, resourceRoutes, userRoutes, workspaceRoutes],
+    routes: [scriptRoutes, variableRoutes, resourceRoutes, userRoutes, workspaceRoutes, s3Routes, s3ProxyRoutes],
+    ...report === undefined ? {} : { report },
   });
   const { fetch } = server;
   let listener: Deno.HttpServer<Deno.NetAddr> | undefined;
@@ -112,6 +140,7 @@ async function openTrial(root: string, dataDir: string, options: Partial<FolderO
     secrets,
     database,
     identity,
+    objects,
     server,
     listen() {
       listener ??= Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, fetch);
@@ -121,7 +150,12 @@ async function openTrial(root: string, dataDir: string, options: Partial<FolderO
     path: (file) => join(root, file),
     async reopen() {
       await close();
-      return await openTrial(root, dataDir, options);
+      return await openTrial(root, dataDir, {
+        ...options,
+        s3,
+        ...maxObjectBytes === undefined ? {} : { maxObjectBytes },
+        ...report === undefined ? {} : { report },
+      });
     },
     async ask(method, path, body, token = identity.ownerToken) {
       const response = await fetch(

@@ -304,3 +304,30 @@ Deno.test("Users, tokens and workspaces", async () => {
   assertEquals((await ask("GET", "workspaces/get_workspace_name")).text, "trial");
   assertEquals((await ask("GET", "/w/other/users/whoami")).status, 401);
 });
+
+Deno.test("A job that reads a secret is told of, and no other", async () => {
+  await using trial = await trialFolder({
+    "f/a/s.variable.yaml": "value: s3cret-9\nis_secret: true\n",
+    "f/a/v.variable.yaml": "value: plain\n",
+    "f/a/r.resource.yaml": "value: {a: $var:f/a/s}\nresource_type: any\n",
+    "f/a/p.resource.yaml": "value: {a: $var:f/a/v}\nresource_type: any\n",
+  });
+  const told: string[] = [];
+  trial.server.context.jobs.hooks.readSecret = (job) => void told.push(job);
+  const id = "01234567-89ab-7def-8123-456789abcdef";
+  const token = trial.identity.issueJobToken(id);
+  const counted = async (path: string, as?: string): Promise<number> => {
+    const before = told.length;
+    assertEquals((await trial.ask("GET", path, undefined, as)).status, 200);
+    return told.length - before;
+  };
+  assertEquals(await counted("variables/get_value/f/a/v", token), 0);
+  assertEquals(await counted("resources/get_value_interpolated/f/a/p", token), 0);
+  assertEquals(await counted("resources/get_value/f/a/r", token), 0);
+  assertEquals(await counted("variables/get/f/a/s?decrypt_secret=false", token), 0);
+  assertEquals(await counted("variables/get_value/f/a/s"), 0);
+  assertEquals(await counted("variables/get_value/f/a/s", token), 1);
+  assertEquals(await counted("variables/get/f/a/s", token), 1);
+  assertEquals(await counted("resources/get_value_interpolated/f/a/r", token), 1);
+  assertEquals(new Set(told), new Set([id]));
+});

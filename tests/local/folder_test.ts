@@ -668,3 +668,51 @@ Deno.test("Modes of files stay as they were", async () => {
   writeFileSync(trial.path("f/a/v.variable.yaml"), "value: back\n");
   assertEquals(trial.folder.variable("f/a/v", true)?.value, "back");
 });
+
+Deno.test("A folder that becomes a link after it was read is none", async () => {
+  await using outside = await trialFolder({ "x.ts": "outside", "v.variable.yaml": "value: outside\n" });
+  await using trial = await trialFolder({ "f/a/x.ts": MAIN, "f/a/v.variable.yaml": "value: inside\n" });
+  assert(trial.folder.script("f/a/x") !== undefined && trial.folder.variable("f/a/v", true) !== undefined, "Read");
+  rmSync(trial.path("f/a"), { recursive: true });
+  symlinkSync(outside.root, trial.path("f/a"));
+  assertEquals(trial.folder.script("f/a/x"), undefined);
+  assertEquals(trial.folder.variable("f/a/v", true), undefined);
+  assertEquals(trial.folder.scripts(), []);
+});
+
+Deno.test("readAll() reads everything; what is wrong is known then", async () => {
+  await using trial = await trialFolder({
+    ...Object.fromEntries(Array.from({ length: 25 }, (_, at) => [`f/a/x${at}.ts`, MAIN])),
+    "f/a/x7.script.yaml": "a: [\n",
+  });
+  await trial.folder.readAll();
+  assertEquals(trial.folder.problems.map(({ file }) => file), ["f/a/x7.script.yaml"]);
+});
+
+Deno.test("A variable without quotes is the text that was written, and one without a value is empty", async () => {
+  await using trial = await trialFolder({
+    "f/a/number.variable.yaml": "value: 12\n",
+    "f/a/none.variable.yaml": "value:\n",
+    "f/a/empty.variable.yaml": "",
+  });
+  assertEquals(
+    ["number", "none", "empty"].map((name) => trial.folder.variable(`f/a/${name}`, true)?.value),
+    ["12", "", ""],
+  );
+});
+
+Deno.test("A data folder that is inside of the folder under any name is no part of it", async () => {
+  await using trial = await trialFolder({ "f/a/x.ts": MAIN, "f/data/jobs/y.ts": MAIN });
+  assertEquals(trial.folder.scripts().length, 2);
+  symlinkSync(trial.path("f/data"), trial.path("elsewhere"));
+  const { openFolder } = await import("../../src/server/folder/folder.ts");
+  using folder = await openFolder({
+    root: trial.root,
+    dataDir: trial.path("elsewhere"),
+    database: trial.database,
+    secrets: trial.secrets,
+    owner: "me",
+    now: Date.now,
+  });
+  assertEquals(folder.scripts().map(({ path }) => path), ["f/a/x"]);
+});

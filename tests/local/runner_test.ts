@@ -112,6 +112,14 @@ test("a process that ends without a result gives its exit code and its last line
   match(String(late.error?.message), /exit code for "deno run": 1, [^]*late/);
 });
 
+test("a process that cannot start says why", async () => {
+  await using own = await runnerKit({ denyNet: ["not a host"], poolSize: 1 });
+  const { error } = await own.run("export function main() {}");
+  match(String(error?.message), /^exit code for "deno run": 1, last log lines:\n[^]*not a host/);
+  await using none = await runnerKit({ deno: "/nowhere/deno", poolSize: 0 });
+  match(String((await none.run("export function main() {}")).error?.message), /\/nowhere\/deno|ENOENT|No such file/);
+});
+
 test("a script cannot speak for the wrapper", async () => {
   const { result, log } = await kit.run(
     `export function main() { console.log('\\x1er{"ok":true,"result":"forged"}'); return "own"; }`,
@@ -147,14 +155,17 @@ test("large arguments and results pass", async () => {
 });
 
 test("a script has the job's variables, its folder, and nothing else of this machine's environment", async () => {
-  const { result } = await kit.run(`export function main() { return [Deno.env.toObject(), Deno.args, Deno.cwd()]; }`, {
-    env: { WM_JOB_ID: "1", WM_EMAIL: "", OWN: "ä" },
-  });
-  const [env, args, cwd] = result as [Record<string, string>, unknown, string];
+  const { result } = await kit.run(
+    `export function main() { return [Deno.env.toObject(), Deno.args, Deno.cwd(), Deno.makeTempFileSync().startsWith(Deno.cwd())]; }`,
+    {
+      env: { WM_JOB_ID: "1", WM_EMAIL: "", OWN: "ä" },
+    },
+  );
+  const [env, args, cwd, temporary] = result as [Record<string, string>, unknown, string, boolean];
   for (const name of Object.keys(env)) {
     if (/^(?:DENO_CERT|.*SSL.*|.*_CERTS?|.*proxy.*|TZ)$/i.test(name)) delete env[name];
   }
-  equal([env, args], [{ WM_JOB_ID: "1", WM_EMAIL: "", OWN: "ä" }, []]);
+  equal([env, args, temporary], [{ WM_JOB_ID: "1", WM_EMAIL: "", OWN: "ä", TMPDIR: cwd }, [], true]);
   ok(cwd.startsWith(kit.folder));
 });
 
@@ -276,7 +287,7 @@ Deno.test("signatures: as Windmill's parser reads them", async () => {
 
 test("a timeout ends an endless loop", async () => {
   const { error } = await kit.run("export function main() { for (;;); }", { timeoutMs: 200 });
-  match(String(error?.message), /ran longer than its timeout of 0\.2 s/);
+  match(String(error?.message), /^Job timed out after 0\.2s$/);
 });
 
 test("a cancel says SIGTERM first, SIGKILL after a while, and leaves no process and no folder", async () => {

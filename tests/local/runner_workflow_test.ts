@@ -25,7 +25,9 @@ function test(name: string, fn: () => Promise<void>): void {
 /** The workflow on the engine, in this process. */
 async function onEngine(): Promise<readonly JournalRecord[]> {
   // As a runner loads it: with the names of its tasks.
-  const copy = await Deno.makeTempFile({ dir: new URL(".", file).pathname, prefix: "_named_", suffix: ".ts" });
+  const dir = new URL("../dist/", import.meta.url).pathname;
+  await Deno.mkdir(dir, { recursive: true });
+  const copy = await Deno.makeTempFile({ dir, suffix: ".ts" });
   try {
     await Deno.writeTextFile(copy, nameTasks(source));
     const { main } = await import(copy) as typeof import("./_runner_workflow.ts");

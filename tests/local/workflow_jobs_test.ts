@@ -29,7 +29,9 @@ function errorOf(job: Job): Readonly<Record<string, unknown>> {
 function childrenOf(job: Job): readonly Job[] {
   return server.list({ parent: job.id, orderDesc: false });
 }
-const logOf = (job: Job): string => server.server.context.jobs.log(job.id);
+function logOf(job: Job): string {
+  return server.server.context.jobs.log(job.id);
+}
 
 for (const name of ["windmill-client", "@windkit/windmill-client"]) {
   test(`a workflow that imports ${name} runs to its end, its tasks are jobs below it, and its timeline has all`, async () => {
@@ -239,18 +241,8 @@ test("a file that does not load, or that has no workflow, is the job's error", a
 });
 
 test("arguments that refer to variables are filled in, and their values are in no journal", async () => {
-  await server.ask("POST", "variables/create", {
-    path: "f/kit/pass",
-    value: "hunter-2-hunter",
-    is_secret: true,
-    description: "",
-  });
-  server.server.context.folder.writeVariable({
-    path: "f/kit/pass",
-    value: "hunter-2-hunter",
-    isSecret: true,
-    description: "",
-  });
+  const path = "f/kit/pass", value = "hunter-2-hunter";
+  server.server.context.folder.writeVariable({ path, value, isSecret: true, description: "" });
   const job = await server.run(
     `
 import { step, workflow } from "windmill-client";
@@ -258,8 +250,23 @@ export const main = workflow(async (pass: string) => { await step("look", () => 
     { pass: "$var:f/kit/pass" },
   );
   equal(job.result, 15);
+  equal(await storedText(), "");
+});
+
+test("what a workflow records after it has read a secret is encrypted in the file, and replayed all the same", async () => {
+  const path = "f/kit/key", value = "correct-horse-battery";
+  server.server.context.folder.writeVariable({ path, value, isSecret: true, description: "" });
+  const job = await server.run(`
+import { getVariable, sleep, step, workflow } from "windmill-client";
+export const main = workflow(async () => {
+  const key = await step("read", async () => await getVariable("f/kit/key"));
+  await sleep(1);
+  return key.length;
+});`);
+  equal(job.result, value.length, logOf(job));
   const journal = await (await server.server.context.workflows?.engine)?.journal(job.id);
-  ok(!JSON.stringify(journal).includes("hunter"), "the journal has the secret");
+  ok(JSON.stringify(journal).includes(value), "the journal has not what a replay needs");
+  equal(await storedText(), "");
 });
 
 test("a preprocessor runs once, and what it makes are the job's arguments", async () => {
@@ -377,4 +384,16 @@ async function until(is: () => boolean): Promise<void> {
   });
   if (is()) return;
   await promise;
+}
+
+/** Secrets of these tests that the engine's files have. */
+async function storedText(): Promise<string> {
+  let found = "";
+  for await (const { name } of Deno.readDir(`${server.root}/.windkit/runs`)) {
+    const text = new TextDecoder("latin1").decode(await Deno.readFile(`${server.root}/.windkit/runs/${name}`));
+    for (const word of ["hunter-2-hunter", "correct-horse-battery"]) {
+      if (text.includes(word)) found += `${name}: ${word}\n`;
+    }
+  }
+  return found;
 }

@@ -142,6 +142,7 @@ const gates: readonly Part[] = [
   { name: "publish", run: () => commandGate(["publish", "--dry-run", "--allow-dirty"]) },
   { name: "suite", run: () => runSuitePart() },
   { name: "internal", run: () => runInternalPart("internal") },
+  { name: "local", run: () => runInternalPart("local") },
   { name: "e2e", run: () => runInternalPart("e2e") },
   { name: "examples", run: runExamplesPart },
   { name: "npm:build", run: () => taskGate("npm:build") },

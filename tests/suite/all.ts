@@ -61,5 +61,6 @@ import "./workflow_combinators.ts";
 import "./workflow_failures.ts";
 import "./workflow_keys.ts";
 import "./workflow_race.ts";
+import "./workflow_regressions.ts";
 import "./workflow_saga.ts";
 import "./workflow_values.ts";

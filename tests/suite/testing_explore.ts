@@ -314,3 +314,7 @@ test("explore(): what it cannot use is refused by name", async () => {
     "found one that returns number",
   );
 });
+
+test("explore(): a time that is recorded in the commit of the end is replayed, also when the next process comes later", async () => {
+  await explore(workflow(async () => await Promise.resolve(now())), { confluent: false, seed: 0, runs: 20 });
+});

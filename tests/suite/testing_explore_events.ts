@@ -12,6 +12,7 @@ import {
   waitForEvent,
   workflow,
 } from "@windkit/windmill-client/workflow";
+import { settledKeys } from "./_engine_kit.ts";
 import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts";
 import { noAsyncLocalStorage } from "./env.ts";
 import { test } from "./harness.ts";
@@ -101,4 +102,21 @@ test("explore() and testWorkflow(): a run that goes on as another one ends when 
   await using run = testWorkflow(main);
   assertEquals(await run.result(), 3);
   assertEquals(run.calls("turn").length, 4);
+});
+
+test("explore(): a child of a continued run is no part of the chain", async () => {
+  const inner = workflow(async () => await step("inner", () => 1));
+  const main = workflow(async (n = 0) => {
+    if (n === 0) await continueAsNew({ n: 1 });
+    await childWorkflow("inner");
+    return await step("last", () => 2);
+  });
+  const ends = new Set<string>();
+  await explore(main, {
+    seed: 1,
+    runs: 20,
+    workflows: { inner },
+    invariant: (_: undefined, { records }) => void ends.add(settledKeys(records).join()),
+  });
+  assertEquals([...ends], ["inner,last"]);
 });

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -16,7 +17,8 @@ export interface BoxedProcess {
   readonly folder: string;
   /** Socket that leads to the server, once `relayTo` says where that is. */
   readonly socket: string;
-  readonly child: ChildProcess;
+  /** Takes what the process writes, to its output (0) and to its errors (1), from its beginning on. Called once. */
+  output(take: (pipe: 0 | 1, bytes: Uint8Array) => void): void;
   /** False as soon as the process has ended. */
   readonly alive: boolean;
   /** Resolves when the process has ended and all its output was read. */
@@ -25,8 +27,8 @@ export interface BoxedProcess {
   relayTo(target: RelayTarget): void;
   /** To the process and whatever it started. */
   signal(name: "SIGTERM" | "SIGKILL"): void;
-  /** Resident size in bytes; undefined when it cannot be read. */
-  memory(): number | undefined;
+  /** Tells the resident size in bytes, when it can be read. */
+  memory(tell: (bytes: number) => void): void;
   /** Ends the process, if it has not, and removes its folder. */
   close(graceMs: number): Promise<void>;
 }
@@ -41,6 +43,8 @@ export interface Ended {
 
 /** Longest path of a socket that all systems take. */
 const LONGEST_SOCKET = 100;
+/** Where a program must be asked for the resident size, it is asked this seldom, in milliseconds. */
+const PS_MS = 500;
 /** A process that has ended is waited for no longer than this for the rest of its output. */
 const OUTPUT_MS = 500;
 
@@ -51,18 +55,24 @@ const OUTPUT_MS = 500;
  * @param folder its job folder, which is made anew
  */
 export function startBoxedProcess(options: BoxOptions, folder: string): BoxedProcess {
-  removeFolder(folder);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const inFolder = join(folder, ".server.sock");
   const socket = inFolder.length <= LONGEST_SOCKET
     ? inFolder
     : join(tmpdir(), `windkit-${process.pid}-${crypto.randomUUID().slice(0, 8)}.sock`);
-  const { command, args, env } = boxedStart(options, folder, socket);
-  const child = spawn(command, args, { cwd: folder, env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
-  if (child.pid !== undefined) writeFileSync(pidFile(folder), String(child.pid));
+  const { command, args, env, detached } = boxedStart(options, folder, socket);
+  const child = spawn(command, args, { cwd: folder, env, detached, stdio: ["pipe", "pipe", "pipe"] });
+  // Where the kernel does not end it with this process, the next runner does.
+  if (detached && child.pid !== undefined) writeFileSync(pidFile(folder), String(child.pid));
   let alive = true;
+  let asked = 0;
   let target: RelayTarget | undefined;
   const relay = createServerRelay(socket, () => target);
+  // What it says before it has a job is why it could not start. Unread, it would be lost.
+  const early: [0 | 1, Uint8Array][] = [];
+  let take = (pipe: 0 | 1, bytes: Uint8Array): void => void early.push([pipe, bytes]);
+  child.stdout?.on("data", (bytes: Uint8Array) => take(0, bytes));
+  child.stderr?.on("data", (bytes: Uint8Array) => take(1, bytes));
   child.stdin?.on("error", () => undefined); // it ended before it read what it was told: its end says more
   const ended = new Promise<Ended>((resolve) => {
     child.once("error", (error) => {
@@ -81,24 +91,35 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
 
   function signal(name: "SIGTERM" | "SIGKILL"): void {
     if (child.pid === undefined || !alive) return;
-    try {
-      if (process.platform === "win32") child.kill(name);
-      else process.kill(-child.pid, name);
-    } catch {
-      child.kill(name); // it is no leader of a group yet: it has only just begun
-    }
+    // Before the process leads a group, which it does when it has only just begun, there is only itself.
+    if (process.platform === "win32" || !killGroup(child.pid, name)) child.kill(name);
   }
   return {
     folder,
     socket,
-    child,
+    output(taker) {
+      for (const [pipe, bytes] of early.splice(0)) taker(pipe, bytes);
+      take = taker;
+    },
     ended,
     get alive() {
       return alive;
     },
     send: (line) => void child.stdin?.write(`${line}\n`),
     signal,
-    memory: () => child.pid === undefined || !alive ? undefined : residentBytes(child.pid),
+    memory(tell) {
+      if (child.pid === undefined || !alive) return;
+      if (process.platform === "linux") {
+        const bytes = residentBytes(child.pid);
+        if (bytes !== undefined) tell(bytes);
+      } else if (Date.now() - asked > PS_MS) {
+        asked = Date.now();
+        execFile("ps", ["-o", "rss=", "-p", String(child.pid)], (error, text) => {
+          const bytes = Number(text.trim()) * 1024;
+          if (error === null && bytes > 0) tell(bytes);
+        });
+      }
+    },
     relayTo(value) {
       target = value;
     },
@@ -112,8 +133,8 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
       relay.close();
       relay.closeAllConnections();
       if (socket !== inFolder) rmSync(socket, { force: true });
-      removeFolder(folder);
-      rmSync(pidFile(folder), { force: true });
+      await removeFolder(folder);
+      if (detached) rmSync(pidFile(folder), { force: true });
     },
   };
 }
@@ -122,22 +143,33 @@ function pidFile(folder: string): string {
   return `${folder}.pid`;
 }
 
-/** Resident size of a process: `/proc` on Linux. */
+/** Resident size of a process on Linux. */
 function residentBytes(pid: number): number | undefined {
   try {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024 || undefined;
   } catch {
-    return undefined; // another system, or it has just ended
+    return undefined; // it has just ended
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch {
+    // Something is left of a job whose folder could not be removed.
+    makeRemovable(folder);
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { mode: 0o700 });
   }
 }
 
 /** Removes a job folder, also when the job took the right to read parts of it away. */
-function removeFolder(folder: string): void {
+async function removeFolder(folder: string): Promise<void> {
   try {
-    rmSync(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   } catch {
     makeRemovable(folder);
-    rmSync(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -153,7 +185,7 @@ function makeRemovable(folder: string): void {
  *
  * @param jobsFolder where job folders are
  */
-export function removeLeftovers(jobsFolder: string): void {
+export async function removeLeftovers(jobsFolder: string): Promise<void> {
   for (const name of readdirSync(jobsFolder)) {
     if (!/^s\d+(?:\.pid)?$/.test(name)) continue;
     const path = join(jobsFolder, name);
@@ -161,16 +193,21 @@ export function removeLeftovers(jobsFolder: string): void {
       const pid = Number(readFileSync(path, "utf8"));
       // A number is given again: only what still runs in that folder is ours.
       if (Number.isSafeInteger(pid) && pid > 1 && runsIn(pid, path.slice(0, -".pid".length))) {
-        try {
-          process.kill(-pid, "SIGKILL");
-        } catch {
-          // It has ended in the meantime.
-        }
+        killGroup(pid);
       }
       rmSync(path, { force: true });
     } else {
-      removeFolder(path);
+      await removeFolder(path);
     }
+  }
+}
+
+/** False when there is no such group, or none yet. */
+function killGroup(pid: number, name: "SIGTERM" | "SIGKILL" = "SIGKILL"): boolean {
+  try {
+    return process.kill(-pid, name);
+  } catch {
+    return false;
   }
 }
 

@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { execFile } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
-import { promisify } from "node:util";
 import { MissingPackageError } from "../../base/errors.ts";
 import { readEnv } from "../../platform/env.ts";
 
-const isWindows = (): boolean => (globalThis as { process?: { platform?: string } }).process?.platform === "win32";
+function isWindows(): boolean {
+  return (globalThis as { readonly process?: { readonly platform?: string } }).process?.platform === "win32";
+}
 
 /**
  * The path of Deno's binary: what runs this process when that is Deno, else `deno` on PATH, else that of the npm package `deno`,
@@ -20,13 +20,13 @@ const isWindows = (): boolean => (globalThis as { process?: { platform?: string 
  * @param given what the caller says; taken as it is
  * @throws MissingPackageError when there is none
  */
-export async function findDeno(given?: string): Promise<string> {
+export function findDeno(given?: string): string {
   if (given !== undefined) return given;
   const { Deno: deno } = globalThis as { readonly Deno?: { execPath?(): string } };
   // Bun and Node have no such global; a compiled program of Deno's is no `deno`, and its name says so.
   const own = deno?.execPath?.();
   if (own !== undefined && /(?:^|[\\/])deno(?:\.exe)?$/.test(own)) return own;
-  const found = onPath() ?? ofPackage() ?? await ofNpx();
+  const found = onPath() ?? ofPackage() ?? ofNpx();
   if (found !== undefined) return found;
   throw new MissingPackageError(
     "Cannot run TypeScript scripts: there is no `deno` on PATH. Install it (https://deno.com), or the npm package: npm install deno",
@@ -56,19 +56,23 @@ function ofPackage(): string | undefined {
   return undefined;
 }
 
-/** What npx keeps of the package; nothing is downloaded. */
-async function ofNpx(): Promise<string | undefined> {
-  try {
-    const { stdout } = await promisify(execFile)(
-      isWindows() ? "npx.cmd" : "npx",
-      ["--no", "deno", "eval", "console.log(Deno.execPath())"],
-      { timeout: 20_000, shell: isWindows() },
-    );
-    const file = stdout.trim().split("\n").at(-1) ?? "";
-    return isExecutable(file) ? file : undefined;
-  } catch {
-    return undefined; // no npx, or it has no such package
-  }
+/** What npx keeps of the package, the newest first; nothing is downloaded. */
+function ofNpx(): string | undefined {
+  const home = readEnv("HOME");
+  const cache = readEnv("npm_config_cache") ??
+    (isWindows()
+      ? join(readEnv("LOCALAPPDATA") ?? "", "npm-cache")
+      : home === undefined
+      ? undefined
+      : join(home, ".npm"));
+  if (cache === undefined) return undefined;
+  const kept = join(cache, "_npx");
+  if (!existsSync(kept)) return undefined;
+  const found = readdirSync(kept).flatMap((name) => {
+    const file = join(kept, name, "node_modules", "deno", isWindows() ? "deno.exe" : "deno");
+    return isExecutable(file) ? [{ file, at: statSync(file).mtimeMs }] : [];
+  });
+  return found.sort((a, b) => b.at - a.at)[0]?.file;
 }
 
 function isExecutable(file: string): boolean {

@@ -89,23 +89,21 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
       createOutputReader({ ...sinks, lines: (text) => partStream(text, add, io.stream) }, limits.resultCharacters),
       createOutputReader({ ...sinks, lines: add }, limits.resultCharacters),
     ] as const;
-    for (const [i, pipe] of [box.child.stdout, box.child.stderr].entries()) {
-      readers[i]?.expect(start.mark);
-      pipe?.on("data", (bytes: Uint8Array) => {
-        if (!done) readers[i]?.push(bytes);
-      });
-    }
-    const memory = setInterval(() => {
-      const bytes = box.memory();
-      if (bytes === undefined) return;
+    for (const reader of readers) reader.expect(start.mark);
+    box.output((pipe, bytes) => {
+      if (!done) readers[pipe].push(bytes);
+    });
+    function watch(bytes: number): void {
+      if (done) return;
       io.memory?.(bytes);
       if (bytes <= limits.memoryBytes) return;
       const mib = Math.floor(limits.memoryBytes / 2 ** 20);
       stop({ name: "ExecutionErr", message: `The job was ended: it uses more than its ${mib} MiB of memory` }, 0);
-    }, MEMORY_MS);
+    }
+    const memory = setInterval(() => box.memory(watch), MEMORY_MS);
     if (limits.timeoutMs !== undefined) {
       const { timeoutMs } = limits;
-      const message = `The job was ended: it ran longer than its timeout of ${timeoutMs / 1000} s`;
+      const message = `Job timed out after ${timeoutMs / 1000}s`;
       timers.push(setTimeout(() => stop({ name: "ExecutionErr", message }, limits.killGraceMs), timeoutMs));
     }
     void box.ended.then(finish);

@@ -22,22 +22,25 @@ export const SCRIPT_MODULES: Readonly<Record<string, string>> = {
   "@windkit/windmill-client/errors": "src/base/errors",
 };
 
-/** `.ts` where the sources run, `.js` in the npm package. */
-function extension(): string {
-  return import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+/** Folder of the package, with a slash. In the npm package this module is a part of another file, which is below `src`, too. */
+function packageFolder(): string {
+  return import.meta.url.slice(0, import.meta.url.lastIndexOf("/src/") + 1);
 }
 
-/** URL of a module of the package. */
+/** URL of a module of the package: `.ts` where the sources run, `.js` in the npm package. */
 export function moduleUrl(path: string): string {
-  return new URL(`../../../${path}${extension()}`, import.meta.url).href;
+  return `${packageFolder()}${path}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`;
+}
+
+/** Called by nobody: it tells the packager of files that only the command line of a process names. */
+export function processModules(): readonly Promise<unknown>[] {
+  return [import("../wrapper/main.ts"), import("../wrapper/session.ts")];
 }
 
 /** Paths that a script's process must be able to read: the package's own sources. None when they are not on this machine. */
 export function sourcePaths(): readonly string[] {
-  const paths = ["src/", "mod", "mod_hosted"].map((path) =>
-    path.endsWith("/") ? new URL(`../../../${path.slice(0, -1)}`, import.meta.url).href : moduleUrl(path)
-  );
-  return paths.filter((url) => url.startsWith("file:")).map((url) => fileURLToPath(url));
+  if (!import.meta.url.startsWith("file:")) return [];
+  return [`${packageFolder()}src`, moduleUrl("mod"), moduleUrl("mod_hosted")].map((url) => fileURLToPath(url));
 }
 
 /** The import map of a script's process; `stubs`: of names only, for who reads the graph and runs nothing. */

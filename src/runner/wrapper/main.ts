@@ -26,8 +26,8 @@ const stdout = Deno.stdout.writeSync.bind(Deno.stdout);
 const stderr = Deno.stderr.writeSync.bind(Deno.stderr);
 const exit = Deno.exit.bind(Deno);
 const read = Deno.stdin.read.bind(Deno.stdin);
-/** Says that the process has waited for a while: it loads the package ahead. */
-const PRELOAD = "preload";
+/** Says that the process has waited for a while: it loads a module ahead. */
+const PRELOAD = "preload ";
 
 type Exports = Readonly<Record<string, unknown>>;
 type Callable = (...args: readonly unknown[]) => unknown;
@@ -67,9 +67,8 @@ function sessionHelper(): string {
 async function serve(): Promise<void> {
   const lines = inputLines();
   let first = await lines.next();
-  if (first.value === PRELOAD) {
-    const name = "windmill-client"; // in a variable, else it would be loaded at the start
-    import(name).catch(() => undefined); // a job that needs it gets the error
+  if (first.value?.startsWith(PRELOAD) === true) {
+    import(first.value.slice(PRELOAD.length)).catch(() => undefined); // a job that needs it gets the error
     import(sessionHelper()).then(({ warm }: typeof import("./session.ts")) => warm(), () => undefined);
     first = await lines.next();
   }
@@ -77,7 +76,7 @@ async function serve(): Promise<void> {
   const job = parse(first.value) as StartLine;
   const say = (kind: MessageKind, text: string): void => writeAll(stdout, `${FRAME}${job.mark}${kind}${text}\n`);
   setUp(job);
-  if (!job.session) void endWithServer(lines);
+  if (!job.session) endWithServer(lines);
 
   let outcome: string;
   try {
@@ -102,18 +101,18 @@ async function serve(): Promise<void> {
   exit(0);
 }
 
-/** A process whose server has gone has nothing to do: the end of its input says so. */
-async function endWithServer(lines: AsyncGenerator<string>): Promise<void> {
-  try {
-    while (!(await lines.next()).done);
-    exit(1);
-  } catch {
-    // The script reads its input itself: there the runner's other means must do.
-  }
+/**
+ * A process whose server has gone has nothing to do: the end of its input says so. When the script reads the input itself, the
+ * runner's other means must do.
+ */
+function endWithServer(lines: AsyncGenerator<string>): void {
+  const next = (): void => void lines.next().then(({ done }) => done === true ? exit(1) : next(), () => undefined);
+  next();
 }
 
 function setUp({ env, api }: StartLine): void {
   for (const name of START_VARIABLES) Deno.env.delete(name);
+  Deno.env.set("TMPDIR", Deno.cwd()); // the only folder that may be written to
   for (const name of Object.keys(env)) Deno.env.set(name, env[name] as string);
   // What Windmill's wrapper does, so that results may hold them.
   Object.defineProperty(BigInt.prototype, "toJSON", {
@@ -151,16 +150,14 @@ function reachServer(origin: string, socket: string): void {
   };
 }
 
-/** Tasks outside a workflow become jobs (wac-protocol 12): what makes them is loaded when the first one is called. */
+/**
+ * Tasks outside a workflow become jobs (wac-protocol 12). What makes them is named by the functions of this entry; it is loaded when
+ * the first task is called.
+ */
 async function useClient({ client }: StartLine): Promise<void> {
-  if (!client) return;
-  const url = (path: string): string =>
-    new URL(`../../cluster/${path}${/\.[jt]s$/.exec(import.meta.url)?.[0]}`, import.meta.url).href;
-  const [{ useClusterHost }, { loadHost }] = await Promise.all([
-    import(url("cluster_host")) as Promise<typeof import("../../cluster/cluster_host.ts")>,
-    import(url("load_host")) as Promise<typeof import("../../cluster/load_host.ts")>,
-  ]);
-  useClusterHost(loadHost);
+  if (client === undefined) return;
+  const { workflow } = await import(client) as { workflow(fn: () => unknown): unknown };
+  workflow(() => undefined);
 }
 
 /** A failure of `main` after its preprocessor has made the arguments. */
@@ -256,18 +253,14 @@ function failed(caught: unknown, args: string | undefined): string {
     }
   };
   const extra: string[] = [];
-  try {
-    for (const name of isObject ? Object.getOwnPropertyNames(thrown) : []) {
-      if (RESERVED.has(name)) continue;
-      try {
-        const value = stringify((thrown as Readonly<Record<string, unknown>>)[name]);
-        if (value !== undefined) extra.push(`${stringify(name)}:${value}`);
-      } catch {
-        continue; // no JSON: left out
-      }
+  for (const name of isObject ? namesIn(thrown as object) : []) {
+    if (RESERVED.has(name)) continue;
+    try {
+      const value = stringify((thrown as Readonly<Record<string, unknown>>)[name]);
+      if (value !== undefined) extra.push(`${stringify(name)}:${value}`);
+    } catch {
+      continue; // no JSON: left out
     }
-  } catch {
-    // A proxy that hides its names has no extras.
   }
   const stepId = Deno.env.get("WM_FLOW_STEP_ID") || undefined;
   const error = stringify({
@@ -278,6 +271,14 @@ function failed(caught: unknown, args: string | undefined): string {
   });
   const whole = extra.length === 0 ? error : `${error.slice(0, -1)},"extra":{${extra.join()}}}`;
   return `{"ok":false,"error":${whole}${args === undefined ? "" : `,"args":${args}`}}`;
+}
+
+function namesIn(value: object): readonly string[] {
+  try {
+    return Object.getOwnPropertyNames(value);
+  } catch {
+    return []; // a proxy that hides its names
+  }
 }
 
 function printed(value: unknown): string {

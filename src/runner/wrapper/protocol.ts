@@ -7,7 +7,7 @@
  */
 import type { Json } from "../../workflow/journal.ts";
 
-/** Begins a job: the first line on the input of a process, or the second one after the word `preload`. */
+/** Begins a job: the first line on the input of a process, or the second one after `preload` and a module to load. */
 export interface StartLine {
   /** Marks what the wrapper says. */
   readonly mark: string;
@@ -23,8 +23,8 @@ export interface StartLine {
     Record<string, { readonly names: readonly string[]; readonly dates: readonly string[] }>
   >;
   readonly env: Readonly<Record<string, string>>;
-  /** The script imports this package. */
-  readonly client: boolean;
+  /** The script imports this package: the module of it that knows how tasks become jobs. */
+  readonly client?: string;
   /** A workflow: its body is driven over lines. */
   readonly session: boolean;
   /** How the server is reached: requests to `origin` go through a socket. */

@@ -6,6 +6,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -42,7 +43,7 @@ export interface Disk {
   readonly root: string;
   /** Walks the top and the folders that `enter` lets it, by path. */
   walk(enter: (folder: string) => boolean): Found;
-  /** What is at a path now; undefined when no file is there. */
+  /** The file at a path now; undefined when there is none, or the path is none below the folder. */
   look(file: string): FoundFile | undefined;
   /**
    * Text of a file. At most `limit` bytes.
@@ -92,25 +93,34 @@ export function openDisk(path: string): Disk {
   }
 
   function look(file: string): FoundFile | undefined {
-    const found = lstatSync(within(file), { throwIfNoEntry: false, bigint: true });
-    if (found === undefined || !found.isFile()) return undefined;
+    try {
+      return found(file, within(file));
+    } catch (error) {
+      // No path below the folder, or one that leads through a file or a link: nothing is there.
+      void error;
+      return undefined;
+    }
+  }
+
+  function found(file: string, path: string): FoundFile | undefined {
+    const stat = lstatSync(path, { throwIfNoEntry: false, bigint: true });
+    if (stat === undefined || !stat.isFile()) return undefined;
     return {
       file,
-      mark: `${found.mtimeNs}:${found.ctimeNs}:${found.size}:${found.ino}`,
-      modifiedAt: Number(found.mtimeMs),
+      mark: `${stat.mtimeNs}:${stat.ctimeNs}:${stat.size}:${stat.ino}`,
+      modifiedAt: Number(stat.mtimeMs),
     };
   }
 
   function read(file: string, limit: number): string {
     const path = within(file);
+    // Whatever else has a name (a pipe, say) might never be opened.
+    if (!lstatSync(path).isFile()) throw new RangeError(`"${file}" is no file`);
     // A link at the very place is refused by the system, whatever happens between a look and the opening.
     const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
     try {
-      const found = lstatSync(path);
-      if (!found.isFile()) throw new RangeError(`"${file}" is no file`);
-      if (found.size > limit) {
-        throw new RangeError(`"${file}" has ${found.size} bytes, and may have at most ${limit}`);
-      }
+      const { size } = fstatSync(descriptor);
+      if (size > limit) throw new RangeError(`"${file}" has ${size} bytes, and may have at most ${limit}`);
       const bytes = readFileSync(descriptor);
       try {
         return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -141,9 +151,9 @@ export function openDisk(path: string): Disk {
         else if (entry.isDirectory()) {
           if (enter(file)) open.push(file);
         } else if (entry.isFile() && !DRAFT.test(entry.name)) {
-          const found = look(file);
-          // It may be gone since it was listed.
-          if (found !== undefined) files.push(found);
+          // Every folder on the way was just walked. The file may be gone since it was listed.
+          const one = found(file, join(root, file));
+          if (one !== undefined) files.push(one);
         }
       }
     }

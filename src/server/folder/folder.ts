@@ -7,11 +7,12 @@
  *
  * @module
  */
+import { existsSync, realpathSync } from "node:fs";
 import { basename, relative, resolve, sep } from "node:path";
 import type { Json } from "../../workflow/journal.ts";
 import { badRequest, notFound } from "../refusal.ts";
 import type { Database, Folder, FolderProblem, Script, Secrets } from "../ports.ts";
-import { type FoundFile, messageOf, openDisk } from "./disk.ts";
+import { messageOf, openDisk } from "./disk.ts";
 import { loadDocuments } from "./documents.ts";
 import { interpolate } from "./interpolate.ts";
 import { openKept } from "./kept.ts";
@@ -45,6 +46,8 @@ export interface LocalFolder extends Folder, Disposable {
   readonly workspace: string;
   /** Looks at all names again; what has changed. */
   refresh(): readonly string[];
+  /** Reads everything there is, a little at a time: `problems` is complete then, and answers at once. */
+  readAll(): Promise<void>;
   /** Stops watching. */
   close(): void;
 }
@@ -68,7 +71,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
   const documents = await loadDocuments();
   const disk = openDisk(root);
   const kept = openKept(database, secrets, now);
-  const data = relative(disk.root, resolve(dataDir)).split(sep).join("/");
+  const data = relative(disk.root, existsSync(dataDir) ? realpathSync(dataDir) : resolve(dataDir)).split(sep).join("/");
   const scanOptions = { disk, documents, excluded: data, ...specific === undefined ? {} : { specific } };
   const loaded = new Map<string, Loaded>();
   const watchers = new Set<(files: readonly string[]) => void>();
@@ -123,23 +126,13 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
   }
 
   function hasNewFiles(path: string, files: ScriptFiles): boolean {
-    return files.metadata === undefined && looked(`${path}.script.yaml`) !== undefined;
+    return files.metadata === undefined && disk.look(`${path}.script.yaml`) !== undefined;
   }
 
   /** One look for each language that runs here: a question for something that is not there costs no walk. */
   function mayBeNew(path: string): boolean {
     const endings = [".ts", ".bun.ts", ".deno.ts", ".fetch.ts", ".pg.sql", ".duckdb.sql", ".py", ".sh"];
-    return endings.some((ending) => looked(path + ending) !== undefined);
-  }
-
-  /** A path that is none has no file. */
-  function looked(file: string): FoundFile | undefined {
-    try {
-      return disk.look(file);
-    } catch (error) {
-      void error;
-      return undefined;
-    }
+    return endings.some((ending) => disk.look(path + ending) !== undefined);
   }
 
   function checked(path: string): void {
@@ -154,7 +147,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
   function scanFor(path: string, kind: "variable" | "resource"): void {
     const files = kind === "variable" ? scan.variables : scan.resources;
     const at = files.get(path);
-    const now = looked(at?.file ?? `${path}.${kind}.yaml`);
+    const now = disk.look(at?.file ?? `${path}.${kind}.yaml`);
     if ((at === undefined) !== (now === undefined)) refresh();
   }
 
@@ -238,11 +231,12 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       records.writeType(type);
     },
     deleteResourceType: records.deleteType,
-    interpolate(value: Json, context?: Readonly<Record<string, string>>) {
+    interpolate(value: Json, context?: Readonly<Record<string, string>>, onSecret?: () => void) {
       return interpolate(value, {
         variable(path) {
           const found = folder.variable(path, true);
           if (found === undefined) throw notFound(`Variable ${path} not found`);
+          if (found.isSecret) onSecret?.();
           return found.value ?? "";
         },
         resource(path) {
@@ -267,6 +261,14 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       return { [Symbol.dispose]: () => void watchers.delete(onChange) };
     },
     refresh,
+    async readAll() {
+      for (const [at, path] of [...scan.scripts.keys()].entries()) {
+        load(path);
+        // Requests come in between.
+        if (at % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 0));
+      }
+      records.problems();
+    },
     close() {
       watching?.[Symbol.dispose]();
       watching = undefined;

@@ -147,11 +147,9 @@ export function openRecords(access: RecordAccess): Records {
       if (found === undefined || found.over !== undefined) return undefined;
       return { path, value: secret ? shown(found.value) : null, isSecret: true, description: found.description };
     }
-    const value = typeof record.value === "string"
-      ? record.value
-      : record.value === undefined
-      ? ""
-      : JSON.stringify(record.value);
+    const { value: held = null } = record;
+    // People write numbers without quotes.
+    const value = typeof held === "string" ? held : held === null ? "" : JSON.stringify(held);
     const isSecret = record.is_secret === true;
     const description = typeof record.description === "string" ? record.description : "";
     if (!isSecret) return { path, value, isSecret, description };

@@ -5,6 +5,8 @@
  */
 import type { Context } from "hono";
 import type { Json } from "../../workflow/journal.ts";
+import { findCaller } from "../auth.ts";
+import type { ServerContext } from "../ports.ts";
 import { badRequest, Refusal } from "../refusal.ts";
 import { optionalText, pageOf, param, queryText, readFields } from "./_request.ts";
 
@@ -56,4 +58,10 @@ export async function readPaths(c: Context): Promise<readonly string[]> {
   const { paths } = await readFields(c.req.raw);
   if (Array.isArray(paths) && paths.every((path) => typeof path === "string")) return paths as readonly string[];
   throw badRequest("`paths` must be a list of texts");
+}
+
+/** Says that the job that asks, if it is one, has read a secret. */
+export function noteSecret(c: Context, { jobs }: ServerContext): void {
+  const job = findCaller(c.req.raw)?.job;
+  if (job !== undefined) jobs.hooks.readSecret?.(job);
 }

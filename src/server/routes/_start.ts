@@ -71,7 +71,7 @@ export function startOptions(context: ServerContext, c: Context): Omit<JobReques
 }
 
 /** What the file of a script says about its jobs. */
-function scriptOptions(script: Script): Partial<JobRequest> {
+export function scriptOptions(script: Script): Partial<JobRequest> {
   const { tag, timeoutS, cacheTtlS, concurrentLimit, concurrencyWindowS, concurrencyKey, priority } = script;
   return {
     ...(tag !== undefined && { tag }),

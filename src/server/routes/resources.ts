@@ -8,7 +8,7 @@ import { callerOf, refuseOtherJobs } from "../auth.ts";
 import { environmentOf } from "../jobs/environment.ts";
 import type { Resource, ResourceType, ServerContext } from "../ports.ts";
 import { badRequest, notFound } from "../refusal.ts";
-import { fits, paged, pathParam, readPaths, requiredText } from "./_answers.ts";
+import { fits, noteSecret, paged, pathParam, readPaths, requiredText } from "./_answers.ts";
 import { optionalText, param, queryFlag, queryText, readFields } from "./_request.ts";
 
 /** The endpoints of resources and their types. */
@@ -66,7 +66,7 @@ export function resourceRoutes(context: ServerContext): Hono {
   routes.get("/w/:workspace/resources/get_value/:path{.+}", (c) => c.json(found(pathParam(c)).value));
   routes.get("/w/:workspace/resources/get_value_interpolated/:path{.+}", (c) => {
     const { value } = found(pathParam(c));
-    return c.json(folder.interpolate(value, contextual(c)));
+    return c.json(folder.interpolate(value, contextual(c), () => noteSecret(c, context)));
   });
   routes.get("/w/:workspace/resources/get/:path{.+}", (c) => c.json(recordOf(found(pathParam(c)))));
   routes.get("/w/:workspace/resources/exists/:path{.+}", (c) => c.json(folder.resource(pathParam(c)) !== undefined));

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { callerOf } from "../auth.ts";
 import { environmentOf } from "../jobs/environment.ts";
 import type { ServerContext, Variable } from "../ports.ts";
 import { badRequest, notFound } from "../refusal.ts";
-import { fits, pagedIfAsked, pathParam, readPaths, requiredText } from "./_answers.ts";
+import { fits, noteSecret, pagedIfAsked, pathParam, readPaths, requiredText } from "./_answers.ts";
 import { optionalText, queryFlag, readFields, readJson } from "./_request.ts";
 
 /** What people are told about the variables of a job. */
@@ -46,6 +46,13 @@ export function variableRoutes(context: ServerContext): Hono {
     return variable;
   }
 
+  /** A variable with its value, for whoever asks. */
+  function opened(c: Context, path: string): Variable {
+    const variable = found(path, true);
+    if (variable.isSecret) noteSecret(c, context);
+    return variable;
+  }
+
   function recordOf({ path, value, isSecret, description }: Variable): Record<string, unknown> {
     return {
       workspace_id: workspace,
@@ -75,7 +82,7 @@ export function variableRoutes(context: ServerContext): Hono {
     }
   }
 
-  routes.get("/w/:workspace/variables/get_value/:path{.+}", (c) => c.json(found(pathParam(c), true).value ?? ""));
+  routes.get("/w/:workspace/variables/get_value/:path{.+}", (c) => c.json(opened(c, pathParam(c)).value ?? ""));
   routes.get("/w/:workspace/variables/get/:path{.+}", (c) => {
     const path = pathParam(c);
     const variable = found(path, false);
@@ -83,7 +90,7 @@ export function variableRoutes(context: ServerContext): Hono {
     const decrypt = queryFlag(c, "decrypt_secret") ?? true;
     const encrypted = queryFlag(c, "include_encrypted") ?? false;
     if (!decrypt && !encrypted) return c.json(recordOf(variable));
-    const { value } = found(path, true);
+    const { value } = opened(c, path);
     return c.json(recordOf({ ...variable, value: decrypt ? value : secrets.encrypt(value ?? "") }));
   });
   routes.get(

@@ -1,0 +1,250 @@
+/**
+ * Runs SQL scripts: `postgresql` on data tables and servers, `duckdb` with ducklakes.
+ *
+ * Data tables are PGlite databases in the data folder, or databases of servers by their addresses. DuckDB has a database in memory
+ * for each job. Both run in processes of their own, measured: PGlite takes 300 MB when it is opened, 650 MB when it is made, and
+ * holds its thread while a query runs; DuckDB takes 90 MB and what its jobs need. The server stays small, answers meanwhile, and
+ * stops what must stop by killing a process: databases lose nothing that was committed.
+ *
+ * @module
+ */
+import type { Json } from "../../workflow/journal.ts";
+import type { JobError, JobOutcome, Runner, RunnerIo, RunnerJob } from "../ports.ts";
+import { checkedName, type DatabaseTarget, findDatabase } from "./database_target.ts";
+import { collectionOf, duckdbArguments, type Header, postgresArguments, readHeader } from "./declarations.ts";
+import { copyDatatable } from "./datatable_copy.ts";
+import { type Attachment, bindDuck, readAttach } from "./duck_bind.ts";
+import { createDuckProcesses } from "./duck_processes.ts";
+import { type DuckAttach, type DuckCopy, type DuckStatement, TEMPORARY } from "./duck_job.ts";
+import type { ResultLimits } from "./limits.ts";
+import { bindStatement } from "./pg_bind.ts";
+import { pgErrorText, type PgJob, type SqlResult } from "./pg_run.ts";
+import { createPgliteDatabases } from "./pglite_databases.ts";
+import { createPostgresServers } from "./postgres_servers.ts";
+import { valueOfResult } from "./result_value.ts";
+import { SqlError } from "./sql_process.ts";
+import { splitStatements } from "./statements.ts";
+
+/** Options of {@linkcode createSqlRunner}. */
+export interface SqlRunnerOptions {
+  /** The data folder: `pg/` and `duck/` in it. */
+  readonly dataFolder: string;
+  /** Folder for what can be made again. @default "<data folder>/cache" */
+  readonly cacheFolder?: string;
+  /** Addresses of data tables that are on servers, by name: `{ main: "postgres://..." }`. @default {} */
+  readonly datatables?: Readonly<Record<string, string>>;
+  /** Value of a resource by its path, with what it refers to: for `-- database f/folder/name`. */
+  readonly resource?: (path: string) => Promise<Json | undefined>;
+  /** Most rows that a statement may give. @default 100000 */
+  readonly maxRows?: number;
+  /** Most bytes of a result, as JSON. @default 16777216 */
+  readonly maxResultBytes?: number;
+  /** Ends processes and connections without a job for so long, in milliseconds. @default 300000 */
+  readonly idleMs?: number;
+  /** Most data tables on PGlite that are open at a time. @default 4 */
+  readonly maxOpenDatabases?: number;
+  /** Memory that DuckDB may take for a job. @default "512MB" */
+  readonly duckdbMemory?: string;
+  /** Threads of DuckDB. @default 2 */
+  readonly duckdbThreads?: number;
+  /** Most DuckDB jobs at a time. @default 2 */
+  readonly duckdbProcesses?: number;
+  /**
+   * `off`: ducklakes are plain DuckDB files. `local`: DuckDB's extension, when it is installed on this machine. `download`: it is
+   * fetched from DuckDB's servers when it is not.
+   *
+   * @default "local"
+   */
+  readonly ducklake?: "off" | "local" | "download";
+  /** A file with the extension. @default what DuckDB finds */
+  readonly ducklakeFile?: string;
+}
+
+/** A line for the log. */
+function logWarnings(io: RunnerIo, { warnings }: SqlResult): void {
+  for (const warning of warnings) io.log(`${warning}\n`);
+}
+
+/** What a database cannot be asked through a job. */
+function checkCopy(text: string, { kind }: DatabaseTarget): void {
+  if (!/^COPY\b/i.test(text)) return;
+  if (/\b(?:FROM\s+STDIN|TO\s+STDOUT)\b/i.test(text)) {
+    throw new TypeError("Cannot run COPY from STDIN or to STDOUT: a job has neither; use INSERT or SELECT");
+  }
+  if (kind === "pglite" && /\b(?:FROM|TO)\s+PROGRAM\b/i.test(text)) {
+    throw new TypeError("Cannot run COPY with a PROGRAM: PGlite starts none");
+  }
+}
+
+/** Makes the runner of SQL. Nothing is started or connected before the first job. */
+export function createSqlRunner(options: SqlRunnerOptions): Runner {
+  const { dataFolder, datatables = {}, resource, maxRows = 100_000, maxResultBytes = 16 * 1024 * 1024 } = options;
+  const { idleMs = 300_000, maxOpenDatabases = 4, ducklake = "local", ducklakeFile } = options;
+  const { duckdbMemory = "512MB", duckdbThreads = 2, duckdbProcesses = 2 } = options;
+  const limits: ResultLimits = { maxRows, maxBytes: maxResultBytes };
+  const { cacheFolder = `${dataFolder}/cache` } = options;
+  const pglite = createPgliteDatabases({
+    folder: `${dataFolder}/pg`,
+    cache: cacheFolder,
+    maxOpen: maxOpenDatabases,
+    idleMs,
+  });
+  const servers = createPostgresServers(idleMs);
+  const duck = createDuckProcesses({
+    folder: `${dataFolder}/duck`,
+    memoryLimit: duckdbMemory,
+    threads: duckdbThreads,
+    processes: duckdbProcesses,
+    idleMs,
+    ducklake,
+    ...(ducklakeFile === undefined ? {} : { ducklakeFile }),
+  });
+
+  async function databaseOf({ args }: RunnerJob, { database }: Header): Promise<DatabaseTarget> {
+    if (database === undefined) return findDatabase(args.database, datatables);
+    const value = await resource?.(database);
+    if (value === undefined) throw new TypeError(`Cannot find resource "${database}": it is named as the database`);
+    return findDatabase(value, datatables);
+  }
+
+  async function runPostgres(job: RunnerJob, signal: AbortSignal): Promise<SqlResult> {
+    const { content, args } = job;
+    const header = readHeader(content);
+    const found = await databaseOf(job, header);
+    const declared = postgresArguments(content);
+    const statements = splitStatements(content);
+    for (const { text } of statements) checkCopy(text, found);
+    const { role } = header;
+    if (role !== undefined) checkRole(role, found);
+    const asked: PgJob = {
+      statements: statements.map((statement) => bindStatement(statement, declared, args)),
+      collection: collectionOf(header, statements.length),
+      limits,
+    };
+    return await runOn(found, asked, role, signal);
+  }
+
+  async function runOn(
+    found: DatabaseTarget,
+    job: PgJob,
+    role: string | undefined,
+    signal: AbortSignal,
+  ): Promise<SqlResult> {
+    return found.kind === "pglite"
+      ? await pglite.run(found.name, job, signal)
+      : await servers.run(found.target, job, role, signal);
+  }
+
+  async function runDuckdb({ content, args }: RunnerJob, signal: AbortSignal): Promise<SqlResult> {
+    const header = readHeader(content);
+    if (header.role !== undefined) throw new TypeError(`Cannot use role "${header.role}": DuckDB has no roles`);
+    const declared = duckdbArguments(content);
+    const attach: DuckAttach[] = [];
+    const asked: Attachment[] = [];
+    const statements = splitStatements(content).map((statement): DuckStatement => {
+      const attachment = readAttach(statement.text);
+      if (attachment === undefined) return bindDuck(statement, declared, args);
+      if (attachment.kind === "datatable") asked.push(attachment);
+      else attach.push({ ...attachment, lake: checkedName(attachment.lake, "ducklake") });
+      return null;
+    });
+    const { copies, remove } = await copiesOf(asked, content, signal);
+    try {
+      const collection = collectionOf(header, statements.length);
+      return await duck.run({ attach, copies, statements, collection, limits }, signal);
+    } finally {
+      await remove();
+    }
+  }
+
+  /** Copies of data tables for a job, and what removes them. */
+  async function copiesOf(
+    attachments: readonly Attachment[],
+    content: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly copies: readonly DuckCopy[]; readonly remove: () => Promise<void> }> {
+    if (attachments.length === 0) return { copies: [], remove: () => Promise.resolve() };
+    const { mkdir, rm } = await import("node:fs/promises");
+    const folder = `${dataFolder}/duck/${TEMPORARY}${crypto.randomUUID()}`;
+    const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+    // Sweeps what is left of before, and so comes first.
+    await duck.prepare();
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    try {
+      const copies: DuckCopy[] = [];
+      for (const attachment of attachments) {
+        if (attachment.kind !== "datatable") continue;
+        const { alias, name } = attachment;
+        const target = findDatabase(`datatable://${name}`, datatables);
+        const run = (job: PgJob): Promise<SqlResult> => runOn(target, job, undefined, signal);
+        copies.push(await copyDatatable({ alias, datatable: name, content, folder, limits, run }));
+      }
+      return { copies, remove };
+    } catch (error) {
+      await remove();
+      throw error;
+    }
+  }
+
+  /** Runs within the job's time. */
+  async function within(
+    { timeoutMs }: RunnerJob,
+    { signal }: RunnerIo,
+    work: (signal: AbortSignal) => Promise<SqlResult>,
+  ): Promise<SqlResult> {
+    if (timeoutMs === undefined) return await work(signal);
+    const late = new AbortController();
+    const timer = setTimeout(() => {
+      late.abort(new SqlError(`Job timed out after ${timeoutMs / 1000}s`, "ExecutionErr"));
+    }, timeoutMs);
+    try {
+      return await work(AbortSignal.any([signal, late.signal]));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    languages: ["postgresql", "duckdb"],
+    async run(job, io): Promise<JobOutcome> {
+      try {
+        const result = await within(
+          job,
+          io,
+          (signal) => job.language === "duckdb" ? runDuckdb(job, signal) : runPostgres(job, signal),
+        );
+        logWarnings(io, result);
+        return { ok: true, result: valueOfResult(result.text) };
+      } catch (error) {
+        const failed = jobErrorOf(error, io.signal);
+        io.log(`${failed.message}\n`);
+        return { ok: false, error: failed };
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([pglite.close(), servers.close(), duck.close()]);
+    },
+  };
+}
+
+function checkRole(role: string, found: DatabaseTarget): void {
+  if (!/^[\w-]{1,63}$/.test(role)) {
+    throw new TypeError(`Cannot use role ${JSON.stringify(role)}: expected letters, digits, "_" and "-", 63 at most`);
+  }
+  if (found.kind === "postgres" && found.datatable !== undefined) return;
+  const why = found.kind === "pglite"
+    ? `data table "${found.name}" is on PGlite, which has one user; put it on a server to use roles`
+    : "a resource says its user";
+  throw new TypeError(`Cannot use role "${role}": ${why}`);
+}
+
+/** An error of a job as Windmill shapes it. */
+function jobErrorOf(error: unknown, signal: AbortSignal): JobError {
+  if (signal.aborted) {
+    const { reason } = signal;
+    return { name: "Canceled", message: reason instanceof Error ? reason.message : `${reason}` };
+  }
+  if (error instanceof SqlError) return { name: "ExecutionErr", message: error.message };
+  const name = error instanceof Error && /^(?:MissingPackageError)$/.test(error.name) ? error.name : "ExecutionErr";
+  return { name, message: pgErrorText(error) };
+}

@@ -1,0 +1,76 @@
+/**
+ * Turns: who may use something of which there are few.
+ *
+ * @module
+ */
+
+/** Gives turns by key. */
+export interface Turns {
+  /**
+   * Waits for a turn.
+   *
+   * @returns what ends the turn
+   * @throws the signal's reason
+   */
+  take(key: string, signal: AbortSignal): Promise<() => void>;
+}
+
+/** Makes turns: `width` at a time of each key, in the order of asking. */
+export function createTurns(width: number = 1): Turns {
+  const keys = new Map<string, { free: number; readonly waiting: (() => void)[] }>();
+
+  function release(key: string): void {
+    const state = keys.get(key);
+    if (state === undefined) return;
+    const next = state.waiting.shift();
+    if (next !== undefined) return next();
+    state.free++;
+    if (state.free === width) keys.delete(key);
+  }
+
+  return {
+    async take(key, signal) {
+      signal.throwIfAborted();
+      let state = keys.get(key);
+      if (state === undefined) keys.set(key, state = { free: width, waiting: [] });
+      if (state.free > 0) state.free--;
+      else {
+        const { waiting } = state;
+        await new Promise<void>((resolve, reject) => {
+          function onAbort(): void {
+            waiting.splice(waiting.indexOf(turn), 1);
+            reject(signal.reason);
+          }
+          function turn(): void {
+            signal.removeEventListener("abort", onAbort);
+            resolve();
+          }
+          signal.addEventListener("abort", onAbort, { once: true });
+          waiting.push(turn);
+        });
+      }
+      let isOver = false;
+      return () => {
+        if (!isOver) release(key);
+        isOver = true;
+      };
+    },
+  };
+}
+
+/** Waits for something that goes on when the signal is aborted. */
+export async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  // Its failure is told to whoever still waits for it.
+  work.catch(() => "told elsewhere");
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The storages of a workspace: files of the data folder, or a real S3 where `windkit.json` names one.
+ *
+ * @module
+ */
+import type { Database, Folder, Objects, ObjectStore, Secrets } from "../ports.ts";
+import type { Json } from "../../workflow/journal.ts";
+import { badRequest } from "../refusal.ts";
+import { openFiles } from "./files.ts";
+import { DEFAULT_STORAGE, storageName } from "./keys.ts";
+import { openS3 } from "./s3.ts";
+import { readS3Settings } from "./settings.ts";
+
+/** What objects are opened with. */
+export interface ObjectsOptions {
+  /** Folder of objects that are files: `<data>/objects`. It is made when the first one is written. */
+  readonly dir: string;
+  readonly database: Database;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /**
+   * Storages that are an S3, of `windkit.json`: fields of an S3 resource, or a text `$res:f/path/to/resource`. `main` is the default
+   * storage. Texts may be `$var:` and `$res:`, and are looked up when the storage is used. @default none
+   */
+  readonly s3?: Readonly<Record<string, Json>>;
+  /** Looks those up. */
+  readonly folder: Pick<Folder, "interpolate">;
+  /** Remembers keys that must not be seen. */
+  readonly secrets: Pick<Secrets, "remember">;
+  /** Longest object, in bytes. @default 64 GiB */
+  readonly maxObjectBytes?: number;
+  /** Makes the requests of an S3. @default the runtime's own */
+  readonly fetch?: (request: Request) => Promise<Response>;
+}
+
+const MAX_OBJECT_BYTES = 64 * 1024 ** 3;
+
+/** How many stores are kept: each knows its signing keys. */
+const KEPT_STORES = 32;
+
+/** Opens the storages of a workspace. */
+export async function openObjects(options: ObjectsOptions): Promise<Objects> {
+  const { dir, database, now, s3 = {}, folder, secrets, maxObjectBytes = MAX_OBJECT_BYTES, fetch } = options;
+  const files = await openFiles({ dir, database, now, maxBytes: maxObjectBytes });
+  const configured = new Map<string, Json>();
+  for (const [name, value] of Object.entries(s3)) {
+    if (configured.has(storageName(name))) throw badRequest(`The storage "${name}" is configured twice`);
+    configured.set(storageName(name), value);
+  }
+  const stores = new Map<string, ObjectStore>();
+
+  function s3Store(what: string, value: Json): ObjectStore {
+    const settings = readS3Settings(what, value);
+    for (const secret of [settings.secretKey, settings.token]) if (secret !== undefined) secrets.remember(secret);
+    const id = JSON.stringify(settings);
+    const store = stores.get(id) ??
+      openS3({ settings, maxBytes: maxObjectBytes, ...(fetch === undefined ? {} : { fetch }) });
+    stores.delete(id);
+    stores.set(id, store);
+    for (const oldest of stores.keys()) {
+      if (stores.size <= KEPT_STORES) break;
+      stores.delete(oldest);
+    }
+    return store;
+  }
+
+  return {
+    storage(name) {
+      const known = storageName(name);
+      const value = configured.get(known);
+      if (value === undefined) return files.store(known);
+      return s3Store(`The storage "${known}" of windkit.json`, folder.interpolate(value));
+    },
+    resource: (value) => s3Store("The resource", value),
+    names: () =>
+      [...new Set([...configured.keys(), ...files.names()])].filter((name) => name !== DEFAULT_STORAGE).sort(),
+  };
+}
