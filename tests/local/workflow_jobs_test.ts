@@ -1,6 +1,7 @@
 /** Workflows as code as jobs: bodies in boxed processes, runs on the engine, tasks as children. */
-import { deepStrictEqual as equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as equal, match, ok, throws } from "node:assert/strict";
 import type { Job } from "../../src/server/ports.ts";
+import { createLineReader } from "../../src/server/workflow_jobs/from_body.ts";
 import { type WorkflowServer, workflowServer } from "./_workflow_kit.ts";
 
 type Fields = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -375,6 +376,88 @@ export async function main(n: number) { return await task(inner)(n); }`,
   );
   equal(job.result, 6, logOf(job));
   equal(childrenOf(job).map(({ entrypoint }) => entrypoint), ["inner"]);
+});
+
+test("a server that stops lets workflows go on in the next one, one place or not", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    const code = `
+import { sleep, step, task, taskInfo, workflow } from "windmill-client";
+const hangs = task(async (n: number) => {
+  if (n > 0) return n;
+  console.log("waiting");
+  await new Promise((resolve) => { const { signal } = taskInfo(); signal.addEventListener("abort", resolve); setTimeout(resolve, 300); });
+  return n;
+});
+export const main = workflow(async () => {
+  const first = await step("first", () => crypto.randomUUID());
+  const all = await Promise.all([hangs(0), hangs(1), hangs(2)]);
+  await sleep(1);
+  return { first, again: await step("again", () => first), all };
+});`;
+    const options = { root, jobs: { concurrency: 1 } };
+    let ids: readonly string[];
+    let first: unknown;
+    {
+      await using one = await workflowServer(options);
+      ids = [await one.start(code), await one.start(code)];
+      const [id = ""] = ids;
+      await one.when(id, () => one.server.context.jobs.log(id).includes("waiting"));
+      const journal = await (await one.server.context.workflows?.engine)?.journal(id) ?? [];
+      first = journal.find((record) => record.t === "settled" && record.key === "first");
+      equal(one.reported, []);
+    }
+    await using two = await workflowServer(options);
+    for (const id of ids) {
+      const job = await two.ended(id);
+      const { first: made, again, all } = job.result as unknown as Readonly<Record<string, unknown>>;
+      equal([again, all], [made, [0, 1, 2]], two.server.context.jobs.log(id));
+      if (id === ids[0]) match(JSON.stringify(first), new RegExp(String(made)));
+    }
+    equal(two.list({ completed: false }), []);
+    equal(two.reported, []);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});
+
+test("lines of a process are taken when a body can say them, and no others", async () => {
+  const read = createLineReader();
+  const state = {
+    heard: 1,
+    busy: false,
+    calls: 1,
+    pending: 1,
+    replaying: false,
+    undos: 0,
+    seeded: false,
+    compensating: false,
+  };
+  const fp = { kind: "step", name: "a", digest: "" };
+  const call = { c: "call", n: 1, key: "a", call: { kind: "step", name: "a", base: "a", attempt: 1 }, fp };
+  const said = (command: unknown): string => JSON.stringify({ state, commands: [command] });
+  ok("commands" in read(said(call)));
+  const failure = { message: "", stepKey: "", error: { name: "", message: "" } };
+  const wrong: readonly unknown[] = [
+    { ...call, key: 1 },
+    { ...call, call: { kind: "child", workflow: "job", args: "{}", runId: "x" } },
+    { ...call, call: { kind: "constructor" } },
+    { ...call, call: { kind: "sleep", ms: null } },
+    { ...call, fp: { ...fp, kind: "task" } },
+    { c: "undoable", key: "a" },
+    { c: "close", status: "completed" },
+    { c: "close", status: "completed", outcome: { ok: true, value: "{" } },
+    { c: "close", status: "completed", outcome: { ok: false, failure } },
+    { c: "abandon", key: "a", why: "else" },
+    { c: "__proto__" },
+    null,
+  ];
+  for (const command of wrong) throws(() => read(said(command)), /Cannot drive the workflow/, JSON.stringify(command));
+  for (const line of ["", "null", "{}", "{", `{"state":{},"commands":[]}`, `{"ran":"a","outcome":{}}`]) {
+    throws(() => read(line));
+  }
+  ok("ran" in read(JSON.stringify({ ran: "a", outcome: { ok: false, failure } })));
+  await Promise.resolve();
 });
 
 async function until(is: () => boolean): Promise<void> {
