@@ -107,6 +107,8 @@ export const main = workflow(async () => { ${body} });`;
   const error = errorOf(failed);
   equal([error.name, error.message], ["TaskError", "Out of beans"]);
   equal((error.extra as Fields & { step_key: string }).step_key, "fails");
+  const stacks = JSON.stringify(failed.result) + JSON.stringify(childrenOf(failed)[0]?.result);
+  ok(/main\.ts:\d+:\d+/.test(stacks) && !/\/src\/|file:/.test(stacks), stacks);
   equal(childrenOf(failed).map(({ success }) => success), [false]);
 });
 
@@ -201,6 +203,18 @@ export const main = workflow(async () => {
   });
   match(logOf(job), /gave back room 1/);
   equal(childrenOf(job).map(({ completedAt, success }) => [completedAt !== undefined, success]), [[true, false]]);
+});
+
+test("a workflow that is cancelled by force has ended at once, and its run does not go on", async () => {
+  const id = await server.start(`
+import { step, workflow } from "windmill-client";
+export const main = workflow(async () => { await step("wait", () => new Promise(() => { console.log("here"); })); });`);
+  await server.when(id, (job) => logOf(job).includes("here"));
+  await server.server.context.jobs.cancel(id, "me", "now", true);
+  equal(server.server.context.jobs.get(id)?.canceledReason, "now");
+  const engine = await server.server.context.workflows?.engine;
+  await (await engine?.run(id))?.result().catch(() => undefined);
+  equal((await (await engine?.run(id))?.row())?.state, "closed");
 });
 
 test("a sleeping workflow is cancelled at once, and one whose body is busy soon", async () => {

@@ -21,6 +21,8 @@ export function createLineReader(): LineReader {
   const text: Check = (value) => typeof value === "string";
   const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
   const number: Check = (value) => typeof value === "number" && Number.isFinite(value);
+  // What is added to a time gives one that can be written.
+  const ms: Check = (value) => number(value) && (value as number) >= 0 && (value as number) <= 4e15;
   const flag: Check = (value) => typeof value === "boolean";
   const json: Check = (value) => value !== undefined;
   const option = (check: Check): Check => (value) => value === undefined || check(value);
@@ -88,9 +90,9 @@ export function createLineReader(): LineReader {
     task,
     step: fields({ name: text, retry, base: text, attempt: count }),
     undo: fields({ of: text, retry, base: text, attempt: count }),
-    sleep: (value) => fields({ until: option(number), ms: option(number), backoffOf: option(text) })(value),
-    approval: fields({ timeoutMs: number }),
-    event: fields({ name: text, timeoutMs: option(number) }),
+    sleep: (value) => fields({ until: option(number), ms: option(ms), backoffOf: option(text) })(value),
+    approval: fields({ timeoutMs: ms }),
+    event: fields({ name: text, timeoutMs: option(ms) }),
   };
 
   const call: Check = (value) =>

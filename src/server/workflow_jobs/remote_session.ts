@@ -80,6 +80,21 @@ export function failureOfJob({ name, message, stack, extra }: JobError, stepKey:
   };
 }
 
+/** Frames of this package and of the runtime, which lead nowhere for who wrote the workflow. */
+const OWN_FRAME = /\/src\/(?:runner|workflow|platform|cluster|engine)\/[\w/]+\.[jt]s:|\(?ext:/;
+
+/** A failure without places of this machine. */
+function shown(failure: Failure): Failure {
+  const { stack, ...error } = failure.error;
+  if (stack === undefined) return failure;
+  const lines = stack.split("\n").filter((line) => !/^\s+at /.test(line) || !OWN_FRAME.test(line));
+  return { ...failure, error: { ...error, stack: lines.join("\n") } };
+}
+
+function shownOutcome(outcome: Outcome): Outcome {
+  return outcome.ok ? outcome : { ok: false, failure: shown(outcome.failure) };
+}
+
 /** Makes a session for one run. */
 export function createRemoteSession(header: RunHeader, ports: SessionPorts, host: SessionHost): RemoteSession {
   const running = new Map<Key, (outcome: Outcome) => void>();
@@ -126,11 +141,15 @@ export function createRemoteSession(header: RunHeader, ports: SessionPorts, host
       for (const command of message.commands) {
         const refused = host.refusal(command);
         if (refused !== undefined) return fail(refused);
-        commands.push(command);
+        commands.push(
+          command.c === "close" && command.outcome !== undefined
+            ? { ...command, outcome: shownOutcome(command.outcome) }
+            : command,
+        );
       }
       ports.wake();
     } else if ("ran" in message) {
-      running.get(message.ran)?.(message.outcome);
+      running.get(message.ran)?.(shownOutcome(message.outcome));
       running.delete(message.ran);
     } else if ("checked" in message) {
       checks.get(message.checked)?.(message.problem ?? undefined);

@@ -116,6 +116,10 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
     asked: (job, key) => void answers.takeBanked(job, key).catch(report),
   });
 
+  // What belongs to jobs that are not kept any more.
+  for (const table of ["workflow_answers", "workflow_sources", "workflow_seals"]) {
+    database.run(`DELETE FROM ${table} WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = ${table}.job)`);
+  }
   const sessionHost = { read: createLineReader(), need, refusal };
   const engine = createEngine({
     storage: sealedStorage(storage, context.secrets, (run) => seals.isSealed(jobIdOf(run))),
