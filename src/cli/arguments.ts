@@ -149,6 +149,20 @@ export interface CheckCommand {
   readonly finished: number;
 }
 
+/** `windkit dev`. */
+export interface DevCommand {
+  readonly command: "dev";
+  /** The synced folder. */
+  readonly folder: string;
+  /** Data folder; absent: in the synced one. */
+  readonly data?: string;
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** JSON lines instead of text. */
+  readonly json: boolean;
+}
+
 /** What the command line asks for. */
 export type Command =
   | { readonly command: "help"; readonly topic: HelpTopic }
@@ -166,7 +180,8 @@ export type Command =
   | CancelCommand
   | DoctorCommand
   | CaptureCommand
-  | CheckCommand;
+  | CheckCommand
+  | DevCommand;
 
 /** Options by command, apart from `--help`. */
 const OPTIONS = {
@@ -191,6 +206,7 @@ const OPTIONS = {
   doctor: { data: "string", json: "boolean" },
   capture: { file: "string", out: "string", force: "boolean", redact: "string", data: "string" },
   check: { against: "string", finished: "string", strict: "boolean", json: "boolean" },
+  dev: { port: "string", host: "string", data: "string", json: "boolean" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, "string" | "boolean">>>>;
 
 type Verb = keyof typeof OPTIONS;
@@ -199,7 +215,16 @@ type Verb = keyof typeof OPTIONS;
 const RUNS_VERBS = ["list", "show", "prune", "remove", "export", "import", "fork"] as const satisfies readonly Verb[];
 
 /** What may follow `windkit`, beside `runs` and `help`. */
-const VERBS = ["run", "approve", "signal", "cancel", "capture", "check", "doctor"] as const satisfies readonly Verb[];
+const VERBS = [
+  "run",
+  "dev",
+  "approve",
+  "signal",
+  "cancel",
+  "capture",
+  "check",
+  "doctor",
+] as const satisfies readonly Verb[];
 
 const STATUSES: readonly RunStatus[] = ["completed", "failed", "cancelled", "continued"];
 
@@ -207,6 +232,9 @@ const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600
 
 /** Finished runs that `check --against` looks at. */
 const DEFAULT_FINISHED = 20;
+
+/** Where `dev` listens unless `--host` and `--port` say otherwise: the port is that of Windmill. */
+const DEFAULT_HOST = "127.0.0.1", DEFAULT_PORT = 8000;
 
 /** Where runs are kept unless `--data` says otherwise. */
 export const DEFAULT_DATA = ".windkit";
@@ -402,6 +430,15 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     }
     case "check":
       return parseCheck(shown, read);
+    case "dev": {
+      const [folder = "."] = take(shown, words, [], ["FOLDER"]);
+      const data = values.get("data");
+      const host = values.get("host") ?? DEFAULT_HOST;
+      if (!/^[\w.:-]+$/.test(host)) throw new UsageError(`Option "--host" must be an address or a name: got "${host}"`);
+      const port = wholeNumber("--port", values.get("port") ?? `${DEFAULT_PORT}`, 0);
+      if (port > 65_535) throw new UsageError(`Option "--port" must be 65535 at most: got "${port}"`);
+      return { command: "dev", folder, ...(data === undefined ? {} : { data }), host, port, json: flags.has("json") };
+    }
   }
 }
 

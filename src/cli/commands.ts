@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import { MissingPackageError } from "../base/errors.ts";
 import { SDK_VERSION } from "../base/version.ts";
 import { approve, cancel, signal } from "./answer_commands.ts";
 import { type Command, parseCommand } from "./arguments.ts";
@@ -42,7 +43,7 @@ export async function runCommandLine(argv: readonly string[], main: string): Pro
   let command: Command | undefined;
   try {
     command = parseCommand(argv);
-    if (command.command === "run") interruptions = listenForSignals();
+    if (command.command === "run" || command.command === "dev") interruptions = listenForSignals();
     const code = await perform(command, io, interruptions);
     return readerLeft ? EXIT.pipe : code;
   } catch (error) {
@@ -106,6 +107,24 @@ async function perform(command: Command, io: Io, interruptions: Interruptions | 
       return await capture(command, io);
     case "check":
       return await check(command, io);
+    case "dev": {
+      if (interruptions === undefined) throw new TypeError("Cannot serve a folder: nothing listens for signals");
+      return await (await loadDev()).dev(command, io, interruptions);
+    }
+  }
+}
+
+/** The server's packages are for who serves: other commands do without. */
+async function loadDev(): Promise<typeof import("./dev_command.ts")> {
+  try {
+    return await import("./dev_command.ts");
+  } catch (cause) {
+    const [, name] = /["'](hono)(?:\/[\w/]+)?["']/.exec(cause instanceof Error ? cause.message : "") ?? [];
+    if (name === undefined) throw cause;
+    throw new MissingPackageError(
+      `Cannot serve a folder: the package "${name}" is not installed. Add it: npm install ${name} yaml`,
+      { cause },
+    );
   }
 }
 

@@ -69,7 +69,7 @@ const TRIAL_SCRIPTS: Readonly<Record<string, FakeScript>> = { "f/x/echo": (args)
 /** What a trial may have besides. */
 export interface TrialOptions extends Partial<FolderOptions> {
   /** Storages that are an S3. */
-  readonly s3?: Readonly<Record<string, Json>>;
+  readonly s3?: Json;
   readonly maxObjectBytes?: number;
   /** Hears errors of the server. */
   readonly report?: (error: unknown) => void;

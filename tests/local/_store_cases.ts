@@ -55,13 +55,14 @@ export async function textOf(store: ObjectStore, key: string, range?: ObjectRang
 /** All keys, in pages of a size. */
 export async function keysOf(store: ObjectStore, prefix = "", limit = 3): Promise<string[]> {
   const keys: string[] = [];
-  for (let marker: string | undefined;;) {
+  let marker: string | undefined;
+  do {
     const page = await store.list({ prefix, limit, ...(marker === undefined ? {} : { marker }) });
     assert(page.objects.length <= limit, "A page has no more than was asked for");
     keys.push(...page.objects.map(({ key }) => key));
-    if (page.next === undefined) return keys;
     marker = page.next;
-  }
+  } while (marker !== undefined);
+  return keys;
 }
 
 /** A case, by its name. `perPage` is how much is listed at once: the S3 of the tests has no order that pages could have. */

@@ -394,6 +394,42 @@ Deno.test("Previews: texts, tables, pieces of them, and what has no text", async
   assertEquals((await preview("t.parquet") as { content_type: string }).content_type, "Parquet");
 });
 
+Deno.test({
+  name: "A download that is given up, not asked for, or not satisfiable leaves no file open",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using trial = await trialFolder({});
+    const { s3 } = clientOf(trial), ask = asker(trial);
+    await s3.upload("s3:///large", made(16));
+    const opened = async (): Promise<number> => {
+      let count = 0;
+      for await (const { name } of Deno.readDir("/proc/self/fd")) {
+        try {
+          if ((await Deno.readLink(`/proc/self/fd/${name}`)).includes("/objects/")) count++;
+        } catch (error) {
+          // The listing's own.
+          if (!(error instanceof Deno.errors.NotFound)) throw error;
+        }
+      }
+      return count;
+    };
+    const path = "job_helpers/download_s3_file?file_key=large";
+    await (await ask(path, { method: "HEAD" })).body?.cancel();
+    await (await ask(path, { headers: { "if-none-match": "*" } })).body?.cancel();
+    await (await ask(path, { headers: { range: "bytes=99999999-" } })).body?.cancel();
+    await (await ask(path, { headers: { range: "bytes=0-9" } })).text();
+    await (await ask(path)).body?.cancel();
+    assertEquals(await opened(), 0);
+    const download = await s3.download("s3:///large"), reader = download.getReader();
+    await reader.read();
+    assertEquals(await opened(), 1);
+    await reader.cancel();
+    // The server hears of it when it writes on.
+    for (let turn = 0; turn < 5000 && await opened() > 0; turn++) await new Promise((resolve) => setTimeout(resolve));
+    assertEquals(await opened(), 0);
+  },
+});
+
 const SOAK = Deno.env.get("WINDKIT_SOAK") === "1";
 const LARGE_MIB = SOAK ? 1024 : 64;
 

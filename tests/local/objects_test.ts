@@ -10,6 +10,7 @@ import { checkSignature, signObject } from "../../src/server/objects/signature.t
 import { readXml } from "../../src/server/objects/xml.ts";
 import type { Objects, ObjectStore, ServerContext } from "../../src/server/ports.ts";
 import { installS3Server, startS3Server } from "../e2e/_s3_server.ts";
+import type { Json } from "../../src/workflow/journal.ts";
 import { assert, assertEquals, assertIncludes } from "../suite/assert.ts";
 import { bodyOf, keysOf, storeCases, textOf } from "./_store_cases.ts";
 
@@ -403,6 +404,36 @@ Deno.test("S3: what is wrong with settings is named, and never what they hold", 
     assertIncludes(message, problem);
     assert(!message.includes("very-secret"), message);
   }
+});
+
+Deno.test("openObjects() says what is wrong with the storages of windkit.json", async () => {
+  await using trial = await trialObjects();
+  const good = { endpoint: "http://s3.test", bucket: "b" };
+  const open = (s3: Json) =>
+    openObjects({
+      dir: trial.dir,
+      database: trial.database,
+      now: () => 0,
+      folder: {
+        interpolate: (value) => {
+          if (typeof value === "string") throw new Error("Variable f/a/later not found");
+          return value;
+        },
+      },
+      secrets: { remember: () => {} },
+      s3,
+    });
+  assertIncludes(await messageOf(() => open([])), "'s3' of windkit.json must have storages by their names");
+  assertIncludes(await messageOf(() => open({ "a/b": good })), 'No storage can be called "a/b"');
+  assertIncludes(await messageOf(() => open({ main: good, _default_: good })), 'The storage "main" is there twice');
+  assertEquals(
+    await messageOf(() => open({ st: { ...good, bucket: "" } })),
+    "Cannot use 's3' of windkit.json: The storage \"st\" is no S3 resource: 'bucket' must be the name of a bucket",
+  );
+  // What is looked up may be there later.
+  const objects = await open({ main: "$res:f/a/later", st: good });
+  assertEquals(objects.storage("st").s3?.bucket, "b");
+  assertIncludes(await messageOf(() => objects.storage()), "Variable f/a/later not found");
 });
 
 Deno.test("readRange() reads one range of bytes, and takes the rest for none", () => {

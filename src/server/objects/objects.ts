@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { ConfigurationError } from "../../base/errors.ts";
 import type { Database, Folder, Objects, ObjectStore, Secrets } from "../ports.ts";
 import type { Json } from "../../workflow/journal.ts";
-import { badRequest } from "../refusal.ts";
+import { badRequest, Refusal } from "../refusal.ts";
 import { openFiles } from "./files.ts";
 import { DEFAULT_STORAGE, storageName } from "./keys.ts";
 import { openS3 } from "./s3.ts";
@@ -22,7 +23,7 @@ export interface ObjectsOptions {
    * Storages that are an S3, of `windkit.json`: fields of an S3 resource, or a text `$res:f/path/to/resource`. `main` is the default
    * storage. Texts may be `$var:` and `$res:`, and are looked up when the storage is used. @default none
    */
-  readonly s3?: Readonly<Record<string, Json>>;
+  readonly s3?: Json;
   /** Looks those up. */
   readonly folder: Pick<Folder, "interpolate">;
   /** Remembers keys that must not be seen. */
@@ -38,15 +39,36 @@ const MAX_OBJECT_BYTES = 64 * 1024 ** 3;
 /** How many stores are kept: each knows its signing keys. */
 const KEPT_STORES = 32;
 
-/** Opens the storages of a workspace. */
+/** The storages of `windkit.json` by their names. What is wrong with one is said at once, unless its texts are looked up later. */
+function readConfigured(s3: Json): ReadonlyMap<string, Json> {
+  if (typeof s3 !== "object" || s3 === null || Array.isArray(s3)) {
+    throw new ConfigurationError("'s3' of windkit.json must have storages by their names, as {\"main\": {...}}");
+  }
+  const configured = new Map<string, Json>();
+  for (const [given, value] of Object.entries(s3)) {
+    try {
+      const name = storageName(given);
+      if (configured.has(name)) throw badRequest(`The storage "${name}" is there twice, as "${given}" too`);
+      if (!/"\$(?:var|res):/.test(JSON.stringify(value))) readS3Settings(`The storage "${name}"`, value);
+      configured.set(name, value);
+    } catch (cause) {
+      if (!(cause instanceof Refusal)) throw cause;
+      const problem = cause.message.replace(/^Bad request: /, "");
+      throw new ConfigurationError(`Cannot use 's3' of windkit.json: ${problem}`, { cause });
+    }
+  }
+  return configured;
+}
+
+/**
+ * Opens the storages of a workspace.
+ *
+ * @throws ConfigurationError that says what is wrong with those of `windkit.json`
+ */
 export async function openObjects(options: ObjectsOptions): Promise<Objects> {
   const { dir, database, now, s3 = {}, folder, secrets, maxObjectBytes = MAX_OBJECT_BYTES, fetch } = options;
   const files = await openFiles({ dir, database, now, maxBytes: maxObjectBytes });
-  const configured = new Map<string, Json>();
-  for (const [name, value] of Object.entries(s3)) {
-    if (configured.has(storageName(name))) throw badRequest(`The storage "${name}" is configured twice`);
-    configured.set(storageName(name), value);
-  }
+  const configured = readConfigured(s3);
   const stores = new Map<string, ObjectStore>();
 
   function s3Store(what: string, value: Json): ObjectStore {
