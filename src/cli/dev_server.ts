@@ -17,6 +17,7 @@ import { type LocalFolder, openFolder } from "../server/folder/folder.ts";
 import { createIdentity } from "../server/identity.ts";
 import type { JobsOptions } from "../server/jobs/jobs.ts";
 import type { Script, Secrets } from "../server/ports.ts";
+import { openSqliteStorage } from "../storage/sqlite.ts";
 import { openObjects } from "../server/objects/objects.ts";
 import { openSecrets } from "../server/secrets.ts";
 import { datatablesOf } from "./dev_datatables.ts";
@@ -165,6 +166,10 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
     });
     const runners = await openRunners({ data, folder, secrets, settings, poolSize });
     closing.push(() => Promise.all(runners.map((runner) => runner[Symbol.asyncDispose]())));
+    const { retentionS } = settings;
+    const storage = await openSqliteStorage({ dir: join(data, "runs") });
+    // The workflows close it, when there are any.
+    closing.push(() => storage.close());
     const server = createServer({
       workspace: folder.workspace,
       baseUrl: url,
@@ -175,7 +180,8 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
       objects,
       database,
       runners,
-      jobs: { ...(settings.retentionS === undefined ? {} : { retentionS: settings.retentionS }), ...options.jobs },
+      jobs: { ...(retentionS === undefined ? {} : { retentionS }), ...options.jobs },
+      workflows: { storage, ...(retentionS === undefined ? {} : { retentionMs: retentionS * 1000 }) },
       routes: ROUTES,
       pages: PAGES,
       hosts: WILDCARD.test(host) ? ownNames() : [],
