@@ -166,6 +166,10 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
     });
     const runners = await openRunners({ data, folder, secrets, settings, poolSize });
     closing.push(() => Promise.all(runners.map((runner) => runner[Symbol.asyncDispose]())));
+    const { retentionS } = settings;
+    const storage = await openSqliteStorage({ dir: join(data, "runs") });
+    // The workflows close it, when there are any.
+    closing.push(() => storage.close());
     const server = createServer({
       workspace: folder.workspace,
       baseUrl: url,
@@ -176,8 +180,8 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
       objects,
       database,
       runners,
-      jobs: { ...(settings.retentionS === undefined ? {} : { retentionS: settings.retentionS }), ...options.jobs },
-      workflows: { storage: await openSqliteStorage({ dir: join(data, "runs") }) },
+      jobs: { ...(retentionS === undefined ? {} : { retentionS }), ...options.jobs },
+      workflows: { storage, ...(retentionS === undefined ? {} : { retentionMs: retentionS * 1000 }) },
       routes: ROUTES,
       pages: PAGES,
       hosts: WILDCARD.test(host) ? ownNames() : [],

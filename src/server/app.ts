@@ -160,8 +160,8 @@ export function createServer(parts: ServerParts): Server {
       return approvals;
     },
   };
-  const approvals = parts.approvals?.(context);
   if (parts.workflows !== undefined) workflows = createWorkflowJobs(context, { report, ...parts.workflows });
+  const approvals = parts.approvals?.(context) ?? workflows?.approvals;
   const gate = createGate({ identity, now: () => clock.now(), baseUrl: () => parts.baseUrl, hosts, origins });
 
   const api = new Hono();

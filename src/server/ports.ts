@@ -29,10 +29,10 @@ export interface ServerContext {
   readonly identity: Identity;
   readonly objects: Objects;
   readonly database: Database;
-  /** Questions of workflows to people: absent on a server that runs no workflow jobs. */
-  readonly approvals?: Approvals | undefined;
   /** Workflows as code; undefined for a server that runs none. */
   readonly workflows?: WorkflowJobs | undefined;
+  /** Questions of workflows to people: absent on a server that runs no workflow jobs. */
+  readonly approvals?: Approvals | undefined;
 }
 
 /** The data folder's own tables: `<data>/server.sqlite`. Statements are kept; all calls are synchronous. */

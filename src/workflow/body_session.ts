@@ -135,7 +135,7 @@ export interface DrivenSession extends Session {
   /** True while something is about to be handed over, or the body has ended and its run is about to. */
   readonly busy: boolean;
   /** True for a call that was made and has neither settled nor been given up. */
-  isPending?(key: Key): boolean;
+  isPending(key: Key): boolean;
   /** The driver asks nothing more: the run has ended, or left memory. */
   leave?(): void;
 }

@@ -9,6 +9,8 @@ import { openDatabase } from "../../src/server/database.ts";
 import { createIdentity } from "../../src/server/identity.ts";
 import { createServer, type Server, type ServerParts } from "../../src/server/app.ts";
 import type { Job, JobQuery } from "../../src/server/ports.ts";
+import { pageRoutes } from "../../src/server/routes/pages.ts";
+import { variableRoutes } from "../../src/server/routes/variables.ts";
 import { openSecrets } from "../../src/server/secrets.ts";
 import type { WorkflowJobsOptions } from "../../src/server/workflow_jobs/workflow_jobs.ts";
 import { openSqliteStorage } from "../../src/storage/sqlite.ts";
@@ -93,7 +95,8 @@ export async function workflowServer(options: WorkflowServerOptions = {}): Promi
     objects: fakeObjects(),
     database,
     runners: [runner],
-    routes: options.routes ?? [],
+    routes: [variableRoutes, ...options.routes ?? []],
+    pages: pageRoutes,
     jobs: { maxRestarts: 100, ...options.jobs },
     workflows: { storage, ...options.workflows },
     report: (error) => reported.push(error),

@@ -157,6 +157,29 @@ test("the page is answered with its token, or as somebody who is signed in", asy
   ], [false, ["anonymous", "admin"]] as unknown[]);
 });
 
+test("the page shows the form, and takes what is filled in", async () => {
+  const id = await waiting(
+    `return await waitForApproval({ description: "Ship it?", form: { type: "object", properties: { n: { type: "integer" } } } });`,
+  );
+  const address = new URL(String(statusOf(id)._approval?.approvalPage));
+  const page = await (await fetch(address)).text();
+  ok(page.includes("Ship it?") && /name="[^"]*n"/.test(page), page);
+  const desk = server.server.context.approvals;
+  const token = address.searchParams.get("token") ?? "";
+  const shown = await desk?.info(id, { token });
+  equal([shown?.job, shown?.step, shown?.pending, shown?.canAnswer, shown?.description], [
+    id,
+    "approval",
+    true,
+    true,
+    "Ship it?",
+  ]);
+  await desk?.answer(id, { token }, { approved: true, payload: { n: 5 } });
+  equal((await server.ended(id)).result, { value: { n: 5 }, approver: "anonymous", approved: true });
+  const after = await desk?.info(id, { caller: server.server.context.identity.owner });
+  equal([after?.pending, after?.canAnswer, after?.approvers], [false, false, ["anonymous"]]);
+});
+
 test("an owner resumes once, as the older endpoint does", async () => {
   const id = await waiting(`return [await waitForApproval(), await waitForApproval({ timeout: 1 })];`);
   equal((await told(server.ask("POST", `jobs/flow/resume/${id}`, { fine: true })))[0], 201);

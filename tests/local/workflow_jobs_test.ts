@@ -1,6 +1,7 @@
 /** Workflows as code as jobs: bodies in boxed processes, runs on the engine, tasks as children. */
-import { deepStrictEqual as equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual as equal, match, ok, throws } from "node:assert/strict";
 import type { Job } from "../../src/server/ports.ts";
+import { createLineReader } from "../../src/server/workflow_jobs/from_body.ts";
 import { type WorkflowServer, workflowServer } from "./_workflow_kit.ts";
 
 type Fields = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -29,7 +30,9 @@ function errorOf(job: Job): Readonly<Record<string, unknown>> {
 function childrenOf(job: Job): readonly Job[] {
   return server.list({ parent: job.id, orderDesc: false });
 }
-const logOf = (job: Job): string => server.server.context.jobs.log(job.id);
+function logOf(job: Job): string {
+  return server.server.context.jobs.log(job.id);
+}
 
 for (const name of ["windmill-client", "@windkit/windmill-client"]) {
   test(`a workflow that imports ${name} runs to its end, its tasks are jobs below it, and its timeline has all`, async () => {
@@ -104,6 +107,8 @@ export const main = workflow(async () => { ${body} });`;
   const error = errorOf(failed);
   equal([error.name, error.message], ["TaskError", "Out of beans"]);
   equal((error.extra as Fields & { step_key: string }).step_key, "fails");
+  const stacks = JSON.stringify(failed.result) + JSON.stringify(childrenOf(failed)[0]?.result);
+  ok(/main\.ts:\d+:\d+/.test(stacks) && !/\/src\/|file:/.test(stacks), stacks);
   equal(childrenOf(failed).map(({ success }) => success), [false]);
 });
 
@@ -200,6 +205,18 @@ export const main = workflow(async () => {
   equal(childrenOf(job).map(({ completedAt, success }) => [completedAt !== undefined, success]), [[true, false]]);
 });
 
+test("a workflow that is cancelled by force has ended at once, and its run does not go on", async () => {
+  const id = await server.start(`
+import { step, workflow } from "windmill-client";
+export const main = workflow(async () => { await step("wait", () => new Promise(() => { console.log("here"); })); });`);
+  await server.when(id, (job) => logOf(job).includes("here"));
+  await server.server.context.jobs.cancel(id, "me", "now", true);
+  equal(server.server.context.jobs.get(id)?.canceledReason, "now");
+  const engine = await server.server.context.workflows?.engine;
+  await (await engine?.run(id))?.result().catch(() => undefined);
+  equal((await (await engine?.run(id))?.row())?.state, "closed");
+});
+
 test("a sleeping workflow is cancelled at once, and one whose body is busy soon", async () => {
   const asleep = await server.start(`
 import { sleep, workflow } from "windmill-client";
@@ -239,18 +256,8 @@ test("a file that does not load, or that has no workflow, is the job's error", a
 });
 
 test("arguments that refer to variables are filled in, and their values are in no journal", async () => {
-  await server.ask("POST", "variables/create", {
-    path: "f/kit/pass",
-    value: "hunter-2-hunter",
-    is_secret: true,
-    description: "",
-  });
-  server.server.context.folder.writeVariable({
-    path: "f/kit/pass",
-    value: "hunter-2-hunter",
-    isSecret: true,
-    description: "",
-  });
+  const path = "f/kit/pass", value = "hunter-2-hunter";
+  server.server.context.folder.writeVariable({ path, value, isSecret: true, description: "" });
   const job = await server.run(
     `
 import { step, workflow } from "windmill-client";
@@ -258,8 +265,23 @@ export const main = workflow(async (pass: string) => { await step("look", () => 
     { pass: "$var:f/kit/pass" },
   );
   equal(job.result, 15);
+  equal(await storedText(), "");
+});
+
+test("what a workflow records after it has read a secret is encrypted in the file, and replayed all the same", async () => {
+  const path = "f/kit/key", value = "correct-horse-battery";
+  server.server.context.folder.writeVariable({ path, value, isSecret: true, description: "" });
+  const job = await server.run(`
+import { getVariable, sleep, step, workflow } from "windmill-client";
+export const main = workflow(async () => {
+  const key = await step("read", async () => await getVariable("f/kit/key"));
+  await sleep(1);
+  return key.length;
+});`);
+  equal(job.result, value.length, logOf(job));
   const journal = await (await server.server.context.workflows?.engine)?.journal(job.id);
-  ok(!JSON.stringify(journal).includes("hunter"), "the journal has the secret");
+  ok(JSON.stringify(journal).includes(value), "the journal has not what a replay needs");
+  equal(await storedText(), "");
 });
 
 test("a preprocessor runs once, and what it makes are the job's arguments", async () => {
@@ -370,6 +392,88 @@ export async function main(n: number) { return await task(inner)(n); }`,
   equal(childrenOf(job).map(({ entrypoint }) => entrypoint), ["inner"]);
 });
 
+test("a server that stops lets workflows go on in the next one, one place or not", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    const code = `
+import { sleep, step, task, taskInfo, workflow } from "windmill-client";
+const hangs = task(async (n: number) => {
+  if (n > 0) return n;
+  console.log("waiting");
+  await new Promise((resolve) => { const { signal } = taskInfo(); signal.addEventListener("abort", resolve); setTimeout(resolve, 300); });
+  return n;
+});
+export const main = workflow(async () => {
+  const first = await step("first", () => crypto.randomUUID());
+  const all = await Promise.all([hangs(0), hangs(1), hangs(2)]);
+  await sleep(1);
+  return { first, again: await step("again", () => first), all };
+});`;
+    const options = { root, jobs: { concurrency: 1 } };
+    let ids: readonly string[];
+    let first: unknown;
+    {
+      await using one = await workflowServer(options);
+      ids = [await one.start(code), await one.start(code)];
+      const [id = ""] = ids;
+      await one.when(id, () => one.server.context.jobs.log(id).includes("waiting"));
+      const journal = await (await one.server.context.workflows?.engine)?.journal(id) ?? [];
+      first = journal.find((record) => record.t === "settled" && record.key === "first");
+      equal(one.reported, []);
+    }
+    await using two = await workflowServer(options);
+    for (const id of ids) {
+      const job = await two.ended(id);
+      const { first: made, again, all } = job.result as unknown as Readonly<Record<string, unknown>>;
+      equal([again, all], [made, [0, 1, 2]], two.server.context.jobs.log(id));
+      if (id === ids[0]) match(JSON.stringify(first), new RegExp(String(made)));
+    }
+    equal(two.list({ completed: false }), []);
+    equal(two.reported, []);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});
+
+test("lines of a process are taken when a body can say them, and no others", async () => {
+  const read = createLineReader();
+  const state = {
+    heard: 1,
+    busy: false,
+    calls: 1,
+    pending: 1,
+    replaying: false,
+    undos: 0,
+    seeded: false,
+    compensating: false,
+  };
+  const fp = { kind: "step", name: "a", digest: "" };
+  const call = { c: "call", n: 1, key: "a", call: { kind: "step", name: "a", base: "a", attempt: 1 }, fp };
+  const said = (command: unknown): string => JSON.stringify({ state, commands: [command] });
+  ok("commands" in read(said(call)));
+  const failure = { message: "", stepKey: "", error: { name: "", message: "" } };
+  const wrong: readonly unknown[] = [
+    { ...call, key: 1 },
+    { ...call, call: { kind: "child", workflow: "job", args: "{}", runId: "x" } },
+    { ...call, call: { kind: "constructor" } },
+    { ...call, call: { kind: "sleep", ms: null } },
+    { ...call, fp: { ...fp, kind: "task" } },
+    { c: "undoable", key: "a" },
+    { c: "close", status: "completed" },
+    { c: "close", status: "completed", outcome: { ok: true, value: "{" } },
+    { c: "close", status: "completed", outcome: { ok: false, failure } },
+    { c: "abandon", key: "a", why: "else" },
+    { c: "__proto__" },
+    null,
+  ];
+  for (const command of wrong) throws(() => read(said(command)), /Cannot drive the workflow/, JSON.stringify(command));
+  for (const line of ["", "null", "{}", "{", `{"state":{},"commands":[]}`, `{"ran":"a","outcome":{}}`]) {
+    throws(() => read(line));
+  }
+  ok("ran" in read(JSON.stringify({ ran: "a", outcome: { ok: false, failure } })));
+  await Promise.resolve();
+});
+
 async function until(is: () => boolean): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   using _ = server.server.context.folder.watch(() => {
@@ -377,4 +481,16 @@ async function until(is: () => boolean): Promise<void> {
   });
   if (is()) return;
   await promise;
+}
+
+/** Secrets of these tests that the engine's files have. */
+async function storedText(): Promise<string> {
+  let found = "";
+  for await (const { name } of Deno.readDir(`${server.root}/.windkit/runs`)) {
+    const text = new TextDecoder("latin1").decode(await Deno.readFile(`${server.root}/.windkit/runs/${name}`));
+    for (const word of ["hunter-2-hunter", "correct-horse-battery"]) {
+      if (text.includes(word)) found += `${name}: ${word}\n`;
+    }
+  }
+  return found;
 }

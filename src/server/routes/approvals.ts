@@ -4,14 +4,14 @@
  * @module
  */
 import { type Context, Hono } from "hono";
-import { randomBytes } from "../../platform/random.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { callerOf, findCaller, refuseOtherJobs } from "../auth.ts";
 import { recordOf } from "../jobs/record.ts";
-import type { Job, ServerContext } from "../ports.ts";
-import { badRequest, jsonResponse, notFound, Refusal, textResponse } from "../refusal.ts";
+import type { Approver, Job, ServerContext } from "../ports.ts";
+import { badRequest, jsonResponse, Refusal, textResponse } from "../refusal.ts";
+import { randomNumber } from "../workflow_jobs/desk.ts";
 import { linksFor, linksOf } from "../workflow_jobs/links.ts";
-import { isSameSignature, pageToken, signatureOf } from "../workflow_jobs/signatures.ts";
+import { isSameSignature, signatureOf } from "../workflow_jobs/signatures.ts";
 import { statusFields } from "../workflow_jobs/timeline.ts";
 import type { WorkflowJobs } from "../workflow_jobs/workflow_jobs.ts";
 import { payloadOf } from "./_arguments.ts";
@@ -45,9 +45,8 @@ export function approvalRoutes(context: ServerContext): Hono {
     throw badRequest("this Windkit server runs no workflows: nothing waits for an approval");
   }
   /** The workflow that a job is, or is a task of. */
-  function workflowParam(c: Context, name = "id"): Job {
-    const found = name === "id" ? jobParam(c, jobs) : jobs.get(param(c, name).toLowerCase());
-    if (found === undefined) throw notFound(`Job not found at name ${param(c, name)}`);
+  function workflowParam(c: Context): Job {
+    const found = jobParam(c, jobs);
     return context.workflows?.workflowOf(found) ?? found;
   }
   function ownWorkflow(c: Context): Job {
@@ -107,38 +106,28 @@ export function approvalRoutes(context: ServerContext): Hono {
     return jsonResponse({ job: recordOf(job, { workspace }), approvers: approversOf(job) });
   });
 
-  /** Who asks, when it is somebody; else the token of the page must be right. */
-  function approverOf(c: Context, job: Job, token: string | undefined): string | undefined {
+  function approverOf(c: Context, token: string | undefined): Approver {
     const caller = findCaller(c.req.raw);
-    if (caller !== undefined) {
-      refuseOtherJobs(jobs, caller, job.id);
-      return caller.username;
-    }
-    if (token !== undefined && isSameSignature(token, pageToken(signingKey, job.id))) return undefined;
-    throw new Refusal(401, "Not authorized: the approval token is not that of the job");
-  }
-  function pageJob(
-    c: Context,
-    token: string | undefined,
-  ): { readonly job: Job; readonly approver: string | undefined } {
-    const id = param(c, "job_id").toLowerCase();
-    const found = jobs.get(id);
-    // Who has no token is not told which jobs there are.
-    if (found === undefined && findCaller(c.req.raw) !== undefined) throw notFound(`Job not found at name ${id}`);
-    if (found === undefined) throw new Refusal(401, "Not authorized: the approval token is not that of the job");
-    const job = context.workflows?.workflowOf(found) ?? found;
-    return { job, approver: approverOf(c, job, token) };
+    return { ...(token !== undefined && { token }), ...(caller !== undefined && { caller }) };
   }
 
   app.post("/w/:workspace/jobs_u/flow/resume_suspended/:job_id", async (c) => {
     const fields = await readFields(c.req.raw);
     const { payload = null, approved = true } = fields;
-    const { job, approver } = pageJob(c, optionalText(fields, "approval_token"));
+    const approver = approverOf(c, optionalText(fields, "approval_token"));
+    const job = workflows().approvals.admit(param(c, "job_id"), approver);
     if (typeof approved !== "boolean") throw badRequest("approved: expected a boolean");
-    const resumeId = new DataView(randomBytes(4).buffer).getUint32(0);
     // The key is Windkit's: where a workflow waits for several approvals at a time.
     const key = optionalText(fields, "step_key");
-    await workflows().answer(job, { resumeId, key, approver, value: payload, approved, bound: false });
+    const name = approver.caller?.username;
+    await workflows().answer(job, {
+      resumeId: randomNumber(),
+      key,
+      approver: name,
+      value: payload,
+      approved,
+      bound: false,
+    });
     return textResponse("", 201);
   });
   app.post("/w/:workspace/jobs/flow/resume/:id", async (c) => {
@@ -156,8 +145,8 @@ export function approvalRoutes(context: ServerContext): Hono {
     return taken.map(({ resumeId, approver }) => ({ resume_id: resumeId, approver: approver ?? "anonymous" }));
   }
   app.get("/w/:workspace/jobs_u/flow/approval_info/:job_id", async (c) => {
-    const { job } = pageJob(c, queryText(c, "token"));
-    const pending = job.completedAt === undefined ? await context.workflows?.pending(job.id) ?? [] : [];
+    const job = workflows().approvals.admit(param(c, "job_id"), approverOf(c, queryText(c, "token")));
+    const pending = job.completedAt === undefined ? await workflows().pending(job.id) : [];
     const [first] = pending;
     const { skin, description } = statusFields(first?.options);
     const shown = (value: Json | undefined): Json => value ?? null;

@@ -19,10 +19,11 @@ import type {
   RunHeader,
   TaskInfo,
 } from "../../workflow/journal.ts";
-import { readFromBody } from "./from_body.ts";
+import type { LineReader } from "./from_body.ts";
 
 /** Who finds a process for a session. */
 export interface SessionHost {
+  readonly read: LineReader;
   /** The session has a body to run. */
   need(session: RemoteSession): void;
   /** Looks at what the body asks for; an error ends the run. */
@@ -79,10 +80,27 @@ export function failureOfJob({ name, message, stack, extra }: JobError, stepKey:
   };
 }
 
+/** Frames of this package and of the runtime, which lead nowhere for who wrote the workflow. */
+const OWN_FRAME = /\/src\/(?:runner|workflow|platform|cluster|engine)\/[\w/]+\.[jt]s:|\(?ext:/;
+
+/** A failure without places of this machine. */
+function shown(failure: Failure): Failure {
+  const { stack, ...error } = failure.error;
+  if (stack === undefined) return failure;
+  const lines = stack.split("\n").filter((line) => !/^\s+at /.test(line) || !OWN_FRAME.test(line));
+  return { ...failure, error: { ...error, stack: lines.join("\n") } };
+}
+
+function shownOutcome(outcome: Outcome): Outcome {
+  return outcome.ok ? outcome : { ok: false, failure: shown(outcome.failure) };
+}
+
 /** Makes a session for one run. */
 export function createRemoteSession(header: RunHeader, ports: SessionPorts, host: SessionHost): RemoteSession {
   const running = new Map<Key, (outcome: Outcome) => void>();
   const checks = new Map<number, (problem: string | undefined) => void>();
+  /** Outcomes that were sent, by the number of their line, until they are handed over. */
+  const fed = new Map<Key, number>();
   const waiting: string[] = [];
   let history: readonly JournalRecord[] = [];
   let send: ((line: string) => void) | undefined;
@@ -119,14 +137,19 @@ export function createRemoteSession(header: RunHeader, ports: SessionPorts, host
   function take(message: FromBody): void {
     if ("commands" in message) {
       ({ state } = message);
+      if (!state.busy) { for (const [key, line] of fed) if (line <= state.heard) fed.delete(key); }
       for (const command of message.commands) {
         const refused = host.refusal(command);
         if (refused !== undefined) return fail(refused);
-        commands.push(command);
+        commands.push(
+          command.c === "close" && command.outcome !== undefined
+            ? { ...command, outcome: shownOutcome(command.outcome) }
+            : command,
+        );
       }
       ports.wake();
     } else if ("ran" in message) {
-      running.get(message.ran)?.(message.outcome);
+      running.get(message.ran)?.(shownOutcome(message.outcome));
       running.delete(message.ran);
     } else if ("checked" in message) {
       checks.get(message.checked)?.(message.problem ?? undefined);
@@ -173,6 +196,10 @@ export function createRemoteSession(header: RunHeader, ports: SessionPorts, host
       return !failed && (state.busy || sent !== state.heard);
     },
     unasked: [],
+    isPending: (key) => {
+      const line = fed.get(key);
+      return line !== undefined && (state.busy || state.heard < line);
+    },
     begin: (_, records) => {
       history = [...records];
       host.need(session);
@@ -192,10 +219,13 @@ export function createRemoteSession(header: RunHeader, ports: SessionPorts, host
       }
     },
     receive: (line) => {
-      const message = readFromBody(line);
+      const message = host.read(line);
       if (!left && !failed) take(message);
     },
-    feed: (inputs: readonly Input[]) => say({ feed: inputs }),
+    feed: (inputs: readonly Input[]) => {
+      say({ feed: inputs });
+      for (const input of inputs) if (input.c === "settle") fed.set(input.key, sent + waiting.length);
+    },
     take: () => {
       const taken = commands;
       commands = [];

@@ -94,6 +94,7 @@ export function createTimelines(jobs: Pick<Jobs, "get" | "updateStatus">, clock:
           started_at: started,
           name: record.key,
           duration_ms: Math.max(0, record.at - record.startedAt),
+          ...(record.outcome.ok ? undefined : { failed: true }),
         });
       }
     },

@@ -50,7 +50,10 @@ export function createTold({ context, timelines, log, asked }: ToldParts): (job:
       case "call_settled": {
         const { key, kind, ok, at, startedAt } = event;
         if (kind === "step" || kind === "undo" || kind === "approval" || kind === "event") {
-          timelines.patch(job, `_step/${key}`, { duration_ms: Math.max(0, at - startedAt) });
+          timelines.patch(job, `_step/${key}`, {
+            duration_ms: Math.max(0, at - startedAt),
+            ...(ok ? undefined : { failed: true }),
+          });
         }
         if (!ok && kind !== "approval") {
           log(job, `--- WAC: ${key} failed ---\n${event.failure === undefined ? "" : `${event.failure.message}\n`}`);

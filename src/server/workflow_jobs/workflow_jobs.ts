@@ -22,7 +22,10 @@ import type { Job, JobExecution, ServerContext } from "../ports.ts";
 import { type Answers, createAnswers } from "./answers.ts";
 import { type BodyProcess, startBodyProcess } from "./body_process.ts";
 import { createChildren, jobIdOf, taskOf } from "./children.ts";
+import { createDesk, type Desk } from "./desk.ts";
+import { createLineReader } from "./from_body.ts";
 import { createRemoteSession, type RemoteSession } from "./remote_session.ts";
+import { createSeals, sealedStorage } from "./sealed_storage.ts";
 import { createSources } from "./sources.ts";
 import { createTimelines } from "./timeline.ts";
 import { createTold } from "./told.ts";
@@ -43,6 +46,8 @@ export interface WorkflowJobsOptions {
 
 /** Workflows of a server. */
 export interface WorkflowJobs extends Answers {
+  /** Their approvals, as pages show them. */
+  readonly approvals: Desk;
   /** The engine, once it is open. */
   readonly engine: Promise<Engine>;
   /** True for a job that is run as a workflow. */
@@ -94,6 +99,7 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
   let closed = false;
 
   const sources = createSources(database);
+  const seals = createSeals(database);
   const timelines = createTimelines(jobs, clock);
   const log = (job: string, text: string): void => drives.get(job)?.execution.io.log(text);
   const children = createChildren({
@@ -110,10 +116,15 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
     asked: (job, key) => void answers.takeBanked(job, key).catch(report),
   });
 
+  // What belongs to jobs that are not kept any more.
+  for (const table of ["workflow_answers", "workflow_sources", "workflow_seals"]) {
+    database.run(`DELETE FROM ${table} WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = ${table}.job)`);
+  }
+  const sessionHost = { read: createLineReader(), need, refusal };
   const engine = createEngine({
-    storage,
+    storage: sealedStorage(storage, context.secrets, (run) => seals.isSealed(jobIdOf(run))),
     workflows: {
-      [WORKFLOW]: workflowElsewhere((header, ports) => createRemoteSession(header, ports, { need, refusal })),
+      [WORKFLOW]: workflowElsewhere((header, ports) => createRemoteSession(header, ports, sessionHost)),
     },
     host: { ...createLocalHost(), can: new Set(CAN), now: () => clock.now() },
     executor: children.executor,
@@ -236,6 +247,8 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
       // `as`: an object, and JSON.
       args = made.result as Readonly<Record<string, Json>>;
     }
+    // What the arguments refer to may be secret, and may be in whatever the body records of them.
+    if (JSON.stringify(execution.job.args) !== JSON.stringify(job.args)) seals.seal(job.id);
     openProcess(drive);
     const run = await opened.start(WORKFLOW, args, { runId: job.id });
     const now = jobs.get(job.id);
@@ -329,17 +342,17 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
   async function serve(drive: Drive, session: RemoteSession): Promise<void> {
     const { job, execution } = drive;
     const { header } = session;
-    const process = drive.process ?? openProcess(drive);
+    const body = drive.process ?? openProcess(drive);
     // What a preprocessor made, or the run before this one, is in the run; else what the arguments refer to is read anew.
     const given = header.id === job.id && job.preprocess !== true ? execution.job.args : undefined;
     connected.set(header.id, session);
     const timers = [clock.setTimeout(() => session.stopReplay(), replayMs)];
     const left = new Promise<void>((resolve) => session.onLeave(resolve));
-    process.connect(session, given);
+    body.connect(session, given);
     try {
       await left;
-      timers.push(clock.setTimeout(() => process.kill(new Error("The workflow has ended")), SILENT_MS));
-      await process.ended;
+      timers.push(clock.setTimeout(() => body.kill(new Error("The workflow has ended")), SILENT_MS));
+      await body.ended;
     } finally {
       for (const timer of timers) clock.clearTimeout(timer);
       connected.delete(header.id);
@@ -381,7 +394,14 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
     children.endAll(job);
     sources.forget(job.id);
     timelines.flush(job.id);
-    if (!over.delete(job.id)) database.afterCommit(() => cancelRun(job.id, "Its job has ended"));
+    if (over.delete(job.id)) seals.forget(job.id);
+    else database.afterCommit(() => cancelRun(job.id, "Its job has ended"));
+  };
+  jobs.hooks.readSecret = (id) => {
+    // Also what a task's script has read comes to its workflow.
+    for (let job = jobs.get(id); job !== undefined; job = job.parent === undefined ? undefined : jobs.get(job.parent)) {
+      if (isWorkflow(job)) seals.seal(job.id);
+    }
   };
   jobs.hooks.close = close;
 
@@ -397,7 +417,7 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
     timelines.close();
   }
 
-  return { ...answers, engine, isWorkflow, workflowOf, close };
+  return { ...answers, engine, isWorkflow, workflowOf, close, approvals: createDesk(context, answers, workflowOf) };
 }
 
 /** The error of a job whose run failed. */
