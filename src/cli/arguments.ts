@@ -47,6 +47,10 @@ export interface ShowCommand extends Common {
 export interface PruneCommand extends Common {
   readonly command: "prune";
   readonly olderThanMs: number;
+  /** The age as it was given. */
+  readonly age: string;
+  /** Do not ask. */
+  readonly yes: boolean;
 }
 
 /** `windkit runs remove`. */
@@ -195,11 +199,11 @@ const OPTIONS = {
   },
   list: { state: "string", limit: "string", data: "string", json: "boolean" },
   show: { data: "string", json: "boolean" },
-  prune: { "older-than": "string", data: "string", json: "boolean" },
+  prune: { "older-than": "string", yes: "boolean", data: "string", json: "boolean" },
   remove: { yes: "boolean", data: "string", json: "boolean" },
   export: { messages: "boolean", data: "string", json: "boolean" },
   import: { as: "string", digest: "string", data: "string", json: "boolean" },
-  fork: { from: "string", as: "string", args: "string", data: "string", json: "boolean" },
+  fork: { from: "string", as: "string", "run-id": "string", args: "string", data: "string", json: "boolean" },
   signal: { id: "string", data: "string", json: "boolean" },
   approve: { reject: "boolean", value: "string", approver: "string", data: "string", json: "boolean" },
   cancel: { reason: "string", data: "string", json: "boolean" },
@@ -332,7 +336,7 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
           "For example: windkit runs prune --older-than 30d",
         );
       }
-      return { command: "prune", ...common, olderThanMs: parseAge("--older-than", age) };
+      return { command: "prune", ...common, olderThanMs: parseAge("--older-than", age), age, yes: flags.has("yes") };
     }
     case "remove": {
       const [run] = take(shown, words, ["RUN"]);
@@ -361,7 +365,13 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     case "fork": {
       const [run] = take(shown, words, ["RUN"]);
       const from = values.get("from");
-      const as = values.get("as");
+      // Elsewhere the id of a run to be made is --run-id: both are taken.
+      const [option, as] = values.has("run-id")
+        ? ["--run-id", values.get("run-id")] as const
+        : ["--as", values.get("as")] as const;
+      if (values.has("run-id") && values.has("as")) {
+        throw new UsageError(`Options "--run-id" and "--as" are the same: give one of them`);
+      }
       const args = values.get("args");
       if (from === undefined) {
         throw new UsageError(
@@ -369,7 +379,7 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
           "It names the first call that is made again: windkit runs show RUN lists them",
         );
       }
-      if (as !== undefined) checkRunId("--as", as);
+      if (as !== undefined) checkRunId(option, as);
       return {
         command: "fork",
         ...common,
@@ -576,8 +586,8 @@ function parseAge(option: string, text: string): number {
   throw new UsageError(`Option "${option}" must be a number and a unit of s, m, h, d or w, as in 30d: got "${text}"`);
 }
 
-/** `: did you mean "x"`, when a known word is one or two letters away. */
-function guess(word: string, known: readonly string[]): string {
+/** `: did you mean "x"?`, when a known word is one or two letters away. */
+export function guess(word: string, known: readonly string[]): string {
   let best: string | undefined;
   let bestDistance = 3;
   for (const candidate of known) {

@@ -75,6 +75,11 @@ async function look(
   try {
     await folder.readAll();
     if (signal.aborted) return;
+    const scripts = folder.scripts().length;
+    report.event(
+      { event: "read", scripts },
+      scripts === 0 ? "No script yet: save one as f/folder/name.ts" : `${count(scripts, "script")} can be run`,
+    );
     report.problems(folder.problems);
     await loadCheck();
     if (!signal.aborted) report.problems(folder.problems);
@@ -93,15 +98,14 @@ function greet(
   { json, host }: DevCommand,
   io: Io,
   report: DevReport,
-  { url, token, folder, server }: DevServer,
+  { url, token, server }: DevServer,
   places: { readonly folder: string; readonly data: string },
 ): void {
   const { workspace } = server.context;
-  const scripts = folder.scripts().length;
   const hasConfig = existsSync(join(places.folder, "wmill.yaml"));
   if (json) {
     // The token is on this line and on no other.
-    const ready = { event: "ready", url, token, workspace, data: places.data, scripts, hasConfig };
+    const ready = { event: "ready", url, token, workspace, data: places.data, hasConfig };
     io.out.write(`${JSON.stringify(ready)}\n`);
   } else {
     const colors = paint(io.out.color);
@@ -111,7 +115,6 @@ function greet(
     field("page", `${url}/?token=${token}`);
     field("token", token);
     field("workspace", workspace);
-    field("scripts", scripts === 0 ? "none yet: save one as f/folder/name.ts" : `${scripts}`);
     field("data", `${shown(io.cwd, places.data)} (the token is in the file "token" there)`);
   }
   if (!hasConfig) {

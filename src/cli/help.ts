@@ -136,6 +136,7 @@ Usage: windkit runs prune --older-than AGE [options]
 
 Options:
   --older-than AGE    As in 30d, 12h, 45m, 10s or 2w, counted from the end of a run
+  --yes               Do not ask; needed without a terminal, and with --json
 ${DATA}
 ${JSON_LINES}`,
 
@@ -187,7 +188,7 @@ Usage: windkit runs fork RUN --from KEY [options]
 
 Options:
   --from KEY          The call whose outcome is forgotten: windkit runs show lists the calls
-  --as ID             Id of the new run (default: made up)
+  --run-id ID         Id of the new run (default: made up); also --as ID
   --args JSON         Other arguments; what is kept must still be what the workflow asks for
 ${DATA}
 ${JSON_LINES}

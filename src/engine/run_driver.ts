@@ -403,7 +403,7 @@ export class RunDriver {
       for (const then of deferred) then();
     }
     if (this.#taken.size > 0 && !session.replaying) {
-      for (const key of this.#taken.keys()) if (!session.isPending(key)) this.#taken.delete(key);
+      for (const key of this.#taken.keys()) if (session.isPending?.(key) === false) this.#taken.delete(key);
     }
     if (this.#waits.size > 0) this.#shared.batcher.beforeCommit(() => this.#maybePark());
   }

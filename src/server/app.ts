@@ -73,7 +73,7 @@ export interface Server {
 }
 
 /** The routes that every server has. */
-const ROUTES: readonly RouteModule[] = [
+export const ROUTES: readonly RouteModule[] = [
   miscRoutes,
   updateRoutes,
   previewRoutes,

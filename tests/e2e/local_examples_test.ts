@@ -13,8 +13,8 @@ interface Example {
 
 const LINES = [{ item: "espresso", quantity: 2 }, { item: "cake", quantity: 1 }];
 
-/** By path; the first ones first. */
-const EXAMPLES_BY_PATH: Readonly<Record<string, readonly Example[]>> = {
+/** Scripts by path; the first ones first. */
+const SCRIPTS: Readonly<Record<string, readonly Example[]>> = {
   "f/shop/greet": [{
     args: { name: "Ada", extras: ["milk"] },
     body: { message: "Good morning, Ada! Your order: a small coffee with milk.", at: "1970-01-01T00:00:00.000Z" },
@@ -108,35 +108,6 @@ const EXAMPLES_BY_PATH: Readonly<Record<string, readonly Example[]>> = {
     args: { customer: "Ada", items: [{ sku: "CAKE", qty: 2 }, { sku: "ESPRESSO", qty: 1 }] },
     body: { accepted: true, customer: "Ada", source: "web", items: 3 },
   }],
-  "f/shop/fulfil_order": [{
-    args: { customer: "Ada", lines: LINES, cents: 850 },
-    body: { order: "order-Ada-2", receipt: "Ada-850", shelves: ["shelf 8", "shelf 4"] },
-  }],
-  "f/shop/closing_time": [{
-    args: { orders: [{ customer: "Ada", lines: LINES }, { customer: "Bob", lines: LINES.slice(1) }] },
-    body: { orders: 2, takings: 765 + 369, message: "Good morning, team! Your order: a large coffee." },
-  }],
-  "f/shop/approve_refund": [
-    { args: { customer: "Ada", cents: 900 }, body: { refunded: 900, by: "rule" } },
-    {
-      args: { customer: "Ada", cents: 900 },
-      check: async (_, { ask, dev }) => {
-        const id = await (await ask("POST", "jobs/run/p/f/shop/approve_refund", { customer: "Ada", cents: 4200 }))
-          .text();
-        const { jobs } = dev.server.context;
-        const suspended = Promise.withResolvers<void>();
-        using _watch = jobs.watch(id, ({ event }) => event === "suspended" && suspended.resolve());
-        if (jobs.get(id)?.suspended !== true) await suspended.promise;
-        const { workflow_as_code_status: status } = await bodyOf(await ask("GET", `jobs_u/get/${id}`)) as {
-          workflow_as_code_status: { _approval: { resume: string } };
-        };
-        // Whoever has the link needs no token.
-        const answer = { method: "POST", body: JSON.stringify({ amount: 4000, note: "Sorry" }) };
-        assertEquals((await fetch(status._approval.resume, answer)).status, 201);
-        assertEquals((await jobs.wait(id)).result, { by: "anonymous", note: "Sorry", refunded: 4000 });
-      },
-    },
-  ],
   "f/reports/export_orders": [{
     args: { rows: [{ customer: "Ada", cents: 765 }, { customer: "Bob", cents: 220 }] },
     check: (body) => {
@@ -160,9 +131,34 @@ const EXAMPLES_BY_PATH: Readonly<Record<string, readonly Example[]>> = {
   }],
 };
 
-Deno.test("Each script of the example workspace gives what it should, through the API", async () => {
-  await using local = await openLocal({ copyOf: EXAMPLES });
-  for (const [path, examples] of Object.entries(EXAMPLES_BY_PATH)) {
+/** Workflows by path. */
+const WORKFLOWS: Readonly<Record<string, readonly Example[]>> = {
+  "f/shop/fulfil_order": [{
+    args: { customer: "ada", lines: LINES, cents: 850 },
+    check: async (body, { ask }) => {
+      assertEquals(body, { order: "order-ada-2", receipt: "ada-850", shelves: ["shelf 8", "shelf 4"] });
+      const jobs = await bodyOf(await ask("GET", "jobs/list?script_path_exact=f/shop/fulfil_order&per_page=50")) as {
+        id: string;
+        parent_job?: string;
+      }[];
+      const parents = jobs.filter(({ parent_job: parent }) => parent === undefined || parent === null);
+      assertEquals([parents.length, jobs.length - parents.length], [1, 3]);
+      const parent = await bodyOf(await ask("GET", `jobs_u/get/${parents[0]?.id}`)) as Record<string, unknown>;
+      const text = JSON.stringify(parent.workflow_as_code_status);
+      for (const step of ["order_id", "reserve", "charge"]) assert(text.includes(step), `${step} in ${text}`);
+    },
+  }],
+  "f/shop/approve_refund": [
+    { args: { customer: "Ada", cents: 500 }, body: { refunded: 500, by: "rule" } },
+  ],
+  "f/shop/closing_time": [{
+    args: { orders: [{ customer: "Ada", lines: LINES }, { customer: "Bob", lines: LINES.slice(1) }] },
+    body: { orders: 2, takings: 1134, message: "Good morning, team! Your order: a large coffee." },
+  }],
+};
+
+async function runAll(local: Local, all: Readonly<Record<string, readonly Example[]>>): Promise<void> {
+  for (const [path, examples] of Object.entries(all)) {
     for (const { args, status = 200, body, check } of examples) {
       const headers: Record<string, string> = path === "f/shop/order_webhook" ? { "x-shop-source": "web" } : {};
       const response = await local.ask("POST", `jobs/run_wait_result/p/${path}`, args ?? {}, headers);
@@ -172,8 +168,39 @@ Deno.test("Each script of the example workspace gives what it should, through th
       else await check(found, local);
     }
   }
+}
+
+Deno.test("Each script of the example workspace gives what it should, through the API", async () => {
+  await using local = await openLocal({ copyOf: EXAMPLES });
+  await runAll(local, SCRIPTS);
   const listed = await bodyOf(await local.ask("GET", "scripts/list?per_page=100")) as { path: string }[];
-  const tested = new Set(Object.keys(EXAMPLES_BY_PATH));
+  const tested = new Set([...Object.keys(SCRIPTS), ...Object.keys(WORKFLOWS)]);
   assertEquals(listed.map(({ path }) => path).filter((path) => !tested.has(path)), []);
+  assertEquals(local.reported, []);
+});
+
+Deno.test("Each workflow of the example workspace gives what it should, with its tasks as jobs of their own", async () => {
+  await using local = await openLocal({ copyOf: EXAMPLES });
+  await runAll(local, WORKFLOWS);
+  const { jobs } = local.dev.server.context;
+  const id = await (await local.ask("POST", "jobs/run/p/f/shop/approve_refund", { customer: "Bob", cents: 5000 }))
+    .text();
+  const asked = Promise.withResolvers<void>();
+  using _watch = jobs.watch(id, () => jobs.get(id)?.suspended === true && asked.resolve());
+  if (jobs.get(id)?.suspended === true) asked.resolve();
+  await asked.promise;
+  const urls = await bodyOf(await local.ask("GET", `jobs/wac_approval_urls/${id}/approval?approver=Eve`)) as {
+    resume: string;
+  };
+  const answer = (amount: number): Promise<Response> =>
+    fetch(urls.resume, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ amount, note: "sorry" }),
+    });
+  assertEquals((await answer(4000)).status, 201);
+  assertEquals((await answer(4000)).status, 400);
+  const ended = await jobs.wait(id, AbortSignal.timeout(20_000));
+  assertEquals([ended.success, ended.result], [true, { refunded: 4000, note: "sorry", by: "Eve" }]);
   assertEquals(local.reported, []);
 });
