@@ -119,7 +119,7 @@ Deno.test("A server that is killed again and again ends each job once, and leave
         }),
       );
       if (!isLast) {
-        const after = 1 + random(15);
+        const after = 1 + random(Math.min(15, Math.floor(JOBS / (KILLS + 1) * 0.8)));
         for (let seen = 0; seen < after; seen++) await process.line(/"event":"job"/);
         process.kill("SIGKILL");
         await process.ended;
