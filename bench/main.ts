@@ -25,6 +25,7 @@ const NAMES = [
   "wait",
   "check_time",
   "runner",
+  "server",
   "peers",
 ] as const;
 

@@ -10,6 +10,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generatedFiles } from "./files.ts";
+import { isCoverageStale, writeCoverage } from "./coverage.ts";
 import { readSpec, type Spec } from "./spec.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -34,13 +35,21 @@ export async function staleFiles(): Promise<readonly string[] | undefined> {
   return stale;
 }
 
+/** Paths of documents whose generated part is not what would be written: that needs no inputs. */
+export async function staleDocuments(): Promise<readonly string[]> {
+  return await isCoverageStale() ? ["docs/server.md"] : [];
+}
+
 async function main(args: readonly string[]): Promise<number> {
   if (args.includes("--check")) {
     const stale = await staleFiles();
-    for (const path of stale ?? []) console.error(`${path} is not what would be written: run \`deno task generate\``);
-    if (stale === undefined) console.log("Inputs not here: not checked");
-    return stale === undefined || stale.length === 0 ? 0 : 1;
+    const all = [...stale ?? [], ...await staleDocuments()];
+    for (const path of all) console.error(`${path} is not what would be written: run \`deno task generate\``);
+    if (stale === undefined) console.log("Inputs not here: the types are not checked");
+    return all.length === 0 ? 0 : 1;
   }
+  await writeCoverage();
+  console.log("docs/server.md: the operations that the local server answers");
   const spec = await readInputs();
   if (spec === undefined) {
     console.error(`Expected the inputs ${names.join(", ")} in ../shared/openapi, found none or not all`);

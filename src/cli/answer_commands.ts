@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resolve } from "node:path";
 import { decode } from "../base/canonical.ts";
 import {
   answeredText,
@@ -22,6 +23,7 @@ import { dataOption, isDriven, knownRun, withVisit } from "./data_folder.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
 import { paint, quote } from "./format.ts";
 import type { Io } from "./terminal.ts";
+import { fileOfWorkflow } from "./workspace.ts";
 
 /**
  * Answers an approval.
@@ -105,7 +107,8 @@ async function postEvent(command: SignalCommand, io: Io, storage: Storage): Prom
   const { fate: before } = fateIn(records, message);
   const messages = await allMessages(storage, row.id);
   const isKnown = before !== "kept" || messages.some((m) => m.id === message.id);
-  const isAwaited = pendingEvents(records).has(event);
+  const awaited = pendingEvents(records);
+  const isAwaited = awaited.has(event);
   if (!isKnown && messages.length >= storage.limits.maxMessages) {
     throw new UsageError(
       `Cannot send event "${event}" to run "${row.id}": ${messages.length} messages wait for it already`,
@@ -121,7 +124,17 @@ async function postEvent(command: SignalCommand, io: Io, storage: Storage): Prom
     ? ": left for the engine, which has not taken it"
     : "";
   const state = isKnown ? { known: true } : !isAwaited ? { kept: true } : isLeft ? { left: true } : {};
-  tell(command, io, { run: row.id, event, id, ...state }, `Sent "${event}" to run ${row.id}${how}`);
+  const waits = [...awaited];
+  tell(
+    command,
+    io,
+    { run: row.id, event, id, ...state, ...(isKnown || isAwaited ? {} : { waits }) },
+    `Sent "${event}" to run ${row.id}${how}`,
+  );
+  if (!isKnown && !isAwaited && waits.length > 0 && !command.json) {
+    const names = waits.map((wait) => `"${wait}"`).join(", ");
+    io.err.write(`The run waits for ${names} now: this event is for "${event}" alone\n`);
+  }
   if (heard === "unknown" && !isKnown) await remind(command, io, row);
   return EXIT.ok;
 }
@@ -206,8 +219,9 @@ function tell(command: { readonly json: boolean }, io: Io, data: unknown, text: 
 /** A message waits for a process that drives the run: say so when there is none. */
 async function remind(command: ApproveCommand | CancelCommand | SignalCommand, io: Io, row: RunRow): Promise<void> {
   if (command.json || await isDriven(command.data, io)) return;
-  const again = `${io.program} run FILE --run-id ${quote(row.id)}${dataOption(command.data)}`;
-  io.err.write(`No process drives it now. It takes the message when it goes on: ${again}\n`);
+  const file = fileOfWorkflow(row.workflow, io.cwd, resolve(io.cwd, command.data));
+  const again = `${io.program} run ${file === undefined ? "FILE" : quote(file)} --run-id ${quote(row.id)}`;
+  io.err.write(`No process drives it now. It takes the message when it goes on: ${again}${dataOption(command.data)}\n`);
 }
 
 function answerText(message: Message): string {

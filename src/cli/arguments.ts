@@ -47,6 +47,10 @@ export interface ShowCommand extends Common {
 export interface PruneCommand extends Common {
   readonly command: "prune";
   readonly olderThanMs: number;
+  /** The age as it was given. */
+  readonly age: string;
+  /** Do not ask. */
+  readonly yes: boolean;
 }
 
 /** `windkit runs remove`. */
@@ -149,6 +153,20 @@ export interface CheckCommand {
   readonly finished: number;
 }
 
+/** `windkit dev`. */
+export interface DevCommand {
+  readonly command: "dev";
+  /** The synced folder. */
+  readonly folder: string;
+  /** Data folder; absent: in the synced one. */
+  readonly data?: string;
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** JSON lines instead of text. */
+  readonly json: boolean;
+}
+
 /** What the command line asks for. */
 export type Command =
   | { readonly command: "help"; readonly topic: HelpTopic }
@@ -166,7 +184,8 @@ export type Command =
   | CancelCommand
   | DoctorCommand
   | CaptureCommand
-  | CheckCommand;
+  | CheckCommand
+  | DevCommand;
 
 /** Options by command, apart from `--help`. */
 const OPTIONS = {
@@ -180,17 +199,18 @@ const OPTIONS = {
   },
   list: { state: "string", limit: "string", data: "string", json: "boolean" },
   show: { data: "string", json: "boolean" },
-  prune: { "older-than": "string", data: "string", json: "boolean" },
+  prune: { "older-than": "string", yes: "boolean", data: "string", json: "boolean" },
   remove: { yes: "boolean", data: "string", json: "boolean" },
   export: { messages: "boolean", data: "string", json: "boolean" },
   import: { as: "string", digest: "string", data: "string", json: "boolean" },
-  fork: { from: "string", as: "string", args: "string", data: "string", json: "boolean" },
+  fork: { from: "string", as: "string", "run-id": "string", args: "string", data: "string", json: "boolean" },
   signal: { id: "string", data: "string", json: "boolean" },
   approve: { reject: "boolean", value: "string", approver: "string", data: "string", json: "boolean" },
   cancel: { reason: "string", data: "string", json: "boolean" },
   doctor: { data: "string", json: "boolean" },
   capture: { file: "string", out: "string", force: "boolean", redact: "string", data: "string" },
   check: { against: "string", finished: "string", strict: "boolean", json: "boolean" },
+  dev: { port: "string", host: "string", data: "string", json: "boolean" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, "string" | "boolean">>>>;
 
 type Verb = keyof typeof OPTIONS;
@@ -199,7 +219,16 @@ type Verb = keyof typeof OPTIONS;
 const RUNS_VERBS = ["list", "show", "prune", "remove", "export", "import", "fork"] as const satisfies readonly Verb[];
 
 /** What may follow `windkit`, beside `runs` and `help`. */
-const VERBS = ["run", "approve", "signal", "cancel", "capture", "check", "doctor"] as const satisfies readonly Verb[];
+const VERBS = [
+  "run",
+  "dev",
+  "approve",
+  "signal",
+  "cancel",
+  "capture",
+  "check",
+  "doctor",
+] as const satisfies readonly Verb[];
 
 const STATUSES: readonly RunStatus[] = ["completed", "failed", "cancelled", "continued"];
 
@@ -207,6 +236,9 @@ const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600
 
 /** Finished runs that `check --against` looks at. */
 const DEFAULT_FINISHED = 20;
+
+/** Where `dev` listens unless `--host` and `--port` say otherwise: the port is that of Windmill. */
+const DEFAULT_HOST = "127.0.0.1", DEFAULT_PORT = 8000;
 
 /** Where runs are kept unless `--data` says otherwise. */
 export const DEFAULT_DATA = ".windkit";
@@ -304,7 +336,7 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
           "For example: windkit runs prune --older-than 30d",
         );
       }
-      return { command: "prune", ...common, olderThanMs: parseAge("--older-than", age) };
+      return { command: "prune", ...common, olderThanMs: parseAge("--older-than", age), age, yes: flags.has("yes") };
     }
     case "remove": {
       const [run] = take(shown, words, ["RUN"]);
@@ -333,7 +365,13 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     case "fork": {
       const [run] = take(shown, words, ["RUN"]);
       const from = values.get("from");
-      const as = values.get("as");
+      // Elsewhere the id of a run to be made is --run-id: both are taken.
+      const [option, as] = values.has("run-id")
+        ? ["--run-id", values.get("run-id")] as const
+        : ["--as", values.get("as")] as const;
+      if (values.has("run-id") && values.has("as")) {
+        throw new UsageError(`Options "--run-id" and "--as" are the same: give one of them`);
+      }
       const args = values.get("args");
       if (from === undefined) {
         throw new UsageError(
@@ -341,7 +379,7 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
           "It names the first call that is made again: windkit runs show RUN lists them",
         );
       }
-      if (as !== undefined) checkRunId("--as", as);
+      if (as !== undefined) checkRunId(option, as);
       return {
         command: "fork",
         ...common,
@@ -402,6 +440,15 @@ function parseVerb(verb: Verb, shown: string, argv: readonly string[]): Command 
     }
     case "check":
       return parseCheck(shown, read);
+    case "dev": {
+      const [folder = "."] = take(shown, words, [], ["FOLDER"]);
+      const data = values.get("data");
+      const host = values.get("host") ?? DEFAULT_HOST;
+      if (!/^[\w.:-]+$/.test(host)) throw new UsageError(`Option "--host" must be an address or a name: got "${host}"`);
+      const port = wholeNumber("--port", values.get("port") ?? `${DEFAULT_PORT}`, 0);
+      if (port > 65_535) throw new UsageError(`Option "--port" must be 65535 at most: got "${port}"`);
+      return { command: "dev", folder, ...(data === undefined ? {} : { data }), host, port, json: flags.has("json") };
+    }
   }
 }
 
@@ -539,8 +586,8 @@ function parseAge(option: string, text: string): number {
   throw new UsageError(`Option "${option}" must be a number and a unit of s, m, h, d or w, as in 30d: got "${text}"`);
 }
 
-/** `: did you mean "x"`, when a known word is one or two letters away. */
-function guess(word: string, known: readonly string[]): string {
+/** `: did you mean "x"?`, when a known word is one or two letters away. */
+export function guess(word: string, known: readonly string[]): string {
   let best: string | undefined;
   let bestDistance = 3;
   for (const candidate of known) {

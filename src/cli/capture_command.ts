@@ -4,7 +4,7 @@
  * @module
  */
 import { existsSync, writeFileSync } from "node:fs";
-import { basename, dirname, relative, resolve, sep } from "node:path";
+import { dirname, relative, resolve, sep } from "node:path";
 import { RunFailedError } from "../base/errors.ts";
 import type { WorkflowFunction } from "../engine/api.ts";
 import { readJournal } from "../engine/read_journal.ts";
@@ -20,14 +20,14 @@ import {
   readCapture,
   redactedRun,
 } from "./captured_run.ts";
-import { captureText, type Expected } from "./capture_text.ts";
-import { knownRun, withVisit } from "./data_folder.ts";
+import { captureText, type Expected, HIDDEN, like } from "./capture_text.ts";
+import { dataOption, knownRun, withVisit } from "./data_folder.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
-import { oneLine, paint } from "./format.ts";
+import { clip, oneLine, paint, quote } from "./format.ts";
 import { loadWorkflow } from "./load_workflow.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 import type { Io } from "./terminal.ts";
-import { checkFile, findScript, placeOf } from "./workspace.ts";
+import { checkFile, commonJsBy, fileOfWorkflow, placeOf } from "./workspace.ts";
 
 /** How a test run of what was captured ended. */
 interface Tried {
@@ -73,29 +73,31 @@ export async function capture(command: CaptureCommand, io: Io): Promise<number> 
   }
   writeFileSync(target, text);
   io.err.write(`${colors.good("✓")} Wrote ${command.out}: run ${oneLine(command.run)} as a test\n`);
+  const by = commonJsBy(target);
+  if (by !== undefined) {
+    io.err.write(
+      `${colors.wait("!")} Node would take it for CommonJS, and not load it: "type" is "commonjs" in ${
+        relative(io.cwd, by)
+      }\n` +
+        `    npm pkg set type=module    (or give the test a name that ends in .mts: --out ${
+          quote(command.out.replace(/\.([jt])sx?$/, ".m$1s"))
+        })\n`,
+    );
+  }
   return EXIT.ok;
 }
 
-function workflowFile({ file, run }: CaptureCommand, io: Io, name: string): string {
-  const found = file ?? findFile(io.cwd, name);
+function workflowFile({ file, run, data }: CaptureCommand, io: Io, name: string): string {
+  const found = file ?? fileOfWorkflow(name, io.cwd, resolve(io.cwd, data));
   if (found === undefined) {
     throw new UsageError(
       `Cannot find the file of workflow "${name}", which run "${run}" is of, from ${io.cwd}`,
-      "Name it: windkit capture RUN --file FILE",
+      `Name it: ${io.program} capture ${quote(run)} --file FILE${dataOption(data)}`,
     );
   }
   const place = placeOf(found, io.cwd);
   checkFile(place, found);
   return found;
-}
-
-/** A workflow's name is its path below the workspace: that is this folder, or one above it. */
-function findFile(cwd: string, name: string): string | undefined {
-  for (let folder = cwd;; folder = dirname(folder)) {
-    const found = findScript(folder, name);
-    if (found !== undefined && placeOf(found, cwd).name === name) return relative(cwd, found) || basename(found);
-    if (folder === dirname(folder)) return undefined;
-  }
 }
 
 function importPath(from: string, file: string): string {
@@ -134,12 +136,20 @@ async function tried(
   }
   const { outcome } = found;
   const before = "value" in run.outcome ? run.outcome.value : run.outcome.error.message;
-  const after = "value" in outcome ? outcome.value : outcome.message;
+  const after = "value" in outcome ? redactor.redact(outcome.value) : redactor.text(outcome.message);
   const isEqual = "value" in run.outcome
     ? JSON.stringify(before) === JSON.stringify(after)
     : typeof after === "string" && after.includes(String(before));
+  const expected: Expected = {
+    outcome: "value" in outcome
+      ? { value: JSON.parse(redactor.mark(JSON.stringify(outcome.value), HIDDEN)) as Json }
+      : { message: redactor.mark(outcome.message, HIDDEN) },
+    ordered,
+    calls: found.view.map((call) => redactor.mark(callText(call), HIDDEN)),
+  };
+  mustPass(run, expected, await attempt(run, workflow, ordered ? run.order : undefined, true));
   return {
-    expected: { outcome, ordered, calls: found.view.map((call) => redactor.text(callText(call))) },
+    expected,
     ...(isEqual ? {} : {
       notice: "The test expects another result than the run recorded: values were replaced in it, or it depends on " +
         `how long something took\n  recorded: ${JSON.stringify(before)}\n  test:     ${JSON.stringify(after)}`,
@@ -147,13 +157,38 @@ async function tried(
   };
 }
 
+/** Compares as the written test does. */
+function mustPass(
+  { header: { id } }: CapturedRun,
+  { outcome, calls }: Expected,
+  { outcome: given, view }: Tried,
+): void {
+  const [wanted, found] = [outcome, given].map((one) => "value" in one ? JSON.stringify(one.value) : one.message);
+  if ("value" in outcome !== "value" in given || like(found ?? "", wanted ?? "") !== wanted) {
+    throw new UsageError(
+      `Cannot capture run "${id}": its workflow gives another result each time` +
+        `\n  first: ${clip(wanted ?? "", 200)}\n  then:  ${clip(found ?? "", 200)}`,
+      "Put what differs (a clock, a random number) into a step()",
+    );
+  }
+  const made = view.map((call, i) => like(callText(call), calls[i] ?? ""));
+  if (isSame(made, calls)) return;
+  const i = Math.max(made.findIndex((call, place) => call !== calls[place]), 0);
+  throw new UsageError(
+    `Cannot capture run "${id}": its workflow makes other calls each time` +
+      `\n  first: ${clip(calls[i] ?? "none", 200)}\n  then:  ${clip(made[i] ?? "none", 200)}`,
+    "Put what differs (a clock, a random number) into a step()",
+  );
+}
+
 async function attempt(
   run: CapturedRun,
   workflow: WorkflowFunction,
   order: readonly string[] | undefined,
+  strict = false,
 ): Promise<Tried> {
   const giveBack = captureConsole(() => undefined);
-  const test = testWorkflow(workflow, { ...testOptions(run), ...(order === undefined ? {} : { order }) });
+  const test = testWorkflow(workflow, { ...testOptions(run), strict, ...(order === undefined ? {} : { order }) });
   try {
     const outcome = await test.result().then(
       (value) => ({ value: value as Json }),
@@ -185,7 +220,6 @@ function testOptions(run: CapturedRun): TestWorkflowOptions {
     start: header.createdAt,
     seed: header.seed,
     unmocked: "fail",
-    strict: false,
     mocks,
     failures: Object.fromEntries(calls.flatMap((call) => "fails" in call ? [[call.key, errorOf(call.fails)]] : [])),
     approvals: Object.fromEntries([...approvals].map(([key, given]) => [key, answer(given)])),

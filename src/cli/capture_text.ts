@@ -15,6 +15,16 @@ export interface Expected {
   readonly ordered: boolean;
 }
 
+/** Stands in what is expected for a secret that stands in the code: the test cannot name it, and takes any text there. */
+export const HIDDEN = "(a secret of the code)";
+
+/** What the test does with a text before it compares it: where it fits what is expected, but for what is hidden, it is that. */
+export function like(text: string, expected: string): string {
+  if (!expected.includes(HIDDEN)) return text;
+  const parts = expected.split(HIDDEN).map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+  return new RegExp(`^${parts.join('(?:[^"\\\\]|\\\\.)+')}$`, "s").test(text) ? expected : text;
+}
+
 /** What the test says of itself. */
 export interface About {
   /** Path of the workflow file, as the test imports it. */
@@ -76,9 +86,18 @@ export function captureText(run: CapturedRun, expected: Expected, { file, redact
     `  try {`,
     expectation(expected),
     `    const calls = (await run.journal()).map(({ kind, key, args }) => \`\${kind} \${key} \${args}\`.trim());`,
-    `    assert.deepEqual(calls, [`,
-    ...expected.calls.map((call) => `      ${JSON.stringify(call)},`),
-    `    ]);`,
+    ...(expected.calls.some(isHiding)
+      ? [
+        `    const expected = [`,
+        ...expected.calls.map((call) => `      ${JSON.stringify(call)},`),
+        `    ];`,
+        `    assert.deepEqual(calls.map((call, i) => like(call, expected[i] ?? "")), expected);`,
+      ]
+      : [
+        `    assert.deepEqual(calls, [`,
+        ...expected.calls.map((call) => `      ${JSON.stringify(call)},`),
+        `    ]);`,
+      ]),
     `  } finally {`,
     `    await run.close();`,
     `  }`,
@@ -92,12 +111,40 @@ export function captureText(run: CapturedRun, expected: Expected, { file, redact
       `}`,
     );
   }
+  if (expected.calls.some(isHiding) || isHiding(JSON.stringify(expected.outcome))) lines.push(``, ...LIKE);
   return `${lines.join("\n")}\n`;
 }
 
+/** {@linkcode like}, as it is written into a test. */
+const LIKE = [
+  `/** Where a secret stood that is in the code, any text may stand. */`,
+  `function like(text: string, expected: string): string {`,
+  `  const parts = expected.split(${
+    JSON.stringify(HIDDEN)
+  }).map((part) => part.replace(/[\\\\^$.*+?()[\\]{}|]/g, "\\\\$&"));`,
+  `  return new RegExp(\`^\${parts.join('(?:[^"\\\\\\\\]|\\\\\\\\.)+')}$\`, "s").test(text) ? expected : text;`,
+  `}`,
+] as const;
+
+function isHiding(text: string): boolean {
+  return text.includes(HIDDEN);
+}
+
 function expectation({ outcome }: Expected): string {
-  if ("value" in outcome) return `    assert.deepEqual(await run.result(), ${literal(outcome.value, 2)});`;
-  return `    await assert.rejects(run.result(), { message: ${JSON.stringify(outcome.message)} });`;
+  if ("value" in outcome) {
+    const text = JSON.stringify(outcome.value);
+    if (!isHiding(text)) return `    assert.deepEqual(await run.result(), ${literal(outcome.value, 2)});`;
+    return [
+      `    const result = ${JSON.stringify(text)};`,
+      `    assert.equal(like(JSON.stringify(await run.result()), result), result);`,
+    ].join("\n");
+  }
+  const message = JSON.stringify(outcome.message);
+  if (!isHiding(message)) return `    await assert.rejects(run.result(), { message: ${message} });`;
+  return [
+    `    const message = ${message};`,
+    `    await assert.rejects(run.result(), (error: Error) => like(error.message, message) === message);`,
+  ].join("\n");
 }
 
 function table(name: string, entries: readonly (readonly [string, string])[]): readonly string[] {

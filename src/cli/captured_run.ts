@@ -58,10 +58,16 @@ export function readCapture(id: string, records: readonly JournalRecord[]): Capt
   if (first?.t !== "opened") throw new UsageError(`Cannot capture run "${id}": its journal has no header`);
   const { header } = first;
   const closed = records.findLast((record) => record.t === "closed");
-  if (closed?.t !== "closed" || closed.outcome === undefined) {
+  if (closed?.t !== "closed") {
     throw new UsageError(`Cannot capture run "${id}": it has not ended`, "Let it end first: windkit run");
   }
-  if (closed.status !== "completed" && closed.status !== "failed") {
+  if (closed.status === "continued") {
+    throw new UsageError(
+      `Cannot capture run "${id}": another one goes on for it, and a test is made of a whole run`,
+      `Capture the one that goes on for it: windkit runs show ${id} names it`,
+    );
+  }
+  if (closed.outcome === undefined || (closed.status !== "completed" && closed.status !== "failed")) {
     throw new UsageError(
       `Cannot capture run "${id}": it is ${closed.status}, and only a run that completed or failed of itself is a test`,
     );

@@ -11,7 +11,9 @@ import { checkFile, type FileReport } from "./check_file.ts";
 import type { ReadImport } from "./check_module.ts";
 import { reportText } from "./check_report.ts";
 import { loadParser } from "./check_syntax.ts";
+import { checkHoldsRuns } from "./data_folder.ts";
 import { EXIT } from "./exit_codes.ts";
+import { ownExportsIn } from "./module_hooks.ts";
 import type { Io } from "./terminal.ts";
 import { checkFile as mustBeFile, type Place, placeOf } from "./workspace.ts";
 
@@ -47,17 +49,21 @@ export async function check(command: CheckCommand, io: Io): Promise<number> {
     return { given, place };
   });
   const parse = await loadParser();
-  const files = places.map(({ given, place }) => {
+  const texts = places.map(({ given, place }) => ({ given, place, source: readFileSync(place.file, "utf8") }));
+  const ownExports = await ownExportsIn(texts.map(({ source }) => source));
+  const files = texts.map(({ given, place, source }) => {
     const denoBy = denoWorkerBy(place);
     const input = {
       file: given,
       path: place.file,
-      source: readFileSync(place.file, "utf8"),
+      source,
+      ownExports,
       ...(denoBy === undefined ? undefined : { denoBy }),
     };
     return checkFile(input, parse, importReader(place, io.cwd));
   });
   const { against } = command;
+  if (against !== undefined) checkHoldsRuns(resolve(io.cwd, against), against, "--against");
   const runs: RunCheck[] = [];
   if (against !== undefined) {
     for (const { given, place } of places) {

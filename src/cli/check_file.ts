@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { guess } from "./arguments.ts";
 import { checkBody, type Workflow, workflowOf } from "./check_body.ts";
 import {
   createModules,
@@ -16,7 +17,7 @@ import {
   styleOf,
 } from "./check_module.ts";
 import { checkNames, type TaskName } from "./check_names.ts";
-import { isOfficial, OFFICIAL_OPTIONS, OFFICIAL_VERSION } from "./check_official.ts";
+import { isOfficial, OFFICIAL_OPTIONS, OFFICIAL_VERSION, officialNames } from "./check_official.ts";
 import { annotations, misses, recognise } from "./check_recognition.ts";
 import { compareFindings, type Finding, finding, type Found, type RuleId } from "./check_rules.ts";
 import {
@@ -45,6 +46,8 @@ export interface CheckInput {
   readonly denoBy?: string;
   /** Other names for `workflow`, for bodies that are handed to a helper. Tests only. */
   readonly bodiesOf?: readonly string[];
+  /** What this package exports, by the name it is imported under; names of others are not looked at. */
+  readonly ownExports?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** What was found. */
@@ -89,7 +92,7 @@ export function checkFile(input: CheckInput, parse: Parse, read: ReadImport): Fi
     return { ...seen, tasks: [], findings: findings.sort(compareFindings) };
   }
   const modules = createModules(module, parse, read);
-  const style = checkImports(module, modules, tell);
+  const style = checkImports(input, module, modules, tell);
   checkRuntime(input, module, tell);
   const entrypoint = checkEntrypoint(module, modules, tell);
   const calls = sdkCalls(modules, module);
@@ -115,7 +118,7 @@ export function checkFile(input: CheckInput, parse: Parse, read: ReadImport): Fi
 type Tell = (rule: RuleId, node: Node | number, found: Found) => void;
 
 /** What the file imports, and from which client. */
-function checkImports(module: Module, modules: Modules, tell: Tell): Style | undefined {
+function checkImports(input: CheckInput, module: Module, modules: Modules, tell: Tell): Style | undefined {
   const { program, names } = module;
   const vocabulary = new Map<Style, Node>();
   let hasOfficial = false;
@@ -144,7 +147,16 @@ function checkImports(module: Module, modules: Modules, tell: Tell): Style | und
         vocabulary.set(style, specifier);
       }
       if (style === "official" && !isOfficial(name)) {
-        tell("unknown-name", specifier, { what: `The official client ${OFFICIAL_VERSION} has no "${name}"` });
+        const what = `The official client ${OFFICIAL_VERSION} has no "${name}"${guess(name, officialNames())}`;
+        tell("unknown-name", specifier, { what });
+      }
+      const own = style === "own" ? ownNames(input, source) : undefined;
+      if (own !== undefined && name !== "default" && !own.includes(name)) {
+        tell("unknown-name", specifier, {
+          what: `"${source}" has no "${name}"${guess(name, own)}`,
+          why: "The file does not load, here or on a cluster",
+          instead: "Import a name that the module exports, or take the module that exports it",
+        });
       }
     }
   }
@@ -162,6 +174,11 @@ function checkImports(module: Module, modules: Modules, tell: Tell): Style | und
   return own !== undefined ? "own" : official !== undefined || hasOfficial ? "official" : undefined;
 }
 
+/** What a module of this package exports, whatever version is asked for. */
+function ownNames({ ownExports }: CheckInput, source: string): readonly string[] | undefined {
+  return ownExports?.get(source.replace(/^(?:npm|jsr):/, "").replace(/^(@windkit\/windmill-client)@[^/]*/, "$1"));
+}
+
 /** `wmill.name` of a namespace or of the default export. */
 function checkMembers(module: Module, modules: Modules, specifier: Node, tell: Tell): void {
   const isDefault = specifier.type === "ImportDefaultSpecifier";
@@ -172,7 +189,10 @@ function checkMembers(module: Module, modules: Modules, specifier: Node, tell: T
     const name = propertyOf(parent);
     if (name === undefined || name === "default" || isOfficial(name, isDefault)) continue;
     if (modules.meaning(module, parent)?.is !== "sdk") continue;
-    tell("unknown-name", parent, { what: `The official client ${OFFICIAL_VERSION} has no "${name}"` });
+    const known = officialNames(isDefault);
+    tell("unknown-name", parent, {
+      what: `The official client ${OFFICIAL_VERSION} has no "${name}"${guess(name, known)}`,
+    });
   }
 }
 

@@ -39,6 +39,11 @@ export function isOfficial(name: string, ofDefault = false): boolean {
   return NAMED.has(name) || (ofDefault && DEFAULT_ONLY.has(name)) || /^[A-Z]\w*Service$/.test(name);
 }
 
+/** The names, apart from those of services. */
+export function officialNames(ofDefault = false): readonly string[] {
+  return ofDefault ? [...NAMED, ...DEFAULT_ONLY] : [...NAMED];
+}
+
 const TASK_OPTIONS: readonly string[] = [
   "timeout",
   "retry",

@@ -37,7 +37,10 @@ export function reportText(result: CheckResult, io: Io): string {
     ...(errors > 0 ? [colors.bad(count(errors, "error"))] : []),
     ...(warnings > 0 ? [colors.wait(count(warnings, "warning"))] : []),
   ].join(", ");
-  lines.push(`${sum === "" ? colors.good("Nothing found") : sum} in ${count(result.files.length, "file")}`);
+  // What was found in the runs stands above: "nothing" would be the last word on a file that breaks them.
+  if (sum !== "" || (against?.broken ?? 0) === 0) {
+    lines.push(`${sum === "" ? colors.good("Nothing found") : sum} in ${count(result.files.length, "file")}`);
+  }
   return `${lines.join("\n")}\n`;
 }
 

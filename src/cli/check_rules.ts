@@ -215,8 +215,10 @@ export function finding(
   return { rule, severity, file, line, column, why, instead, ...found };
 }
 
-/** Order of a report: by file, place, rule. */
+/** Order of a report: by file, place, rule. A name that is not there comes first: what else is found may come of it. */
 export function compareFindings(a: Finding, b: Finding): number {
   if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  const isFirst = Number(b.rule === "unknown-name") - Number(a.rule === "unknown-name");
+  if (isFirst !== 0) return isFirst;
   return a.line - b.line || a.column - b.column || (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0);
 }

@@ -4,23 +4,15 @@
  * @module
  */
 import process from "node:process";
+import { MissingPackageError } from "../base/errors.ts";
 import { SDK_VERSION } from "../base/version.ts";
-import { approve, cancel, signal } from "./answer_commands.ts";
 import { type Command, parseCommand } from "./arguments.ts";
-import { capture } from "./capture_command.ts";
-import { check } from "./check_command.ts";
-import { doctor } from "./doctor_command.ts";
-import { exportRunFile, importRunFile } from "./file_commands.ts";
 import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { paint } from "./format.ts";
-import { forkRun } from "./fork_command.ts";
 import { helpText } from "./help.ts";
 import { programName } from "./program.ts";
-import { pruneRuns, removeRun } from "./remove_commands.ts";
 import { errorData } from "./reports.ts";
-import { run } from "./run_command.ts";
 import { runtimeOf } from "./runtime.ts";
-import { listRuns, showRun } from "./runs_command.ts";
 import { Interruption, type Interruptions, listenForSignals } from "./signals.ts";
 import { type Io, processIo } from "./terminal.ts";
 
@@ -42,7 +34,7 @@ export async function runCommandLine(argv: readonly string[], main: string): Pro
   let command: Command | undefined;
   try {
     command = parseCommand(argv);
-    if (command.command === "run") interruptions = listenForSignals();
+    if (command.command === "run" || command.command === "dev") interruptions = listenForSignals();
     const code = await perform(command, io, interruptions);
     return readerLeft ? EXIT.pipe : code;
   } catch (error) {
@@ -68,6 +60,7 @@ function hushSqliteWarning(): void {
   };
 }
 
+/** Each command's modules are loaded when it is asked for: no other one waits for them. */
 async function perform(command: Command, io: Io, interruptions: Interruptions | undefined): Promise<number> {
   switch (command.command) {
     case "help":
@@ -76,36 +69,55 @@ async function perform(command: Command, io: Io, interruptions: Interruptions | 
     case "version":
       io.out.write(`windkit ${SDK_VERSION}\n`);
       return EXIT.ok;
-    case "run": {
-      if (interruptions === undefined) throw new TypeError("Cannot run a workflow: nothing listens for signals");
-      return await run(command, io, interruptions);
-    }
+    case "run":
+      return await (await import("./run_command.ts")).run(command, io, listening(interruptions));
+    case "dev":
+      return await (await loadDev()).dev(command, io, listening(interruptions));
     case "list":
-      return await listRuns(command, io);
+      return await (await import("./runs_command.ts")).listRuns(command, io);
     case "show":
-      return await showRun(command, io);
+      return await (await import("./runs_command.ts")).showRun(command, io);
     case "prune":
-      return await pruneRuns(command, io);
+      return await (await import("./remove_commands.ts")).pruneRuns(command, io);
     case "remove":
-      return await removeRun(command, io);
+      return await (await import("./remove_commands.ts")).removeRun(command, io);
     case "export":
-      return await exportRunFile(command, io);
+      return await (await import("./file_commands.ts")).exportRunFile(command, io);
     case "import":
-      return await importRunFile(command, io);
+      return await (await import("./file_commands.ts")).importRunFile(command, io);
     case "fork":
-      return await forkRun(command, io);
+      return await (await import("./fork_command.ts")).forkRun(command, io);
     case "approve":
-      return await approve(command, io);
+      return await (await import("./answer_commands.ts")).approve(command, io);
     case "signal":
-      return await signal(command, io);
+      return await (await import("./answer_commands.ts")).signal(command, io);
     case "cancel":
-      return await cancel(command, io);
+      return await (await import("./answer_commands.ts")).cancel(command, io);
     case "doctor":
-      return await doctor(command, io);
+      return await (await import("./doctor_command.ts")).doctor(command, io);
     case "capture":
-      return await capture(command, io);
+      return await (await import("./capture_command.ts")).capture(command, io);
     case "check":
-      return await check(command, io);
+      return await (await import("./check_command.ts")).check(command, io);
+  }
+}
+
+function listening(interruptions: Interruptions | undefined): Interruptions {
+  if (interruptions === undefined) throw new TypeError("Cannot run this command: nothing listens for signals");
+  return interruptions;
+}
+
+/** The server's packages are for who serves: other commands do without. */
+async function loadDev(): Promise<typeof import("./dev_command.ts")> {
+  try {
+    return await import("./dev_command.ts");
+  } catch (cause) {
+    const [, name] = /["'](hono)(?:\/[\w/]+)?["']/.exec(cause instanceof Error ? cause.message : "") ?? [];
+    if (name === undefined) throw cause;
+    throw new MissingPackageError(
+      `Cannot serve a folder: the package "${name}" is not installed. Add it: npm install ${name} yaml`,
+      { cause },
+    );
   }
 }
 

@@ -32,12 +32,13 @@ export function holdsRuns(dir: string): boolean {
  *
  * @param dir absolute path
  * @param data the folder as it was given
+ * @param option where it was given
  */
-export function checkHoldsRuns(dir: string, data: string): void {
+export function checkHoldsRuns(dir: string, data: string, option = "--data"): void {
   if (holdsRuns(dir)) return;
   throw new UsageError(
     `No runs in "${data}": ${existsSync(dir) ? "the folder holds no data of windkit" : "there is no such folder"}`,
-    "Name the folder with --data; windkit run makes it",
+    `Name the folder with ${option}; windkit run makes it`,
   );
 }
 

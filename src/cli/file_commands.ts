@@ -13,6 +13,7 @@ import { dataOption, knownRun, withDrive, withVisit } from "./data_folder.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
 import { count, oneLine, paint, quote } from "./format.ts";
 import type { Io } from "./terminal.ts";
+import { fileOfWorkflow } from "./workspace.ts";
 
 /**
  * Writes a run to stdout.
@@ -78,7 +79,9 @@ export async function importRunFile(command: ImportCommand, io: Io): Promise<num
   }
   io.out.write(`${paint(io.out.color).good("✓")} ${summary(file, row, created)}\n`);
   if (row.state !== "closed") {
-    io.err.write(`It goes on with: ${io.program} run FILE --run-id ${quote(row.id)}${dataOption(data)}\n`);
+    const found = fileOfWorkflow(row.workflow, io.cwd, resolve(io.cwd, data));
+    const shown = found === undefined ? "FILE" : quote(found);
+    io.err.write(`It goes on with: ${io.program} run ${shown} --run-id ${quote(row.id)}${dataOption(data)}\n`);
   }
   return EXIT.ok;
 }

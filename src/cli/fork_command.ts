@@ -4,6 +4,7 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
+import { resolve } from "node:path";
 import { encode } from "../base/canonical.ts";
 import { RunExistsError } from "../base/errors.ts";
 import { forkWrite } from "../engine/fork.ts";
@@ -15,7 +16,7 @@ import { checkHoldsRuns, dataOption, knownRun, withDrive } from "./data_folder.t
 import { EXIT, UsageError } from "./exit_codes.ts";
 import { oneLine, paint, quote } from "./format.ts";
 import type { Io } from "./terminal.ts";
-import { resolve } from "node:path";
+import { fileOfWorkflow } from "./workspace.ts";
 
 /**
  * Makes a run of another one's beginning.
@@ -33,7 +34,9 @@ export async function forkRun(command: ForkCommand, io: Io): Promise<number> {
     return EXIT.ok;
   }
   io.out.write(`${paint(io.out.color).good("✓")} Run ${oneLine(id)} goes its own way from "${oneLine(from)}" on\n`);
-  io.err.write(`    ${io.program} run FILE --run-id ${quote(id)}${dataOption(data)}\n`);
+  const file = fileOfWorkflow(workflow, io.cwd, resolve(io.cwd, data));
+  const shown = file === undefined ? "FILE" : quote(file);
+  io.err.write(`    ${io.program} run ${shown} --run-id ${quote(id)}${dataOption(data)}\n`);
   return EXIT.ok;
 }
 

@@ -8,6 +8,7 @@
 export const HELP_TOPICS = [
   "windkit",
   "run",
+  "dev",
   "runs",
   "runs list",
   "runs show",
@@ -56,6 +57,7 @@ Usage: windkit COMMAND [options]
 
 Commands:
   run FILE            Run the workflow in FILE, or go on with a run that stopped
+  dev [FOLDER]        Serve a synced folder under Windmill's own API
   runs                List runs; also: runs show, prune, remove, export, import, fork
   approve RUN [KEY]   Answer an approval that a run waits for
   signal RUN NAME     Send an event to a run
@@ -95,6 +97,28 @@ Exit codes: 0 completed, 1 failed, 2 usage, 3 cancelled, 4 storage, 5 replay mis
 Example:
   windkit run f/weather/yearly_report.ts --args '{"year": 2014}' --run-id weather-2014`,
 
+  dev: `Serve a folder that wmill sync pull made, or an empty one, under Windmill's own API: scripts,
+workflows and SQL queries run on this machine, and the official clients work with it. What is
+saved is live for the next job. Runs on Deno and Node.
+
+Usage: windkit dev [FOLDER] [options]
+
+FOLDER is the folder with f/, u/ and wmill.yaml (default: this one).
+
+Options:
+  --port N            Port to listen at (default: 8000; 0: any that is free)
+  --host ADDRESS      Address to listen at (default: 127.0.0.1). Any other one lets the
+                      network in: whoever has the token runs code on this machine
+  --data DIR          Folder of the token, the key, jobs and databases
+                      (default: .windkit in FOLDER)
+  --json              Events as JSON lines on stdout; the first one has address and token
+
+Ctrl-C stops it: jobs get 10 s to end, then SIGTERM. A second Ctrl-C stops at once. What had
+not ended goes on when the folder is served again. More: docs/server.md
+
+Example:
+  windkit dev my-workspace --port 8001`,
+
   runs: RUNS_LIST,
   "runs list": RUNS_LIST,
 
@@ -112,6 +136,7 @@ Usage: windkit runs prune --older-than AGE [options]
 
 Options:
   --older-than AGE    As in 30d, 12h, 45m, 10s or 2w, counted from the end of a run
+  --yes               Do not ask; needed without a terminal, and with --json
 ${DATA}
 ${JSON_LINES}`,
 
@@ -163,7 +188,7 @@ Usage: windkit runs fork RUN --from KEY [options]
 
 Options:
   --from KEY          The call whose outcome is forgotten: windkit runs show lists the calls
-  --as ID             Id of the new run (default: made up)
+  --run-id ID         Id of the new run (default: made up); also --as ID
   --args JSON         Other arguments; what is kept must still be what the workflow asks for
 ${DATA}
 ${JSON_LINES}

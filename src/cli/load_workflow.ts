@@ -102,8 +102,42 @@ export async function importFile(url: string, given: string): Promise<Readonly<R
   try {
     return await import(url) as Readonly<Record<string, unknown>>;
   } catch (error) {
+    const missing = missingPackage(error);
+    if (missing !== undefined) {
+      const { name, from } = missing;
+      throw new UsageError(
+        `Cannot load "${given}": the package "${name}" is not installed\nimported by ${from}`,
+        installHint(name),
+        { cause: error },
+      );
+    }
     throw new UsageError(`Cannot load "${given}": ${reason(error)}`, hint(error), { cause: error });
   }
+}
+
+/** A package that no runtime found. Deno takes a bare name that nothing maps for a file beside the one that imports it. */
+function missingPackage(error: unknown): { readonly name: string; readonly from: string } | undefined {
+  const { message } = Object(error) as { readonly message?: unknown };
+  const text = typeof message === "string" ? withoutColors(message) : "";
+  const [, package_, by = ""] = /^Cannot find package '([^']+)'(?: imported)? from '?([^'\n]+)'?/.exec(text) ?? [];
+  if (package_ !== undefined) return { name: package_, from: by };
+  const [, module = "", importer = ""] =
+    /Loading unprepared module: (file:\S+), imported from: (file:\S+)/.exec(text) ?? [];
+  const folder = importer.slice(0, importer.lastIndexOf("/") + 1);
+  const name = module.slice(folder.length);
+  if (folder === "" || !module.startsWith(folder)) return undefined;
+  const from = fileURLToPath(importer);
+  const names = [...readFileSync(from, "utf8").matchAll(/\b(?:from|import)\s*\(?\s*["']([^"'./][^"']*)["']/g)];
+  return names.some(([, one]) => one === name) ? { name, from } : undefined;
+}
+
+function installHint(specifier: string): string {
+  const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
+  if (runtimeOf().name !== "Deno") {
+    return `To install it: ${runtimeOf().name === "Bun" ? "bun add" : "npm install"} ${name}`;
+  }
+  return `Map it in the deno.json of your folder ("imports": { "${name}": "npm:${name}" }), and run Windkit with that one: ` +
+    "deno run -A -c deno.json .../src/cli/main.ts run FILE";
 }
 
 function isWorkflow(value: unknown): value is WorkflowFunction {

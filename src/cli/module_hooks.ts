@@ -104,6 +104,29 @@ function ownModules(): Readonly<Record<string, string>> {
   );
 }
 
+/**
+ * What the modules of this package export that some texts import.
+ *
+ * @param sources the texts
+ * @returns names of values, by the name of the module
+ */
+export async function ownExportsIn(
+  sources: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const used = new Set(
+    sources.flatMap((
+      source,
+    ) => [...source.matchAll(/["'](?:npm:|jsr:)?@windkit\/windmill-client(?:@[^/"']*)?((?:\/[\w-]+)*)["']/g)]).map((
+      [, path],
+    ) => `@windkit/windmill-client${path}`),
+  );
+  // Not the program itself, which waits for what is loaded here.
+  const meant = Object.entries(ownModules()).filter(([name]) => used.has(name) && !name.endsWith("/cli"));
+  return new Map(
+    await Promise.all(meant.map(async ([name, url]) => [name, Object.keys(await import(url) as object)] as const)),
+  );
+}
+
 function installInNode(url: string): void {
   const own = new Map(Object.entries(ownModules()));
   const inNode = runtimeOf().name === "Node";

@@ -40,10 +40,13 @@ export async function askApproval(
     process.stderr.write(`\n${colors.wait("?")} ${colors.strong(oneLine(description ?? `Approve "${key}"?`))}\n`);
     const approved = await yesOrNo(answerTo, `  ${colors.faint(oneLine(key))}  y/n: `);
     const fields = formFields(question.form);
+    const needed = neededFields(question.form);
+    // No form looks at what goes with a rejection.
+    const none = !approved || needed === undefined ? "none" : needed.length === 0 ? "{}" : undefined;
+    const instead = none === undefined ? "" : `, or Enter for ${none}`;
     for (;;) {
-      const text = (await answerTo(`  Value as JSON${fields === "" ? "" : ` with ${fields}`}, or Enter for none: `))
-        .trim();
-      if (text === "") return { approved };
+      const text = (await answerTo(`  Value as JSON${fields === "" ? "" : ` with ${fields}`}${instead}: `)).trim();
+      if (text === "" && none !== undefined) return none === "none" ? { approved } : { approved, value: {} };
       try {
         return { approved, value: parseJson("The value", text) };
       } catch (error) {
@@ -130,17 +133,70 @@ function openInput(): Input {
   };
 }
 
-/** Names and types of a form's fields: a server's page reads them in `schema`, which may be a map of fields. */
-function formFields(form: Json | undefined): string {
+/** A field of a form. */
+interface Field {
+  readonly type?: Json;
+  readonly enum?: Json;
+  readonly const?: Json;
+  readonly default?: Json;
+  readonly minimum?: Json;
+}
+
+/** Fields of a form, in their order: a server's page reads them in `schema`, which may be a map of fields. */
+function readForm(form: Json | undefined): {
+  readonly fields: ReadonlyMap<string, Field>;
+  /** Names of fields that must be there; undefined when the form does not say. */
+  readonly needed: readonly string[] | undefined;
+} {
   const { schema = form } = Object(form) as { readonly schema?: Json };
-  const { properties = schema === form ? undefined : schema, order } = Object(schema) as {
+  const { properties = schema === form ? undefined : schema, order, required } = Object(schema) as {
     readonly properties?: Json;
     readonly order?: Json;
+    readonly required?: Json;
   };
-  const fields = Object(properties) as Readonly<Record<string, { readonly type?: Json } | null>>;
+  const fields = Object(properties) as Readonly<Record<string, Field | null>>;
   const names = Array.isArray(order) ? order.map(String).filter((name) => Object.hasOwn(fields, name)) : [];
-  return [...new Set([...names, ...Object.keys(fields)])].map((name) => {
-    const type = fields[name]?.type;
-    return `${name}${typeof type === "string" ? ` (${type})` : ""}`;
-  }).join(", ");
+  return {
+    fields: new Map([...new Set([...names, ...Object.keys(fields)])].map((name) => [name, fields[name] ?? {}])),
+    needed: Array.isArray(required) ? required.map(String) : undefined,
+  };
+}
+
+function formFields(form: Json | undefined): string {
+  return [...readForm(form).fields].map(([name, { type }]) => `${name}${typeof type === "string" ? ` (${type})` : ""}`)
+    .join(", ");
+}
+
+function neededFields(form: Json | undefined): readonly string[] | undefined {
+  return readForm(form).needed;
+}
+
+/**
+ * A value to begin with for a form: its required fields, to be filled in.
+ *
+ * @param form the form
+ * @returns undefined when nothing is required
+ */
+export function formTemplate(form: Json | undefined): Json | undefined {
+  const { fields, needed = [] } = readForm(form);
+  if (needed.length === 0) return undefined;
+  return Object.fromEntries(needed.map((name) => [name, sample(fields.get(name) ?? {})]));
+}
+
+function sample({ type, enum: choices, const: only, default: given, minimum }: Field): Json {
+  const known = given ?? only ?? (Array.isArray(choices) ? choices[0] as Json : undefined);
+  if (known !== undefined) return known;
+  switch (type) {
+    case "number":
+    case "integer":
+      return typeof minimum === "number" ? minimum : 0;
+    case "boolean":
+      return false;
+    case "array":
+      return [];
+    case "object":
+      return {};
+    default:
+      return "...";
+  }
 }

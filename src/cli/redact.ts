@@ -53,6 +53,8 @@ export interface Redactor {
   redact(value: Json, name?: string): Json;
   /** A text without any secret that was found. */
   text(text: string): string;
+  /** A text with one and the same mark for every secret that was found; also where it stands in JSON. */
+  mark(text: string, mark: string): string;
   /** Names under which secrets were found. */
   readonly names: ReadonlySet<string>;
 }
@@ -118,10 +120,17 @@ export function createRedactor(more: readonly string[] = []): Redactor {
     return left;
   }
 
+  function mark(given: string, instead: string): string {
+    const secrets = [...found.keys()].filter((secret) => secret.length >= SHORTEST);
+    const written = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
+    return written.sort((a, b) => b.length - a.length).reduce((left, one) => left.replaceAll(one, instead), given);
+  }
+
   return {
     learn: (value, name = "") => visit(value, name, false),
     redact: (value, name = "") => replaced(value, name, false),
     text,
+    mark,
     names,
   };
 }

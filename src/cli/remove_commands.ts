@@ -25,21 +25,45 @@ const PAGE = 500;
  *
  * @param command what was asked for
  * @param io streams
- * @returns the exit code
+ * @returns the exit code; 1 when the answer to the question was no
  */
 export async function pruneRuns(command: PruneCommand, io: Io): Promise<number> {
-  const closedBefore = Date.now() - command.olderThanMs;
+  const { age, data, json, olderThanMs } = command;
+  const closedBefore = Date.now() - olderThanMs;
   // The folder is not taken when there is nothing to remove: another process may drive it.
-  const isNeeded = await withVisit(
-    command.data,
-    io,
-    async (storage) => (await storage.runs({ state: "closed", closedBefore, limit: 1 })).length > 0,
-  );
-  const pruned = isNeeded
-    ? await withDrive(command.data, io, "windkit runs prune", (storage) => prune(storage, closedBefore))
-    : 0;
-  io.out.write(command.json ? `${JSON.stringify({ pruned })}\n` : `Removed ${count(pruned, "run")}\n`);
+  const found = await withVisit(data, io, (storage) => countOld(storage, closedBefore));
+  if (found > 0 && !command.yes) {
+    const again = `${io.program} runs prune --older-than ${quote(age)} --yes${dataOption(data)}`;
+    mustBeAbleToAsk(`Cannot remove ${count(found, "run")} unasked`, `To remove them all the same: ${again}`, json, io);
+    await withDrive(data, io, PRUNER, () => Promise.resolve());
+    const what = `${count(found, "run")} that ended more than ${age} ago with ${
+      found === 1 ? "its journal" : "their journals"
+    }`;
+    if (!await askYesNo(`Remove ${what}?`, paint(io.err.color))) {
+      io.err.write("Nothing was removed\n");
+      return EXIT.failed;
+    }
+  }
+  const pruned = found > 0 ? await withDrive(data, io, PRUNER, (storage) => prune(storage, closedBefore)) : 0;
+  io.out.write(json ? `${JSON.stringify({ pruned })}\n` : `Removed ${count(pruned, "run")}\n`);
   return EXIT.ok;
+}
+
+function mustBeAbleToAsk(cannot: string, hint: string, json: boolean, io: Io): void {
+  if (io.interactive && !json) return;
+  const why = json ? "--json asks nothing" : "nobody can be asked without a terminal";
+  throw new UsageError(`${cannot}: ${why}`, hint);
+}
+
+async function countOld(storage: Storage, closedBefore: number): Promise<number> {
+  let after: string | undefined;
+  for (let found = 0;;) {
+    const more = after === undefined ? {} : { after };
+    const page = await storage.runs({ state: "closed", closedBefore, limit: PAGE, ...more });
+    found += page.length;
+    after = page.at(-1)?.id;
+    if (page.length < PAGE) return found;
+  }
 }
 
 async function prune(storage: Storage, closedBefore: number): Promise<number> {
@@ -68,14 +92,12 @@ export async function removeRun(command: RemoveCommand, io: Io): Promise<number>
     return `run ${oneLine(run)} of ${oneLine(row.workflow)} (${state}) with its journal${messages}`;
   });
   if (!command.yes) {
-    if (!io.interactive || json) {
-      throw new UsageError(
-        `Cannot remove run "${run}" unasked: ${
-          json ? "--json asks nothing" : "nobody can be asked without a terminal"
-        }`,
-        `To remove it all the same: ${io.program} runs remove ${quote(run)} --yes${dataOption(data)}`,
-      );
-    }
+    mustBeAbleToAsk(
+      `Cannot remove run "${run}" unasked`,
+      `To remove it all the same: ${io.program} runs remove ${quote(run)} --yes${dataOption(data)}`,
+      json,
+      io,
+    );
     // Who cannot remove it now is not asked whether to. Not held while the question stands: others may want the folder.
     await withDrive(data, io, REMOVER, () => Promise.resolve());
     if (!await askYesNo(`Remove ${what}?`, paint(io.err.color))) {
@@ -115,4 +137,5 @@ async function toldRelatives(storage: Storage, { id, state }: RunRow): Promise<r
   return [...writes, { w: "post", message }];
 }
 
+const PRUNER = "windkit runs prune";
 const REMOVER = "windkit runs remove";

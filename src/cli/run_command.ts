@@ -4,16 +4,19 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { decode, encode } from "../base/canonical.ts";
 import { CancelledError, DeadlineError, hasCode, RunFailedError } from "../base/errors.ts";
-import type { Engine, EngineEvent, RunHandle } from "../engine/api.ts";
+import type { Engine, EngineEvent, RunHandle, WorkflowFunction } from "../engine/api.ts";
 import { createEngine } from "../engine/engine.ts";
 import { newestOf } from "../engine/chain.ts";
 import type { RunRow } from "../engine/ports.ts";
 import { readJournal } from "../engine/read_journal.ts";
 import { openSqliteStorage } from "../storage/sqlite.ts";
+import { bodyOf } from "../workflow/definition.ts";
 import type { JournalRecord, Json, Key, Outcome, RunHeader } from "../workflow/journal.ts";
+import { parameterNames } from "../workflow/parameters.ts";
 import { userName } from "./answer_commands.ts";
 import type { RunCommand } from "./arguments.ts";
 import { loadChildren } from "./child_files.ts";
@@ -23,7 +26,7 @@ import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
 import { clip, paint, quote } from "./format.ts";
 import { hashSource, loadWorkflow } from "./load_workflow.ts";
 import { onlyRun } from "./one_run.ts";
-import { askApproval } from "./questions.ts";
+import { askApproval, formTemplate } from "./questions.ts";
 import { type Approval, type Ending, exitCodeOfEnding, jsonReport, type Report, textReport } from "./reports.ts";
 import { createScriptExecutor } from "./script_executor.ts";
 import { Interruption, type Interruptions } from "./signals.ts";
@@ -169,6 +172,12 @@ async function drive(driving: Driving): Promise<Ending> {
     const edited = earlier !== undefined && earlier.header.sourceHash !== source;
     report.begin({ run: shown, workflow: place.name, data: dir, records: earlier?.newest.records ?? [], edited });
     if (notice !== undefined) report.event({ event: "warning", run: id, message: notice });
+    if (earlier === undefined) {
+      for (const name of missingParameters(workflow, command.args ?? {}, readFileSync(place.file, "utf8"))) {
+        const message = `Parameter "${name}" is not given, and has no default: the workflow gets undefined for it`;
+        report.event({ event: "warning", run: id, message });
+      }
+    }
     begun.resolve();
     const handle: RunHandle = earlier === undefined
       ? await engine.start(place.name, command.args ?? {}, { runId: id })
@@ -220,7 +229,9 @@ function createApprovals({ command, io, report, id, interruptions }: Driving): A
       if (told.has(`${run} ${key}`)) continue;
       told.add(`${run} ${key}`);
       const records = await engine.journal(run);
-      const grant = `${io.program} approve ${quote(id)} ${quote(key)}${dataOption(command.data)}`;
+      const template = formTemplate(form);
+      const value = template === undefined ? "" : ` --value ${quote(JSON.stringify(template))}`;
+      const grant = `${io.program} approve ${quote(id)} ${quote(key)}${value}${dataOption(command.data)}`;
       const description = descriptionOf(records, key);
       const approval: Approval = {
         key,
@@ -281,6 +292,17 @@ function createApprovals({ command, io, report, id, interruptions }: Driving): A
       asking?.answered.abort();
     },
   };
+}
+
+/** Parameters before the first that has a default. Types are gone by now: an optional one is told by the file's text. */
+function missingParameters(workflow: WorkflowFunction, args: Json, source: string): readonly string[] {
+  const body = bodyOf(workflow);
+  const given = (name: string, i: number): boolean =>
+    Array.isArray(args) ? i < args.length : Object.hasOwn(Object(args), name);
+  return parameterNames(Function.prototype.toString.call(body)).slice(0, body.length).flatMap((name, i) => {
+    if (name === undefined || given(name, i)) return [];
+    return new RegExp(`[(,\\s]${name.replaceAll("$", "\\$")}\\s*\\?\\s*:`).test(source) ? [] : [name];
+  });
 }
 
 function descriptionOf(records: readonly JournalRecord[], key: Key): string | undefined {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { existsSync, statSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { UsageError } from "./exit_codes.ts";
 
@@ -70,6 +70,82 @@ export function findScript(root: string, path: string): string | undefined {
   return [...EXTENSIONS.map((extension) => `${base}${extension}`), base].find((file) =>
     statSync(file, { throwIfNoEntry: false })?.isFile() === true
   );
+}
+
+/** Folders that are looked into for a file, and how deep. */
+const MOST_FOLDERS = 1000;
+const DEEPEST = 6;
+
+/**
+ * Finds the file that a run was started with: a workflow's name is the file's path below the workspace.
+ *
+ * @param name name of the workflow
+ * @param cwd where the user stands
+ * @param data the data folder, absolute: it is mostly beside what was run
+ * @returns the path from `cwd`; undefined when there is none, or more than one that it may be
+ */
+export function fileOfWorkflow(name: string, cwd: string, data: string): string | undefined {
+  const starts = [cwd, dirname(data)];
+  for (const start of starts) {
+    for (let folder = start;; folder = dirname(folder)) {
+      const found = findScript(folder, name);
+      if (found !== undefined && placeOf(found, cwd).name === name) return shown(found, cwd);
+      if (folder === dirname(folder)) break;
+    }
+  }
+  // The workspace may be a folder below: a file without anything that marks one has its own folder for it.
+  for (const start of starts) {
+    const found = [...filesBelow(start)].filter((file) => placeOf(file, cwd).name === name);
+    if (found.length > 0) return found.length === 1 ? shown(found[0] ?? "", cwd) : undefined;
+  }
+  return undefined;
+
+  function* filesBelow(start: string): Generator<string> {
+    const last = name.split("/").at(-1) ?? name;
+    const queue = [{ folder: start, depth: 0 }];
+    for (let i = 0; i < Math.min(queue.length, MOST_FOLDERS); i++) {
+      const { folder, depth } = queue[i] ?? { folder: start, depth: DEEPEST };
+      for (const entry of entriesOf(folder)) {
+        const path = join(folder, entry.name);
+        if (entry.isFile() && EXTENSIONS.some((extension) => entry.name === `${last}${extension}`)) yield path;
+        const isOpen = entry.isDirectory() && !entry.name.startsWith(".") && entry.name !== "node_modules";
+        if (isOpen && depth < DEEPEST) queue.push({ folder: path, depth: depth + 1 });
+      }
+    }
+  }
+}
+
+function entriesOf(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    void error; // it may not be read: what is in it cannot be meant
+    return [];
+  }
+}
+
+function shown(file: string, cwd: string): string {
+  return relative(cwd, file) || basename(file);
+}
+
+/**
+ * Whether Node takes a file for CommonJS because a package.json says so.
+ *
+ * @param file absolute path
+ * @returns the path of that package.json; undefined when none does
+ */
+export function commonJsBy(file: string): string | undefined {
+  if (!/\.[jt]sx?$/.test(file)) return undefined;
+  const folder = nearest(file, ["package.json"]);
+  if (folder === undefined) return undefined;
+  const path = join(folder, "package.json");
+  try {
+    const { type } = JSON.parse(readFileSync(path, "utf8")) as { readonly type?: unknown };
+    return type === "commonjs" ? path : undefined;
+  } catch (error) {
+    void error; // whoever reads it to run something says what is wrong with it
+    return undefined;
+  }
 }
 
 function nearest(path: string, markers: readonly string[]): string | undefined {

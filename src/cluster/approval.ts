@@ -8,7 +8,7 @@ import type { SchemaOutput, StandardSchema } from "../base/standard_schema.ts";
 import type { Json } from "../workflow/journal.ts";
 import { here, outside } from "./_here.ts";
 import { formOf } from "./approval_form.ts";
-import { isStandardSchema, schemaCheck, schemaOutput } from "./schema_check.ts";
+import { isStandardSchema, kindOf, schemaCheck, schemaOutput } from "./schema_check.ts";
 
 /** What `waitForApproval` takes. */
 export interface ApprovalOptions {
@@ -127,6 +127,13 @@ export function waitForApproval<const V = ApprovalTimedOut, const R = ApprovalRe
 export function waitForApproval(
   options: Omit<ApprovalOptions, "form"> & ApprovalInstead<unknown, unknown> & { readonly form?: unknown } = {},
 ): Promise<unknown> {
+  if (kindOf(options) !== "object") {
+    return Promise.reject(
+      new TypeError(
+        `Cannot wait for an approval: expected options, as in { key: "sign_off" }, found ${kindOf(options)}`,
+      ),
+    );
+  }
   const { timeout = 1800, key, selfApproval, skin, description } = options;
   if (!Number.isInteger(timeout) || timeout < 0 || timeout > 4294967295) {
     return Promise.reject(
@@ -167,7 +174,7 @@ export function waitForApproval(
     options: used
       ? decode(encode(Object.fromEntries(Object.entries(shown).filter(([, v]) => v !== undefined)))) as Json
       : undefined,
-    check: schema === undefined ? undefined : schemaCheck(schema),
+    check: schema === undefined ? undefined : schemaCheck(schema, Object(form).schema),
   }) as Promise<ApprovalResult>;
   if (schema === undefined && !("onTimeout" in options) && !("onReject" in options)) return answered;
   const result = answered.then((answer) => taken(answer, schema, options));

@@ -15,6 +15,15 @@ interface Issue extends ValidationIssue {
   readonly expected?: unknown;
 }
 
+/** What is read of a JSON schema, beside bounds. */
+interface JsonSchema {
+  readonly type?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly items?: unknown;
+  readonly format?: unknown;
+}
+
 /** True for a schema of the Standard Schema kind. ArkType's are functions. */
 export function isStandardSchema(value: unknown): value is StandardSchema {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
@@ -24,13 +33,17 @@ export function isStandardSchema(value: unknown): value is StandardSchema {
 /**
  * Makes of a schema what a host asks before it takes a value.
  *
+ * @param jsonSchema the same as JSON schema, where there is one: it says of bounds and choices what libraries do not
  * @returns a function that gives undefined for a value that fits, else where it differs, what kind of value is there, and what
  * was expected. The value itself is never in that text: it may be a secret, and the text ends up in logs and in answers
  */
-export function schemaCheck(schema: StandardSchema): (value: unknown) => Promise<string | undefined> {
+export function schemaCheck(
+  schema: StandardSchema,
+  jsonSchema?: unknown,
+): (value: unknown) => Promise<string | undefined> {
   return async (value) => {
     const answer = await ask(schema, value);
-    return answer.issues === undefined ? undefined : differences(answer.issues, value);
+    return answer.issues === undefined ? undefined : differences(answer.issues, value, jsonSchema);
   };
 }
 
@@ -72,7 +85,7 @@ async function ask<Output>(schema: StandardSchema<Output>, value: unknown): Prom
 }
 
 /** Where a value differs, what kind of value is there, and what was expected. Never the value. */
-export function differences(issues: readonly ValidationIssue[], value: unknown): string {
+export function differences(issues: readonly ValidationIssue[], value: unknown, jsonSchema?: unknown): string {
   const places = new Set(issues.map((issue: Issue) => {
     const { path = [], expected } = issue;
     let found: unknown = value;
@@ -80,10 +93,11 @@ export function differences(issues: readonly ValidationIssue[], value: unknown):
     const names = Array.from(path, (part) => {
       const name = typeof part === "object" ? part.key : part;
       found = Object(found)[name];
-      return clip(String(name));
+      return String(name);
     });
-    const wanted = isOfSchema(expected, found) ? `, expected ${clip(expected)}` : "";
-    return `${names.join(".") || "the top"} (found ${kindOf(found)}${wanted})`;
+    const wanted = isOfSchema(expected, found) ? expected : expectedBy(jsonSchema, names, found);
+    const place = names.map(clip).join(".") || "the top";
+    return `${place} (found ${kindOf(found)}${wanted === undefined ? "" : `, expected ${clip(wanted)}`})`;
   }));
   const named = [...places].slice(0, NAMED).join(", ");
   return places.size > NAMED ? `${named} and ${places.size - NAMED} more` : named;
@@ -97,7 +111,39 @@ function isOfSchema(expected: unknown, found: unknown): expected is string {
   return text.length < 3 || !expected.includes(text.slice(0, 16));
 }
 
-function kindOf(value: unknown): string {
+/**
+ * What a JSON schema expects at a place where a value does not fit it. The text is of the schema alone, never of the value.
+ *
+ * @param schema the schema, of the whole value
+ * @param path names that lead to the place
+ * @param found what is there
+ * @returns undefined when it does not say, or nothing that it says is broken
+ */
+function expectedBy(schema: unknown, path: readonly string[], found: unknown): string | undefined {
+  const part = path.reduce<JsonSchema>(
+    (at, name) => Object(at.properties?.[name] ?? at.items),
+    Object(schema),
+  );
+  const { type, enum: choices, format } = part;
+  const kind = kindOf(found);
+  if (choices !== undefined) return choices.includes(found) ? undefined : choices.map(quoted).join(" or ");
+  if (typeof type === "string" && type !== kind && !(type === "integer" && Number.isInteger(found))) return type;
+  const broken = Object.entries(part).flatMap(([keyword, bound]) => {
+    const [, exclusive, end, ofLength] = /^(exclusive)?(min|max)(?:imum|(Length|Items))$/i.exec(keyword) ?? [];
+    const size = ofLength === undefined ? found : Object(found).length;
+    if (end === undefined || typeof size !== "number" || typeof bound !== "number") return [];
+    const room = end[1] === "i" ? size - bound : bound - size;
+    return room > 0 || (room === 0 && exclusive === undefined) ? [] : `${keyword} ${bound}`;
+  });
+  return broken.join(", ") || (kind === "string" && format !== undefined ? `format ${quoted(format)}` : undefined);
+}
+
+function quoted(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+/** What kind of value it is, in words. */
+export function kindOf(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
   return Array.isArray(value) ? "array" : typeof value;

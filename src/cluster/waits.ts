@@ -96,10 +96,17 @@ export function waitForEvent<S extends StandardSchema>(
   name: string,
   options: EventOptions & { readonly schema: S },
 ): Promise<SchemaOutput<S>>;
-/** By name. */
-export function waitForEvent<V>(name: string, options: EventOptions & { readonly onTimeout: V }): Promise<Json | V>;
-/** By name, without a value for when the time is over. */
-export function waitForEvent(name: string, options?: EventOptions): Promise<Json>;
+// The tuple keeps `T` from being inferred of what the result is wanted for, as `NoInfer` does, and is gone once it is known.
+/** By name. `T` is the payload's type as you say it is: nothing checks it. */
+export function waitForEvent<T = Json, V = T | null>(
+  name: string,
+  options: EventOptions & { readonly onTimeout: V },
+): Promise<[T][T extends unknown ? 0 : never] | V>;
+/** By name, without a value for when the time is over. `T` is the payload's type as you say it is: nothing checks it. */
+export function waitForEvent<T = Json>(
+  name: string,
+  options?: EventOptions,
+): Promise<[T][T extends unknown ? 0 : never]>;
 export async function waitForEvent(
   event: string | EventType<unknown>,
   options: EventOptions & { readonly schema?: StandardSchema; readonly onTimeout?: unknown } = {},

@@ -18,7 +18,7 @@ export function pendingApprovals(records: readonly JournalRecord[]): readonly Pe
   const pending = new Map<Key, PendingApproval>();
   for (const record of records) {
     if (record.t === "called" && record.call.kind === "approval") {
-      const { form } = record.call;
+      const { form, options } = record.call;
       const expiresAt = record.dueAt ?? record.at + record.call.timeoutMs;
       pending.set(record.key, {
         run: id,
@@ -26,6 +26,7 @@ export function pendingApprovals(records: readonly JournalRecord[]): readonly Pe
         key: record.key,
         expiresAt,
         ...(form === undefined ? undefined : { form }),
+        ...(options === undefined ? undefined : { options }),
       });
     } else if (record.t === "settled" || record.t === "abandoned") {
       pending.delete(record.key);

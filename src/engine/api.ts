@@ -132,6 +132,8 @@ export interface PendingApproval {
   readonly key: Key;
   /** JSON schema of the form that the body asked for. */
   readonly form?: Json;
+  /** How it is shown, and who may answer: `selfApproval`, `skin`, `description`, as the body gave them. */
+  readonly options?: Json;
   /** When it will be given up, in milliseconds since 1970. */
   readonly expiresAt: number;
 }
@@ -172,6 +174,9 @@ export type EngineEvent =
     readonly run: string;
     readonly key: Key;
     readonly form?: Json;
+    /** How it is shown, and who may answer: `selfApproval`, `skin`, `description`, as the body gave them. */
+    readonly options?: Json;
+    readonly timeoutMs: number;
     readonly expiresAt: number;
   }
   | {

@@ -23,7 +23,7 @@ export function createCallSites(): (workflow: string, name: string) => string | 
   };
 }
 
-/** `folder/file.ts:12:5` of the innermost frame that is not this package's; undefined when there is none. */
+/** `folder/folder/file.ts:12:5` of the innermost frame that is not this package's; undefined when there is none. */
 export function callSite(): string | undefined {
   const { stack } = new Error();
   for (const line of stack?.split("\n").slice(1) ?? []) {
@@ -31,7 +31,7 @@ export function callSite(): string | undefined {
     const [, file, row, column] = frame ?? [];
     if (file === undefined) continue;
     if (OWN !== undefined && (file.startsWith(OWN) || `file://${file}`.startsWith(OWN))) continue;
-    return `${file.split(/[/\\]/).slice(-2).join("/")}:${row}:${column}`;
+    return `${file.split(/[/\\]/).slice(-3).join("/")}:${row}:${column}`;
   }
   return undefined;
 }

@@ -118,6 +118,7 @@ const RETENTION_CHECK_MS = 60_000;
  * ```
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
+  checkParts(options);
   const { name = "engine", concurrency = 256, maxActiveRuns = 1000, maxQueuedRuns = 10_000, maxParkedInMemory = 256 } =
     options;
   for (const [key, value] of Object.entries({ concurrency, maxActiveRuns, maxQueuedRuns })) positive(key, value, 1);
@@ -1219,6 +1220,23 @@ class LocalEngine implements Engine {
 }
 
 /** What cannot be driven is refused before a run of it is stored: it could not go on, nor end. */
+/** What the engine cannot do without, for callers whose types nobody checks. */
+function checkParts(options: EngineOptions): void {
+  const { storage, workflows }: { readonly storage?: Partial<Storage>; readonly workflows?: unknown } = Object(options);
+  if (typeof storage?.own !== "function" || typeof storage.commit !== "function") {
+    const is = storage instanceof Promise ? "a promise: await it" : storage === null ? "null" : typeof storage;
+    throw new TypeError(
+      `Cannot create an engine: 'storage' must be a storage, such as createMemoryStorage() gives, found ${is}`,
+    );
+  }
+  if (typeof workflows === "object" && workflows !== null) return;
+  throw new TypeError(
+    `Cannot create an engine: 'workflows' must be an object of workflows by name, found ${
+      workflows === null ? "null" : typeof workflows
+    }`,
+  );
+}
+
 function checkWorkflows(workflows: EngineOptions["workflows"]): void {
   for (const [name, workflow] of Object.entries(workflows)) {
     const body: unknown = typeof workflow === "function" ? bodyOf(workflow) : workflow;

@@ -158,6 +158,8 @@ export interface Work {
 
 /** Where tasks run. The default one calls `invoke` in this process. */
 export interface Executor {
+  /** It ends a task when its time is over: work that it starts may wait for a place first. @default false: the engine does */
+  readonly timesItself?: boolean;
   /** Tells whether this executor runs such a call. */
   accepts(call: Call): boolean;
   /** An outcome, or a handle on something that goes on without this process. */

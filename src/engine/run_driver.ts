@@ -29,7 +29,7 @@ import type {
   RunStatus,
 } from "../workflow/journal.ts";
 import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
-import { type BodySession, createSession } from "../workflow/session.ts";
+import { createSession, type DrivenSession, type SessionPorts } from "../workflow/session.ts";
 import type { Alarm, AlarmClock } from "./alarm_clock.ts";
 import { type Attempt, AttemptInfo, noExecutor } from "./attempt.ts";
 import { messageProblem } from "./answers.ts";
@@ -43,6 +43,7 @@ import type { Places } from "./places.ts";
 import type { Executor, Host, Message, RowChange, RunState, Storage, StoredRecord, Write } from "./ports.ts";
 import type { ReadJournal } from "./read_journal.ts";
 import { type Fate, RunMessages } from "./run_messages.ts";
+import { sessionFactoryOf } from "./session_factory.ts";
 
 /** What all runs of an engine share. */
 export interface Shared {
@@ -131,7 +132,7 @@ export class RunDriver {
   readonly #waits = new Map<Key, Wait>();
   /** Calls that have a `called` record and have not settled. */
   readonly #called = new Map<Key, Called | undefined>();
-  #session: BodySession;
+  #session: DrivenSession;
   #nextSeq: number;
   #check: string;
   #stored: RunState;
@@ -261,6 +262,7 @@ export class RunDriver {
     this.#dropAttempts(reason, false);
     this.#clearAlarms();
     this.#session.take();
+    this.#session.leave?.();
   }
 
   /** Looks into the inbox and takes what the run waits for. */
@@ -296,9 +298,9 @@ export class RunDriver {
 
   // --- Commands ---
 
-  #createSession(): BodySession {
+  #createSession(): DrivenSession {
     const { host, site, emit, changes } = this.#shared;
-    const session: BodySession = createSession({
+    const ports: SessionPorts = {
       body: this.#body as (...args: never[]) => unknown,
       can: host.can,
       hostName: host.name === "engine" ? "the embedded engine" : host.name,
@@ -310,11 +312,12 @@ export class RunDriver {
       wake: () => this.#wake(session),
       site: (name) => site(this.header.workflow, name),
       late: () => emit?.({ event: "warning", run: this.id, message: lateCallNotice(this.id) }),
-    });
+    };
+    const session: DrivenSession = sessionFactoryOf(this.#body)?.(this.header, ports) ?? createSession(ports);
     return session;
   }
 
-  #wake(session: BodySession): void {
+  #wake(session: DrivenSession): void {
     if (this.#driving || this.#closed || session !== this.#session) return;
     this.#driving = true;
     // Half the price of `queueMicrotask` in Node, which makes an asynchronous resource for each.
@@ -400,7 +403,7 @@ export class RunDriver {
       for (const then of deferred) then();
     }
     if (this.#taken.size > 0 && !session.replaying) {
-      for (const key of this.#taken.keys()) if (!session.isPending(key)) this.#taken.delete(key);
+      for (const key of this.#taken.keys()) if (session.isPending?.(key) === false) this.#taken.delete(key);
     }
     if (this.#waits.size > 0) this.#shared.batcher.beforeCommit(() => this.#maybePark());
   }
@@ -490,7 +493,7 @@ export class RunDriver {
     } catch (error) {
       return this.#finished(attempt, { ok: false, failure: failureOf(error, key) });
     }
-    const timeoutS = call.kind === "task" ? call.options.timeoutS : undefined;
+    const timeoutS = call.kind === "task" && executor?.timesItself !== true ? call.options.timeoutS : undefined;
     if (timeoutS === undefined) return;
     attempt.timeout = alarms.set(
       attempt.startedAt + timeoutS * 1000,
@@ -523,7 +526,7 @@ export class RunDriver {
       attempt: call.attempt,
       at: attempt.startedAt,
     });
-    const timeoutS = call.kind === "task" ? call.options.timeoutS : undefined;
+    const timeoutS = call.kind === "task" && executor?.timesItself !== true ? call.options.timeoutS : undefined;
     if (timeoutS !== undefined) {
       attempt.timeout = alarms.set(
         attempt.startedAt + timeoutS * 1000,
@@ -662,8 +665,16 @@ export class RunDriver {
       case "sleep":
         return emit({ event: "sleep_started", run: this.id, key, dueAt: dueAt ?? 0 });
       case "approval": {
-        const form = call.form === undefined ? undefined : { form: call.form };
-        return emit({ event: "approval_waiting", run: this.id, key, ...form, expiresAt: dueAt ?? 0 });
+        const { form, options, timeoutMs } = call;
+        return emit({
+          event: "approval_waiting",
+          run: this.id,
+          key,
+          ...(form === undefined ? undefined : { form }),
+          ...(options === undefined ? undefined : { options }),
+          timeoutMs,
+          expiresAt: dueAt ?? 0,
+        });
       }
       case "event":
         return emit({ event: "event_waiting", run: this.id, key, name: call.name, ...expires });
@@ -897,6 +908,7 @@ export class RunDriver {
 
   #replayAll(): void {
     // What the old session asks for from now on is not done: the new one asks for it again.
+    this.#session.leave?.();
     const session = this.#session = this.#createSession();
     const { batcher, read, stopped } = this.#shared;
     // What was written for the old session is durable first: a marker must not be made twice.
@@ -1063,6 +1075,7 @@ export class RunDriver {
       writes.push({ w: "post", message });
     }
     this.#append([{ t: "closed", status: ended, outcome: bounded }], this.#closedRow(ended), () => {
+      this.#session.leave?.();
       closed(this, ended, bounded);
       if (parent !== undefined) deliver(parent.run);
       children.deliver();
@@ -1104,6 +1117,7 @@ export class RunDriver {
       this.#closed = true;
       this.#append([{ t: "closed", status: "continued", next: id }], this.#closedRow("continued"), () => {
         next.stored();
+        this.#session.leave?.();
         closed(this, "continued", undefined, id);
         // What came in between goes on from here.
         deliver(this.id);

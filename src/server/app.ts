@@ -18,6 +18,9 @@ import { jobRoutes } from "./routes/jobs.ts";
 import { miscRoutes } from "./routes/misc.ts";
 import { previewRoutes } from "./routes/previews.ts";
 import { updateRoutes } from "./routes/updates.ts";
+import { approvalRoutes } from "./routes/approvals.ts";
+import { wacRoutes } from "./routes/wac.ts";
+import { createWorkflowJobs, type WorkflowJobs, type WorkflowJobsOptions } from "./workflow_jobs/workflow_jobs.ts";
 
 /** Routes of one part, mounted under `/api`. */
 export type RouteModule = (context: ServerContext) => Hono;
@@ -41,6 +44,8 @@ export interface ServerParts {
   readonly clock?: Clock;
   /** How jobs are kept and run. */
   readonly jobs?: JobsOptions;
+  /** How workflows are run. Without it they are scripts like any other, and fail for what they call. */
+  readonly workflows?: WorkflowJobsOptions;
   /** Routes besides those that every server has. */
   readonly routes?: readonly RouteModule[];
   /** Questions of workflows to people: for their pages. @default none */
@@ -68,7 +73,14 @@ export interface Server {
 }
 
 /** The routes that every server has. */
-const ROUTES: readonly RouteModule[] = [miscRoutes, updateRoutes, previewRoutes, jobRoutes];
+export const ROUTES: readonly RouteModule[] = [
+  miscRoutes,
+  updateRoutes,
+  previewRoutes,
+  wacRoutes,
+  approvalRoutes,
+  jobRoutes,
+];
 
 /** Bodies of these are not read into memory: their routes stream them. */
 const STREAMED = /^\/api\/w\/[^/]+\/job_helpers\/upload_[^/]+$/;
@@ -123,8 +135,12 @@ export function createServer(parts: ServerParts): Server {
     report,
     options: parts.jobs ?? {},
   });
+  let workflows: WorkflowJobs | undefined;
   const context: ServerContext = {
     workspace,
+    get workflows() {
+      return workflows;
+    },
     get baseUrl() {
       return parts.baseUrl;
     },
@@ -144,7 +160,8 @@ export function createServer(parts: ServerParts): Server {
       return approvals;
     },
   };
-  const approvals = parts.approvals?.(context);
+  if (parts.workflows !== undefined) workflows = createWorkflowJobs(context, { report, ...parts.workflows });
+  const approvals = parts.approvals?.(context) ?? workflows?.approvals;
   const gate = createGate({ identity, now: () => clock.now(), baseUrl: () => parts.baseUrl, hosts, origins });
 
   const api = new Hono();

@@ -20,7 +20,7 @@ const SESSION_MS = 12 * 3_600_000;
 const PUBLIC: readonly RegExp[] = [
   /^\/api\/version$/,
   /^\/api\/w\/[^/]+\/jobs_u\/(?:resume|cancel|get_flow)\/[^/]+\/[^/]+\/[^/]+$/,
-  /^\/api\/w\/[^/]+\/jobs_u\/flow\/approval_info\/[^/]+$/,
+  /^\/api\/w\/[^/]+\/jobs_u\/flow\/(?:approval_info|resume_suspended)\/[^/]+$/,
   /^\/api\/w\/[^/]+\/s3_proxy\//,
   /^\/approve\//,
   /^\/login$/,

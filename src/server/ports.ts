@@ -7,6 +7,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { JobError, JobOutcome, Runner, RunnerIo, RunnerJob } from "../runner/ports.ts";
 import type { Json } from "../workflow/journal.ts";
+import type { WorkflowJobs } from "./workflow_jobs/workflow_jobs.ts";
 
 /** What every route may use. */
 export interface ServerContext {
@@ -28,6 +29,8 @@ export interface ServerContext {
   readonly identity: Identity;
   readonly objects: Objects;
   readonly database: Database;
+  /** Workflows as code; undefined for a server that runs none. */
+  readonly workflows?: WorkflowJobs | undefined;
   /** Questions of workflows to people: absent on a server that runs no workflow jobs. */
   readonly approvals?: Approvals | undefined;
 }
@@ -523,7 +526,7 @@ export interface Approvals {
   ): Promise<void>;
 }
 
-/** A job that is about to run: what its runner is given. */
+/** A job that is about to run: what its runner is given. `job` throws when its arguments refer to nothing. */
 export interface JobExecution {
   /** The runner of its language; undefined when there is none. */
   readonly runner: Runner | undefined;
@@ -535,6 +538,13 @@ export interface JobExecution {
 export interface JobHooks {
   /** Runs a job in place of a plain runner; undefined for a job that is none of its own. */
   run?: (job: Job, execution: JobExecution) => Promise<JobOutcome | "suspended"> | undefined;
+  /**
+   * A job that has begun is cancelled, in the transaction of that; true when it ends of itself soon, and takes care of the jobs
+   * below it.
+   */
+  cancel?: (job: Job, by: string, reason: string) => boolean;
+  /** The server stops: called when nothing is begun any more, before what runs is stopped. */
+  close?: () => Promise<void>;
   /** A job ends: called inside the transaction that ends it, so that what it writes to the database is committed with the end. */
   ended?: (job: Job, outcome: JobOutcome) => void;
   /** A running job has read a secret: from now on what is kept of it is encrypted. */

@@ -62,6 +62,8 @@ export interface MadeCall {
 export interface MockedCalls {
   /** Names of all calls that were made. */
   readonly names: ReadonlySet<string>;
+  /** Keys of calls that nothing stood for. */
+  readonly unmocked: ReadonlySet<string>;
   /** Runs a call, or what stands for it. Never rejects. Undefined when it is not to end. */
   start(work: Work, host: Pick<Host, "context">): Promise<Outcome> | undefined;
   /** Mocks and failures that no call used, as sentences. */
@@ -78,6 +80,7 @@ function nameOf(call: Made): string {
 export function createMockedCalls(mocks: Mocks, failures: Failures, runs = true): MockedCalls {
   const used = new Set<string>();
   const names = new Set<string>();
+  const unmocked = new Set<string>();
 
   /** The names that a call goes by, the most exact first. */
   function namesOf({ key, call }: Work): readonly string[] {
@@ -106,7 +109,10 @@ export function createMockedCalls(mocks: Mocks, failures: Failures, runs = true)
   function start(work: Work, host: Pick<Host, "context">): Promise<Outcome> | undefined {
     names.add(nameOf(work.call as Made));
     const found = find(work);
-    if (found === undefined) return run(work, undefined, host);
+    if (found === undefined) {
+      unmocked.add(work.key);
+      return run(work, undefined, host);
+    }
     if ("error" in found) return Promise.resolve({ ok: false, failure: failureOf(found.error, work.key) });
     return mocks[found.mock] === never ? undefined : run(work, found.mock, host);
   }
@@ -153,7 +159,7 @@ export function createMockedCalls(mocks: Mocks, failures: Failures, runs = true)
     return sentences;
   }
 
-  return { names, start, unused };
+  return { names, unmocked, start, unused };
 }
 
 /** The arguments of a call in order; one object for scripts and flows. */

@@ -24,6 +24,18 @@ export function guess(name: string, known: readonly string[]): string {
   return best === undefined ? "" : `. Did you mean "${best}"?`;
 }
 
+/**
+ * Refuses an option that is not known: without a type check a misspelt one would do nothing.
+ *
+ * @param what what cannot be done with it, as in `Cannot test a workflow`
+ */
+export function refuseUnknown(what: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    throw new TypeError(`${what}: there is no option "${name}"${guess(name, known) || `, only ${listed(known, 99)}`}`);
+  }
+}
+
 function distance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 2) return 3;
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

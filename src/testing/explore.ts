@@ -14,6 +14,7 @@ import { decideBy, decideBySeed, singleCrash } from "./_decide.ts";
 import { ExploreError } from "./_explore_error.ts";
 import { lifeOf } from "./_life.ts";
 import { createMockedCalls, type Failures, type Mocks } from "./_mocked_calls.ts";
+import { refuseUnknown } from "./_words.ts";
 import { type Deviation, deviationText, formatSchedule, parseSchedule } from "./_schedule.ts";
 import { type Decider, EXPLORED, type Violation, World, type WorldEnd, type WorldPlan } from "./_world.ts";
 
@@ -96,11 +97,38 @@ export interface Explored {
   readonly outcome: string;
 }
 
+/** What `workflow()` returned, whatever it takes: nothing of it says anything about a world. */
+export interface ExploredWorkflow {
+  /** What tells it from a function that makes one. */
+  readonly _is_workflow: true;
+}
+
+/** A function that makes a workflow for a world. Never what `workflow()` returned: its first parameter is not the world. */
+export type ExploredFactory<W> = ((world: W) => WorkflowFunction) & { readonly _is_workflow?: never };
+
 /** A workflow, or a function that makes one for a world. */
-export type Explorable<W> =
-  // deno-lint-ignore no-explicit-any -- parameters of user functions are contravariant: `unknown[]` would refuse them all
-  | ((...args: any[]) => unknown) & { readonly _is_workflow: true }
-  | ((world: W) => WorkflowFunction);
+export type Explorable<W> = ExploredWorkflow | ExploredFactory<W>;
+
+const OPTIONS = [
+  "args",
+  "runs",
+  "seed",
+  "schedule",
+  "confluent",
+  "compare",
+  "world",
+  "mocks",
+  "failures",
+  "approvals",
+  "events",
+  "workflows",
+  "cancels",
+  "invariant",
+  "always",
+  "start",
+  "patienceMs",
+  "width",
+] as const satisfies readonly (keyof ExploreOptions)[];
 
 /** Random schedules that are run at first, and more when nothing broke. */
 const RUNS = 500;
@@ -148,6 +176,14 @@ const MOST_TRIES = 1000;
  * await explore(careful, { world, invariant, seed: 1 });
  * ```
  */
+export function explore<W = undefined>(workflow: ExploredWorkflow, options?: ExploreOptions<W>): Promise<Explored>;
+/** The same with a workflow that is made for each world. */
+export function explore<W = undefined>(
+  workflow: ExploredFactory<W>,
+  options?: ExploreOptions<W>,
+): Promise<Explored>;
+/** The same with what may be either. */
+export function explore<W = undefined>(workflow: Explorable<W>, options?: ExploreOptions<W>): Promise<Explored>;
 export async function explore<W = undefined>(
   workflow: Explorable<W>,
   options: ExploreOptions<W> = {},
@@ -177,6 +213,7 @@ class Exploration<W> {
     if (typeof workflow !== "function") {
       throw new TypeError(`Cannot explore a workflow: expected a function, found ${typeof workflow}`);
     }
+    refuseUnknown("Cannot explore a workflow", options, OPTIONS);
     const { args = {}, seed, approvals, events, cancels = false, confluent = true, start = 1_700_000_000_000 } =
       options;
     const { patienceMs = 1000, width = 32 } = options;

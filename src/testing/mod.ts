@@ -5,7 +5,15 @@
  * @module
  */
 export { explore } from "./explore.ts";
-export type { Explorable, Explored, ExploredEnd, ExploreOptions, Explorer } from "./explore.ts";
+export type {
+  Explorable,
+  Explored,
+  ExploredEnd,
+  ExploredFactory,
+  ExploredWorkflow,
+  ExploreOptions,
+  Explorer,
+} from "./explore.ts";
 export { ExploreError, type ExploreFailure } from "./_explore_error.ts";
 export type { ScriptedApproval, ScriptedEvent } from "./_answers.ts";
 export type { Duration } from "./_duration.ts";

@@ -73,6 +73,9 @@ export async function replay(
   options: ReplayOptions = {},
 ): Promise<Replayed> {
   const records = recordsOf(journal);
+  if (typeof workflow !== "function") {
+    throw new TypeError(`Cannot replay a run: expected what workflow() returned, found ${typeof workflow}`);
+  }
   const [first] = records;
   const id = first?.t === "opened" ? first.header.id : "?";
   readableHeader(id, records);
@@ -144,8 +147,12 @@ function errorOf(id: string, { reason, seq, key, recorded, asked, askedKey }: Re
 
 function recordsOf(journal: RecordedJournal): readonly JournalRecord[] {
   if (typeof journal !== "string") {
-    if (Array.isArray(journal)) return journal as readonly JournalRecord[];
-    return (journal as { readonly records: readonly JournalRecord[] }).records;
+    const records: unknown = Array.isArray(journal) ? journal : Object(journal).records;
+    if (Array.isArray(records)) return records as readonly JournalRecord[];
+    throw new TypeError(
+      "Cannot replay a run: expected its journal (records, a file of an exported run, or the text of one), found " +
+        (journal === null ? "null" : typeof journal),
+    );
   }
   const records: JournalRecord[] = [];
   for (const [i, line] of journal.split("\n").entries()) {

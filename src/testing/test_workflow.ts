@@ -4,6 +4,7 @@
  * @module
  */
 import type { Jsonified } from "../base/canonical.ts";
+import { hasCode } from "../base/errors.ts";
 import type { ApprovalAnswer, Engine, EngineEvent, RunHandle, WorkflowFunction } from "../engine/api.ts";
 import { createEngine } from "../engine/engine.ts";
 import type { Work } from "../engine/ports.ts";
@@ -23,7 +24,7 @@ import {
   never,
 } from "./_mocked_calls.ts";
 import { createSeeded } from "./_seeded.ts";
-import { guess, listed } from "./_words.ts";
+import { guess, listed, refuseUnknown } from "./_words.ts";
 import { createVirtualHost, type VirtualHost } from "./virtual_host.ts";
 
 /** What {@linkcode testWorkflow} takes. */
@@ -103,6 +104,24 @@ export interface TestRun<R = Json> extends AsyncDisposable {
   /** What the engine has told so far. */
   readonly events: readonly EngineEvent[];
 }
+
+const OPTIONS = [
+  "args",
+  "mocks",
+  "failures",
+  "approvals",
+  "events",
+  "workflows",
+  "name",
+  "unmocked",
+  "seed",
+  "start",
+  "replay",
+  "order",
+  "strict",
+  "patienceMs",
+  "onEvent",
+] as const satisfies readonly (keyof TestWorkflowOptions)[];
 
 const START = 1_700_000_000_000;
 /** Id of the run. */
@@ -185,6 +204,10 @@ class WorkflowTest implements TestRun<unknown> {
   #continued = 0;
 
   constructor(workflow: WorkflowFunction, options: TestWorkflowOptions) {
+    if (typeof workflow !== "function") {
+      throw new TypeError(`Cannot test a workflow: expected what workflow() returned, found ${typeof workflow}`);
+    }
+    refuseUnknown("Cannot test a workflow", options, OPTIONS);
     const { mocks = {}, failures = {}, approvals, events, start = START, unmocked = "run", seed = 1 } = options;
     this.#workflow = workflow;
     this.#options = options;
@@ -433,9 +456,31 @@ class WorkflowTest implements TestRun<unknown> {
   async result(): Promise<unknown> {
     const { run } = await this.#begin();
     await this.#drive(undefined);
-    const value = await this.#host.drive(run.result());
+    const value = await this.#host.drive(run.result()).catch((error: unknown) => {
+      throw this.#explained(error);
+    });
     if (this.#options.strict !== false) this.#refuseUnused();
     return value;
+  }
+
+  /** A failure may come of a name in the test that fits nothing: the real body ran in place of its mock. */
+  #explained(error: unknown): unknown {
+    if (!hasCode(error, "RUN_FAILED")) return error;
+    const { message, stepKey } = error as Error & { readonly stepKey?: string };
+    const more = message.includes("it is not registered. Registered:")
+      ? ["To give the run another workflow to start: workflows: { name: workflow }"]
+      : [];
+    const ranItself = stepKey !== undefined && this.#mocked.unmocked.has(stepKey);
+    const unused = this.#options.strict === false ? [] : this.#mocked.unused();
+    more.push(...unused.filter((line) => ranItself || line.includes(". Did you mean ")));
+    if (more.length === 0) return error;
+    const told = error as Error;
+    const explained = [message, ...more].join("\n");
+    const stack = told.stack?.replace(message, () => explained);
+    return Object.defineProperties(told, {
+      message: { value: explained },
+      ...(stack === undefined ? {} : { stack: { value: stack } }),
+    });
   }
 
   #refuseUnused(): void {

@@ -88,7 +88,8 @@ const INPUTS: Readonly<Record<string, string>> = {
 };
 
 function inputHtml({ id, field, sent, about }: Shown, suggest: Suggest): Html {
-  const text = sent?.[0] ?? textOf(field, field.initial);
+  // What is not to be seen is typed again.
+  const text = field.kind === "password" ? "" : sent?.[0] ?? textOf(field, field.initial);
   const needed = field.required && markup` required`;
   if (field.kind === "textarea" || field.kind === "texts" || field.kind === "json") {
     const lines = Math.min(Math.max(text.split("\n").length, field.kind === "textarea" ? 4 : 3), 16);

@@ -145,7 +145,9 @@ ${
       sectionHtml(
         "log",
         "Log",
-        markup`<pre id="log" class="log" tabindex="0" role="log" aria-live="off" aria-labelledby="log-h">${shown}</pre>${
+        markup`<pre id="log" class="log" tabindex="0" role="log" aria-live="off" aria-labelledby="log-h" data-empty="It wrote nothing${
+          open && " yet"
+        }.">${shown}</pre>${
           log.length > MAX_LOG_CHARS && markup`<p class="note">The last ${MAX_LOG_CHARS} characters.</p>`
         }`,
         markup`<a class="beside" href="/run/${run.id}/log.txt">All of it, as text</a>`,

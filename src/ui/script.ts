@@ -77,23 +77,52 @@ export const PAGE_SCRIPT: string = `"use strict";
   const log = document.getElementById("log");
   if (log !== null) log.scrollTop = log.scrollHeight;
 
-  if (body.dataset.events !== undefined) {
-    const source = new EventSource(body.dataset.events);
-    source.addEventListener("open", () => show("live"));
-    source.addEventListener("error", () => show("lost"));
-    source.addEventListener("parts", (event) => {
+  // A browser has few connections to one server, and every open page wants one: hidden ones give theirs back after a while.
+  const HIDDEN_MS = 20000, AGAIN_MS = 4000;
+  let source, seen, ended = body.dataset.events === undefined, hiding, again;
+
+  function disconnect() {
+    clearTimeout(again);
+    source?.close();
+    source = undefined;
+  }
+  function connect() {
+    if (ended || source !== undefined) return;
+    const url = new URL(body.dataset.events, location.href);
+    if (seen !== undefined) url.searchParams.set("log", seen);
+    const opened = source = new EventSource(url);
+    opened.addEventListener("open", () => show("live"));
+    opened.addEventListener("error", () => {
+      show("lost");
+      // Refused for good: the server was started again, or the session is over.
+      if (opened.readyState !== EventSource.CLOSED || source !== opened) return;
+      disconnect();
+      again = setTimeout(connect, AGAIN_MS);
+    });
+    opened.addEventListener("parts", (event) => {
       for (const [id, text] of Object.entries(JSON.parse(event.data))) replace(id, text);
     });
-    source.addEventListener("log", (event) => addLog(JSON.parse(event.data)));
-    source.addEventListener("end", () => {
-      source.close();
+    opened.addEventListener("log", (event) => {
+      seen = event.lastEventId;
+      addLog(JSON.parse(event.data));
+    });
+    opened.addEventListener("end", () => {
+      ended = true;
+      disconnect();
+      if (log !== null) log.dataset.empty = "It wrote nothing.";
       show("ended");
     });
-    addEventListener("pagehide", () => source.close());
-    addEventListener("pageshow", (event) => {
-      if (event.persisted) location.reload();
-    });
   }
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(disconnect, HIDDEN_MS);
+    else connect();
+  });
+  addEventListener("pagehide", disconnect);
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
+  connect();
 
   document.getElementById("form-problem")?.focus();
 

@@ -8,7 +8,7 @@ const DARK = `
   --bg: #121517; --panel: #191d20; --sunk: #0e1113; --ink: #e7e9ea; --soft: #a3abb2; --line: #2d3438; --edge: #7d878e;
   --accent: #73c7d4; --on-accent: #06242a; --ok: #74d09a; --bad: #ff8f86; --run: #86bbf7; --wait: #e8ba6c; --off: #a3abb2;
   --ok-bg: #16291e; --bad-bg: #331a18; --run-bg: #172738; --wait-bg: #2f2615; --off-bg: #23292d; --code-text: #9fd8b4;
-  --code-value: #e8ba6c; --shadow: 0 8px 24px #0008;`;
+  --code-value: #e8ba6c; --shadow: 0 8px 24px #0008; --shade: #000b;`;
 
 /** The style sheet. Colours of both schemes have a contrast of at least 4.5 to 1 where they carry text. */
 export const PAGE_STYLE: string = `
@@ -17,7 +17,7 @@ export const PAGE_STYLE: string = `
   --bg: #f7f5f1; --panel: #fffefb; --sunk: #f3f0ea; --ink: #1d2226; --soft: #5a6168; --line: #e3ded4; --edge: #858c92;
   --accent: #0f6472; --on-accent: #ffffff; --ok: #1b6b3d; --bad: #ad2a20; --run: #1d5ca3; --wait: #835600; --off: #5a6168;
   --ok-bg: #e4f2e8; --bad-bg: #fbe7e4; --run-bg: #e3edf8; --wait-bg: #f8eed6; --off-bg: #eceae5; --code-text: #1b6b3d;
-  --code-value: #835600; --shadow: 0 8px 24px #3a30201f;
+  --code-value: #835600; --shadow: 0 8px 24px #3a30201f; --shade: #3a302040;
   --sans: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Cantarell, "Helvetica Neue", "DejaVu Sans", sans-serif;
   --mono: ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
 }
@@ -61,7 +61,7 @@ h1 .name { font-size: 0.92em; letter-spacing: -0.02em; }
 .top nav a { display: block; padding: 0.95rem 0.65rem 0.8rem; color: var(--soft); text-decoration: none; border-bottom: 2px solid transparent; }
 .top nav a:hover { color: var(--ink); }
 .top nav a[aria-current] { color: var(--ink); border-color: var(--accent); }
-.count { display: inline-block; min-width: 1.35em; padding: 0 0.35em; border-radius: 1em; background: var(--bad-bg); color: var(--bad); font-size: 0.75rem; line-height: 1.35rem; text-align: center; font-variant-numeric: tabular-nums; }
+.count { display: inline-block; min-width: 1.35rem; padding: 0 0.35em; border-radius: 1em; background: var(--bad-bg); color: var(--bad); font-size: 0.75rem; line-height: 1.35rem; text-align: center; font-variant-numeric: tabular-nums; }
 .where { margin-left: auto; color: var(--soft); font-size: 0.8125rem; display: flex; align-items: center; gap: 0.9rem; overflow-wrap: anywhere; }
 .link { display: inline-flex; align-items: center; justify-content: flex-end; gap: 0.4rem; min-width: 7.2rem; white-space: nowrap; }
 .link::before { content: ""; width: 0.5rem; height: 0.5rem; border-radius: 50%; background: var(--ok); }
@@ -128,7 +128,8 @@ input[aria-invalid], textarea[aria-invalid], select[aria-invalid] { border-color
 .pager { display: flex; justify-content: space-between; align-items: center; gap: 1rem; margin-top: 1rem; font-size: 0.875rem; }
 
 .group { margin: 1.5rem 0 0.6rem; color: var(--soft); font-weight: 550; font-size: 0.8125rem; }
-.scripts li { display: grid; grid-template-columns: minmax(12rem, 2fr) 3fr auto; gap: 0 1.25rem; align-items: baseline; padding: 0.65rem 1.25rem; }
+.scripts li { display: grid; grid-template-columns: minmax(12rem, 2fr) 3fr 9.5rem; gap: 0 1.25rem; align-items: baseline; padding: 0.65rem 1.25rem; }
+.scripts .kind { text-align: right; }
 .summary { color: var(--soft); overflow-wrap: anywhere; min-width: 0; }
 .problems h2 { font-size: 0.875rem; margin-bottom: 0.6rem; }
 
@@ -152,7 +153,7 @@ input[aria-invalid], textarea[aria-invalid], select[aria-invalid] { border-color
 pre { background: var(--sunk); border-radius: 7px; padding: 0.8rem 1rem; font-size: 0.8125rem; line-height: 1.55; overflow: auto; max-height: 32rem; white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 2; unicode-bidi: isolate; }
 .code { white-space: pre; overflow-wrap: normal; }
 .log { min-height: 6rem; max-height: 36rem; overflow-anchor: none; }
-.log:empty::before { content: "It wrote nothing yet."; color: var(--soft); font-family: var(--sans); }
+.log:empty::before { content: attr(data-empty); color: var(--soft); font-family: var(--sans); }
 .j-name { color: var(--accent); } .j-text { color: var(--code-text); } .j-value { color: var(--code-value); }
 details > summary { cursor: pointer; font-size: 0.8125rem; color: var(--soft); } details.ask > summary { color: var(--ink); font-size: 0.875rem; }
 .panel details { margin-top: 0.75rem; } .panel details > *:not(summary) { margin-top: 0.5rem; }
@@ -161,11 +162,14 @@ details > summary { cursor: pointer; font-size: 0.8125rem; color: var(--soft); }
 .args > div + div { margin-top: 0.75rem; } .args dt { font-size: 0.8125rem; color: var(--soft); overflow-wrap: anywhere; unicode-bidi: isolate; }
 .args pre { margin-top: 0.25rem; max-height: 16rem; }
 .picture { max-width: 100%; height: auto; border-radius: 7px; }
-.scroll { overflow: auto; max-height: 32rem; border: 1px solid var(--line); border-radius: 7px; }
-table { border-collapse: collapse; width: 100%; font-size: 0.8125rem; }
-th, td { text-align: left; padding: 0.45rem 0.8rem; border-bottom: 1px solid var(--line); vertical-align: top; max-width: 22rem; overflow-wrap: anywhere; min-width: 4rem; }
+.note + pre { margin-top: 0.6rem; }
+.scroll { overflow: auto; max-height: 32rem; border: 1px solid var(--line); border-radius: 7px;
+  background: linear-gradient(90deg, var(--panel) 40%, transparent) 0 0 / 3rem 100% no-repeat local, linear-gradient(-90deg, var(--panel) 40%, transparent) 100% 0 / 3rem 100% no-repeat local,
+    linear-gradient(90deg, var(--shade), transparent) 0 0 / 1rem 100% no-repeat scroll, linear-gradient(-90deg, var(--shade), transparent) 100% 0 / 1rem 100% no-repeat scroll; }
+table { border-collapse: collapse; width: max-content; min-width: 100%; font-size: 0.8125rem; }
+th, td { text-align: left; padding: 0.45rem 0.8rem; border-bottom: 1px solid var(--line); vertical-align: top; max-width: 22rem; overflow-wrap: break-word; }
 tr:last-child td { border-bottom: 0; }
-th { position: sticky; top: 0; background: var(--sunk); font-weight: 600; } td.number { text-align: right; } td.code { font-family: var(--mono); font-size: 0.75rem; white-space: pre-wrap; } td.none { color: var(--soft); }
+th { position: sticky; top: 0; background: var(--sunk); font-weight: 600; } .number { text-align: right; } td.code { font-family: var(--mono); font-size: 0.75rem; white-space: pre-wrap; } td.none { color: var(--soft); }
 
 .entry { display: grid; grid-template-columns: minmax(9rem, 17rem) minmax(0, 1fr) 6.25rem; gap: 0.25rem 1.25rem; align-items: center; padding: 0.42rem 0; }
 .entry + .entry { border-top: 1px solid var(--line); }
@@ -190,8 +194,8 @@ th { position: sticky; top: 0; background: var(--sunk); font-weight: 600; } td.n
   .run { grid-template-columns: minmax(0, 1fr) auto; gap: 0.35rem 0.75rem; padding: 0.75rem 1rem; } .run-name { grid-row: 1; grid-column: 1 / -1; } .run-took { display: none; }
   .run-when { text-align: right; }
   .scripts li { grid-template-columns: minmax(0, 1fr) auto; padding: 0.75rem 1rem; } .scripts .summary { grid-row: 2; grid-column: 1 / -1; }
-  .filter .field:first-of-type { flex: 1 1 100%; }
-  .filter .field, .filter select { flex: 1; width: 100%; }
+  .filter .field { flex: 1 1 8rem; } .filter .field:first-of-type { flex: 1 1 100%; } .filter .field:first-of-type:nth-last-child(2) { flex: 1 1 8rem; } .filter select { width: 100%; min-width: 0; }
+  .filter .check { order: 2; flex: 1 1 100%; height: auto; padding: 0.35rem 0; }
   .entry { grid-template-columns: minmax(0, 1fr) auto; } .entry-bar { grid-column: 1 / -1; grid-row: 2; } .entry-more { padding-left: 0; }
 }
 `;

@@ -63,11 +63,20 @@ function cellHtml(value: unknown): Html {
   return markup`<td class="${typeof value === "string" ? "text" : "code"}">${shown}</td>`;
 }
 
+/** True when a column has numbers and nothing else: they stand under one another, and so does its name. */
+function isNumeric(rows: readonly Fields[], name: string): boolean {
+  const values = rows.map((row) => row[name]).filter((value) => value !== undefined && value !== null);
+  return values.length > 0 && values.every((value) => typeof value === "number");
+}
+
 function tableHtml(rows: readonly Fields[], columns: readonly string[], label: string): Html {
+  const shown = rows.slice(0, MAX_ROWS);
   return markup`<div class="scroll" role="region" aria-label="${label}" tabindex="0"><table>
-<thead><tr>${columns.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
+<thead><tr>${
+    columns.map((name) => markup`<th scope="col"${isNumeric(shown, name) && markup` class="number"`}>${name}</th>`)
+  }</tr></thead>
 <tbody>${
-    rows.slice(0, MAX_ROWS).map((row) =>
+    shown.map((row) =>
       markup`<tr>${columns.map((name) => cellHtml(Object.hasOwn(row, name) ? row[name] : undefined))}</tr>\n`
     )
   }</tbody></table></div>

@@ -130,8 +130,18 @@ export interface ChildSpec {
   readonly runId?: string | undefined;
 }
 
+/** A session as its driver sees it. */
+export interface DrivenSession extends Session {
+  /** True while something is about to be handed over, or the body has ended and its run is about to. */
+  readonly busy: boolean;
+  /** True for a call that was made and has neither settled nor been given up. */
+  isPending(key: Key): boolean;
+  /** The driver asks nothing more: the run has ended, or left memory. */
+  leave?(): void;
+}
+
 /** A session as its body sees it. */
-export interface BodySession extends Session {
+export interface BodySession extends DrivenSession {
   /** What the host can do beyond the protocol. */
   readonly can: ReadonlySet<Capability>;
   /** Name of the host, for errors. */
@@ -174,10 +184,6 @@ export interface BodySession extends Session {
   endedAt(keys: readonly Key[]): Promise<ReadonlyMap<Key, number>>;
   /** Marks the calls that `fn` makes before it returns as ordered by the caller, so that their keys do not depend on a race. */
   ordered<T>(fn: () => T): T;
-  /** True while something is about to be handed over, or the body has ended and its run is about to. */
-  readonly busy: boolean;
-  /** True for a call that was made and has neither settled nor been given up. */
-  isPending(key: Key): boolean;
   /** Parameter names of an inline task that has not settled. */
   names(key: Key): readonly (string | undefined)[];
 }

@@ -34,6 +34,8 @@ export interface Workspace extends AsyncDisposable {
   readonly dir: string;
   /** Runs a command line to its end. */
   windkit(...args: readonly string[]): Promise<Ended>;
+  /** The same from a folder below. */
+  windkitIn(folder: string, ...args: readonly string[]): Promise<Ended>;
   start(...args: readonly string[]): Running;
   startInTerminal(...args: readonly string[]): Running;
   write(path: string, text: string): void;
@@ -85,6 +87,8 @@ export function workspace(files: Readonly<Record<string, string>> = {}): Workspa
       return keep(startProcess(wrapped.program, wrapped.args, dir, "piped"));
     },
     windkit: (...args) => start(...args).ended,
+    windkitIn: (folder, ...args) =>
+      keep(startProcess(Deno.execPath(), ["run", "-A", MAIN, ...args], join(dir, folder))).ended,
     write,
     read: (path) => Deno.readTextFileSync(join(dir, path)),
     async [Symbol.asyncDispose](): Promise<void> {

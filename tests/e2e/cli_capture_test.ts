@@ -34,6 +34,15 @@ export default workflow(async () => {
 });
 `;
 
+/** A token in the code: given to a task, and in the result. */
+const LITERAL = `import { step, task, workflow } from "windmill-client";
+const call = task(async (token: string, n: number) => token.length + n);
+export const main = workflow(async () => {
+  const n = await call("sk_live_1234567890abcdef", 1);
+  return { n, used: "with sk_live_1234567890abcdef" };
+});
+`;
+
 /** Where a user's project finds the package: in Deno by an import map, in Node by a folder of packages. */
 function withPackage(space: Workspace): void {
   const { exports } = JSON.parse(Deno.readTextFileSync(join(root, "deno.json"))) as {
@@ -107,14 +116,21 @@ for (
     name: `a captured test passes in ${name}`,
     ignore: !existsSync(program),
     fn: async () => {
-      await using space = workspace({ "f/shop/order.ts": ORDER });
+      await using space = workspace({ "f/shop/order.ts": ORDER, "f/a/pay.ts": LITERAL });
       withPackage(space);
+      await space.windkit("run", "f/a/pay.ts", "--run-id", "r0");
+      equal((await space.windkit("capture", "r0", "--out", "pay_test.ts")).code, 0);
       const given = '{"user": "ada", "amount": 12, "api_key": "key-12345"}';
       await space.windkit("run", "f/shop/order.ts", "--args", given, "--run-id", "r1", "--no-input");
       equal((await space.windkit("capture", "r1", "--out", "order_test.ts")).code, 0);
-      const { code, stdout, stderr } = await startProcess(program, [...args, "./order_test.ts"], space.dir).ended;
+      const { code, stdout, stderr } = await startProcess(
+        program,
+        [...args, "./order_test.ts", "./pay_test.ts"],
+        space.dir,
+      )
+        .ended;
       equal(code, 0, stdout + stderr);
-      match(stdout + stderr, /(?:pass 1|1 pass)\b/);
+      match(stdout + stderr, /(?:pass 2|2 pass)\b/);
     },
   });
 }
@@ -144,4 +160,75 @@ export default workflow(async () => { await step("a", () => 1); await waitForApp
   match(again.stderr, /it is there already\nTo replace it: --force/);
   Deno.removeSync(join(space.dir, "f/a/fails.ts"));
   match((await space.windkit("capture", "r2")).stderr, /Cannot find the file of workflow "f\/a\/fails".*\n.*--file/);
+});
+
+Deno.test("capture of a workflow with a secret in its code makes a test that passes, and does not have it", async () => {
+  await using space = workspace({ "f/a/pay.ts": LITERAL });
+  withPackage(space);
+  equal((await space.windkit("run", "f/a/pay.ts", "--run-id", "r1")).code, 0);
+  const { code, stderr } = await space.windkit("capture", "r1", "--out", "pay_test.ts");
+  equal(code, 0, stderr);
+  const text = space.read("pay_test.ts");
+  ok(!text.includes("sk_live_"), text);
+  const green = await denoTest(space, "pay_test.ts");
+  equal(green.code, 0, green.stdout);
+  for (const [from, to] of [['abcdef", 1', 'abcdef", 2'], ["with sk_live", "without sk_live"]] as const) {
+    space.write("f/a/pay.ts", LITERAL.replace(from, to));
+    const other = await denoTest(space, "pay_test.ts");
+    equal(other.code, 1, other.stdout);
+  }
+});
+
+Deno.test("capture refuses a workflow whose result is another one each time", async () => {
+  const source = `import { step, workflow } from "windmill-client";
+export default workflow(async () => [await step("a", () => 1), Math.random()]);
+`;
+  await using space = workspace({ "f/a/dice.ts": source });
+  equal((await space.windkit("run", "f/a/dice.ts", "--run-id", "r1")).code, 0);
+  const { code, stderr } = await space.windkit("capture", "r1");
+  equal(code, 2);
+  match(stderr, /Cannot capture run "r1": its workflow gives another result each time\n {2}first: \[1,0\./);
+});
+
+Deno.test("capture finds the file beside the data folder, and in a folder below; else its advice can be typed", async () => {
+  const source = `import { workflow } from "windmill-client";\nexport default workflow(async () => 1);\n`;
+  await using space = workspace({ "project/f/a/one.ts": source, "project/sub/two.ts": source, "elsewhere/x.txt": "" });
+  const data = ["--data", "project/.windkit"];
+  await space.windkit("run", "project/f/a/one.ts", "--run-id", "r1", ...data);
+  await space.windkit("run", "project/sub/two.ts", "--run-id", "r2", ...data);
+  for (const run of ["r1", "r2"]) {
+    const found = await space.windkitIn("elsewhere", "capture", run, "--data", "../project/.windkit");
+    equal(found.code, 0, found.stderr);
+    match(found.stdout, /new URL\("\.\.\/project\/(?:f\/a\/one|sub\/two)\.ts"/);
+  }
+  Deno.removeSync(join(space.dir, "project/sub/two.ts"));
+  const lost = await space.windkitIn("elsewhere", "capture", "r2", "--data", "../project/.windkit");
+  equal(lost.code, 2);
+  match(lost.stderr, /capture r2 --file FILE --data \.\.\/project\/\.windkit$/m);
+});
+
+Deno.test("capture warns of a test that Node takes for CommonJS", async () => {
+  await using space = workspace({
+    "package.json": `{ "type": "commonjs" }`,
+    "f/a/one.ts": `import { workflow } from "windmill-client";\nexport default workflow(async () => 1);\n`,
+  });
+  await space.windkit("run", "f/a/one.ts", "--run-id", "r");
+  const warned = await space.windkit("capture", "r", "--out", "one_test.ts");
+  equal(warned.code, 0, warned.stderr);
+  match(warned.stderr, /Node would take it for CommonJS, and not load it: "type" is "commonjs" in package\.json/);
+  match(warned.stderr, /npm pkg set type=module .*--out one_test\.mts\)/);
+  const fine = await space.windkit("capture", "r", "--out", "one_test.mts");
+  ok(!fine.stderr.includes("CommonJS"), fine.stderr);
+});
+
+Deno.test("capture says that another run goes on for one", async () => {
+  const source = `import { continueAsNew, workflow } from "windmill-client";
+export default workflow(async (n: number = 0) => n > 0 ? n : await continueAsNew({ n: 1 }));
+`;
+  await using space = workspace({ "f/a/chain.ts": source });
+  const run = await space.windkit("run", "f/a/chain.ts", "--run-id", "r");
+  equal(run.code, 0, run.stderr);
+  const { code, stderr } = await space.windkit("capture", "r");
+  equal(code, 2);
+  match(stderr, /Cannot capture run "r": another one goes on for it/);
 });

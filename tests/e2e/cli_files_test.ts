@@ -26,7 +26,7 @@ Deno.test("runs export while another process drives the run; runs import goes on
 
   const imported = await space.windkit("runs", "import", "r1.jsonl", "--data", "there", "--digest", digest);
   equal([imported.code, imported.stdout], [0, "✓ Imported run r1 of f/a/asks (not ended): 3 records\n"]);
-  match(imported.stderr, /^It goes on with: .* run FILE --run-id r1 --data there\n$/);
+  match(imported.stderr, /^It goes on with: .* run f\/a\/asks\.ts --run-id r1 --data there\n$/);
   const again = await space.windkit("runs", "import", "r1.jsonl", "--data", "there");
   equal([again.code, again.stdout], [0, "✓ There already: run r1 of f/a/asks (not ended), with the same journal\n"]);
   const copy = await space.windkit("runs", "import", "r1.jsonl", "--data", "there", "--as", "r2", "--json");

@@ -131,3 +131,18 @@ export const main = workflow(async () => {
   match(text, /^{"event":"run"/);
   match(text, /^r +f\/a\/many +(interrupted|waits for approval approval) /m);
 });
+
+Deno.test("a package that is not installed is told by its name, with the file that imports it and the cure", async () => {
+  const source = `import { workflow } from "windmill-client";\nexport default workflow(async () => 1);\n`;
+  await using space = workspace({
+    "f/a/own.ts": `import { z } from "@scope/no-such/part";\nvoid z;\n${source}`,
+    "f/a/lib.ts": `export { z } from "no-such";\n`,
+    "f/a/uses.ts": `import { z } from "./lib.ts";\nvoid z;\n${source}`,
+  });
+  const own = await space.windkit("run", "f/a/own.ts");
+  equal(own.code, 2);
+  match(own.stderr, /Cannot load "f\/a\/own\.ts": the package "@scope\/no-such\/part" is not installed/);
+  match(own.stderr, /"imports": \{ "@scope\/no-such": "npm:@scope\/no-such" \}/);
+  const uses = await space.windkit("run", "f/a/uses.ts");
+  match(uses.stderr, /the package "no-such" is not installed\nimported by \S+f\/a\/lib\.ts/);
+});

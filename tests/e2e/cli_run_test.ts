@@ -547,7 +547,14 @@ Deno.test("runs lists newest first, by state, as JSON; show prints a journal; pr
   equal(records.map(({ t, seq }) => [t, seq]), [["opened", 0], ["settled", 1], ["closed", 2]]);
 
   equal((await space.windkit("runs", "prune", "--older-than", "1h")).stdout, "Removed 0 runs\n");
-  equal((await space.windkit("runs", "prune", "--older-than", "0s", "--json")).stdout, '{"pruned":3}\n');
+  const unasked = await space.windkit("runs", "prune", "--older-than", "0s");
+  equal(unasked.code, 2);
+  match(
+    unasked.stderr,
+    /Cannot remove 3 runs unasked: nobody can be asked without a terminal\n.* --older-than 0s --yes$/m,
+  );
+  equal((await space.windkit("runs", "prune", "--older-than", "0s", "--json")).code, 2);
+  equal((await space.windkit("runs", "prune", "--older-than", "0s", "--yes", "--json")).stdout, '{"pruned":3}\n');
   equal((await space.windkit("runs")).stdout, "No runs\n");
 });
 

@@ -31,6 +31,7 @@ export const main = workflow(async () => {
     /The event's payload does not fit what "paid" of run "r" waits for, which still waits: .*found string/,
   );
   const early = await space.windkit("signal", "r", "note", '"early"');
+  match(early.stderr, /^The run waits for "paid" now: this event is for "note" alone$/m);
   equal([early.code, early.stdout], [0, '✓ Sent "note" to run r: kept until the run waits for it\n']);
   const sent = await space.windkit("signal", "r", "paid", "3", "--id", "x", "--json");
   equal(jsonLines(sent.stdout), [{ run: "r", event: "paid", id: "x" }]);
@@ -148,11 +149,46 @@ export const main = workflow(async () => {
   match(none.stderr, /no call of that key that has begun; it has "price", "a"/);
   const fork = await space.windkit("runs", "fork", "r", "--from", "price", "--as", "f");
   equal([fork.code, fork.stdout], [0, '✓ Run f goes its own way from "price" on\n']);
-  match(fork.stderr, /run FILE --run-id f$/m);
+  match(fork.stderr, /run f\/a\/price\.ts --run-id f$/m);
   match((await space.windkit("runs", "show", "f")).stdout, /^fork of +r from price on$/m);
   equal(JSON.parse((await space.windkit("run", "f/a/price.ts", "--run-id", "f")).stdout), ["a", "2"]);
   equal((await space.windkit("runs", "fork", "r", "--from", "a", "--as", "f")).code, 2);
   ok(JSON.parse((await space.windkit("runs", "fork", "r", "--from", "a", "--json")).stdout));
+  match((await space.windkit("runs", "fork", "r", "--from", "a", "--run-id", "g")).stdout, /^✓ Run g goes/);
+  const both = await space.windkit("runs", "fork", "r", "--from", "a", "--run-id", "h", "--as", "h");
+  match(both.stderr, /Options "--run-id" and "--as" are the same/);
+});
+
+Deno.test("run prints a command that grants with what the form needs", async () => {
+  await using space = workspace({
+    "f/a/form.ts": `${IMPORT}${NUMBER}
+const jsonSchema = {
+  type: "object",
+  properties: { amount: { type: "number", minimum: 5 }, level: { enum: ["low", "high"] }, note: { type: "string" } },
+  required: ["amount", "level"],
+};
+export const main = workflow(async () => (await waitForApproval({ form: { schema: number, jsonSchema } })).value);`,
+  });
+  const run = space.start("run", "f/a/form.ts", "--run-id", "r", "--no-input");
+  await run.line(`approve r approval --value '{"amount":5,"level":"low"}'`);
+  equal((await space.windkit("approve", "r", "--value", "4")).code, 0);
+  equal((await run.ended).stdout, "4\n");
+});
+
+Deno.test("run warns of a parameter that is not given and has no default", async () => {
+  await using space = workspace({
+    "f/a/needs.ts": `${IMPORT}
+export const main = workflow(async (name: string, { n = 1 } = {}, more?: string) => [name ?? "nobody", n, more ?? ""]);`,
+  });
+  for (const args of [[], ["--args", "{}"], ["--args", "[]"], ["--args", '{"nam": "Ada"}']]) {
+    const { code, stderr } = await space.windkit("run", "f/a/needs.ts", ...args);
+    equal(code, 0, stderr);
+    match(stderr, /"name" is not given, and has no default: the workflow gets undefined for it/);
+  }
+  for (const args of ['{"name": "Ada"}', '["Ada"]', '{"name": null}']) {
+    const { stderr } = await space.windkit("run", "f/a/needs.ts", "--args", args);
+    ok(!stderr.includes("is not given"), stderr);
+  }
 });
 
 Deno.test("approve tells that an answer does not fit, and takes another one", async () => {

@@ -35,6 +35,26 @@ Deno.test({
 });
 
 Deno.test({
+  name: "in a terminal, a form with required fields offers no empty answer, but to who rejects",
+  ignore, // as above
+  async fn() {
+    await using space = workspace({
+      "f/a/asks.ts": FILES["f/a/asks.ts"].replace("order:", 'required: ["note"], order:'),
+    });
+    const run = space.startInTerminal("run", "f/a/asks.ts", "--run-id", "r");
+    await run.line("Ship it?");
+    run.type("y\n\n");
+    await run.line(/Value as JSON with note \(string\), at: .*The value is not JSON/);
+    run.type('{"note":"fine"}\n');
+    equal((await run.ended).code, 0);
+    const other = space.startInTerminal("run", "f/a/asks.ts", "--run-id", "s");
+    await other.line("Ship it?");
+    other.type("n\n\n");
+    match((await other.ended).stdout, /, or Enter for none: /);
+  },
+});
+
+Deno.test({
   name: "in a terminal, an answer from another process ends the question",
   ignore, // as above
   async fn() {
@@ -64,6 +84,24 @@ Deno.test({
       const ended = await remove.ended;
       equal(ended.code, code);
       match(ended.stdout, code === 0 ? /Removed run r / : /Nothing was removed/);
+      equal((await space.windkit("runs", "show", "r")).code, left);
+    }
+  },
+});
+
+Deno.test({
+  name: "in a terminal, runs prune asks: n keeps the runs, y removes them",
+  ignore, // as above
+  async fn() {
+    await using space = workspace({
+      "f/a/one.ts": `import { workflow } from "windmill-client";\nexport default workflow(async () => 1);\n`,
+    });
+    await space.windkit("run", "f/a/one.ts", "--run-id", "r");
+    for (const [answer, code, left] of [["n", 1, 0], ["y", 0, 2]] as const) {
+      const prune = space.startInTerminal("runs", "prune", "--older-than", "0s");
+      await prune.line("Remove 1 run that ended more than 0s ago with its journal?");
+      prune.type(`${answer}\n`);
+      equal((await prune.ended).code, code);
       equal((await space.windkit("runs", "show", "r")).code, left);
     }
   },

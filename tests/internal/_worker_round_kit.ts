@@ -50,12 +50,17 @@ const JOB = {
   WM_FLOW_JOB_ID: "",
 };
 
-/** Sets variables of the environment; gives what sets them back. */
+/** What this file's tests see of the environment. The real one is the process's, which other files' tests share at the same time. */
+const shown = new Map<string, string>();
+const realGet = Deno.env.get.bind(Deno.env);
+Deno.env.get = (name) => shown.get(name) ?? realGet(name);
+
+/** Sets variables of the environment, for this file; gives what sets them back. */
 export function setEnv(variables: Readonly<Record<string, string>>): () => void {
-  const before = Object.keys(variables).map((name) => [name, Deno.env.get(name)] as const);
-  for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
+  const before = Object.keys(variables).map((name) => [name, shown.get(name)] as const);
+  for (const [name, value] of Object.entries(variables)) shown.set(name, value);
   return () => {
-    for (const [name, value] of before) value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value);
+    for (const [name, value] of before) value === undefined ? shown.delete(name) : shown.set(name, value);
   };
 }
 

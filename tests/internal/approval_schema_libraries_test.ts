@@ -104,6 +104,16 @@ for (const [name, schema] of [["Zod", zod], ["Valibot", described], ["ArkType", 
     assert.match(top ?? "", /^the top \(found null, expected .*\)$/i);
   });
 
+  Deno.test(`a schema of ${name} says which bound or choice an answer breaks`, async () => {
+    const told =
+      await schemaCheck(schema, Object(formOf(schema)).schema)({ amount: 12_345, level: "middle", due: "soon-ish" }) ??
+        "";
+    assert.match(told, /amount \(found number, expected [^)]*100/);
+    assert.match(told, /level \(found string, expected [^)]*"(?:low|high)".*"(?:low|high)"/);
+    assert.match(told, /due \(found string, expected [^)]*(?:date|ISO)/i);
+    for (const entered of ["12345", "middle", "soon"]) assert.ok(!told.includes(entered), told);
+  });
+
   Deno.test(`a schema of ${name} makes errors whose data is checked at the throw`, () => {
     const Refused = defineError("Refused", schema as StandardSchema<{ amount: number; level: string }>);
     const error = new Refused({ amount: 5, level: "low" });

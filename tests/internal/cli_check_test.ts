@@ -428,6 +428,22 @@ export default workflow(async () => [await a(), await b(), await c(), await d()]
   equal([report.recognised, report.style, report.entrypoint], [true, "own", "default"]);
 });
 
+Deno.test("checkFile() tells a name that is not there before all else, and which one was meant", () => {
+  const ownExports = new Map([["@windkit/windmill-client/workflow", ["step", "workflow"]]]);
+  const input = (from: string): CheckInput => ({
+    file: "main.ts",
+    path: "/main.ts",
+    source:
+      `import { ready } from "./a.ts";\nimport { workfow } from "${from}";\nexport default workfow(async () => ready);\n`,
+    ownExports,
+  });
+  const first = (from: string): string => checkFile(input(from), parse, () => undefined).findings[0]?.what ?? "";
+  equal(first("windmill-client"), `The official client 1.818.0 has no "workfow": did you mean "workflow"?`);
+  for (const from of ["@windkit/windmill-client/workflow", "npm:@windkit/windmill-client@^0.1/workflow"]) {
+    equal(first(from), `"${from}" has no "workfow": did you mean "workflow"?`);
+  }
+});
+
 Deno.test("isOfficial() knows the exports of the official client, and no others", () => {
   const names = Object.keys(official);
   equal(names.filter((name) => !isOfficial(name)), []);

@@ -67,8 +67,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   handlers: { layers: ["base", "wire", "http", "sdk"] },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
   server: {
-    // Files of the data folder, random tokens.
-    layers: ["base", "platform", "wire", "engine", "storage", "runner", "ui"],
+    // Files of the data folder, random tokens; how a failed task is written is the workflow's affair.
+    layers: ["base", "platform", "wire", "engine", "storage", "runner", "ui", "src/workflow/failure_record.ts"],
     typesOf: ["workflow"],
     node: true,
     packages: ["aws4fetch", "hono", "yaml"],

@@ -3,8 +3,14 @@
  * Pictures are written to `tests/dist/screenshots`, for people to look at.
  */
 import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import axe from "axe-core";
+import { pageRoutes } from "../../src/server/routes/pages.ts";
+import { trialFolder } from "./_folder_kit.ts";
+import { openTestServer } from "./_server.ts";
 import { findChromium, openBrowser, type Tab } from "./_browser.ts";
 import {
   FULL_FORM,
@@ -48,6 +54,16 @@ async function checkPage(tab: Tab, where: string): Promise<void> {
   assert.ok(passes > 10, `${where}: axe looked at ${passes} rules`);
   const wide = await tab.run<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
   assert.ok(wide <= 0, `${where}: ${wide} pixels wider than the screen`);
+  const over = await tab.run<string[]>(`(() => {
+    const all = [...document.querySelectorAll("form.filter *, main > form *, .form *, .run-actions > *, header a")]
+      .filter((one) => one.matches("input, select, textarea, button, label, legend, a, summary") && one.checkVisibility());
+    const boxes = all.map((one) => [one, one.getBoundingClientRect()]);
+    return boxes.flatMap(([a, p], at) => boxes.slice(at + 1).filter(([b, q]) => !a.contains(b) && !b.contains(a) &&
+      !a.matches(".skip") && a.closest(".ask") === b.closest(".ask") &&
+      Math.min(p.right, q.right) - Math.max(p.left, q.left) > 1 && Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 1)
+      .map(([b]) => a.outerHTML.slice(0, 60) + " over " + b.outerHTML.slice(0, 60)));
+  })()`);
+  assert.deepEqual(over, [], where);
 }
 
 /** Looks at a page on wide and narrow screens, in light and dark. */
@@ -204,7 +220,12 @@ browserTest("A run in Chromium changes as it goes on: log, state, result, title,
   await lookAt(tab, "run-cancel");
   await tab.press("Escape");
   assert.equal(await tab.run("document.querySelector('#cancel').open"), false);
+  // A page that was away goes on where it was: nothing is missing, nothing is there twice.
+  await tab.run("dispatchEvent(new Event('pagehide'))");
   brewing.resolve();
+  await server.server.context.jobs.wait(id);
+  assert.notEqual(await tab.run("document.getElementById('link').dataset.link"), "ended");
+  await tab.run("document.dispatchEvent(new Event('visibilitychange'))");
   await tab.until("document.getElementById('link').dataset.link === 'ended'");
   const seen = await tab.run(`[document.title, document.getElementById("said").textContent,
     document.getElementById("log").textContent, document.querySelector(".json")?.textContent.includes('"flat white"'),
@@ -354,4 +375,34 @@ browserTest("Somebody without a session signs in with the token in Chromium", {}
   assert.equal(await tab.run("location.href"), `${other}/scripts?find=x`);
   assert.equal(await tab.run("document.querySelector('h1').textContent"), "Scripts");
   tab.complaints.splice(0, tab.complaints.length, ...tab.complaints.filter((text) => !text.includes("401")));
+});
+
+Deno.test({
+  name: `The example workspace in Chromium: every script has a form, and a file that breaks is shown while one looks${
+    program === undefined ? " (no Chromium on this machine)" : ""
+  }`,
+  ignore: program === undefined,
+  async fn() {
+    const workspace = mkdtempSync(join(tmpdir(), "windkit-pages-"));
+    cpSync(fileURLToPath(new URL("../../examples/workspace", import.meta.url)), workspace, { recursive: true });
+    await using trial = await trialFolder({}, { root: workspace });
+    await using server = await openTestServer({ folder: trial.folder, secrets: trial.secrets, pages: pageRoutes });
+    await using browser = await openBrowser(program ?? "");
+    const tab = await browser.open();
+    await tab.view({ width: 360, height: 740 });
+    await tab.go(`${server.url}/problems?token=${server.token}`);
+    await tab.until("document.getElementById('link').dataset.link === 'live'");
+    writeFileSync(join(workspace, "f/shop/brew.script.yaml"), "summary: [");
+    await tab.until("document.querySelector('.problems')?.textContent.includes('f/shop/brew.script.yaml')");
+    await checkPage(tab, "problems");
+    rmSync(join(workspace, "f/shop/brew.script.yaml"));
+    await tab.until("document.querySelector('.problems') === null");
+    for (const { path } of trial.folder.scripts()) {
+      await tab.go(`${server.url}/scripts/${path}`);
+      await checkPage(tab, path);
+    }
+    assert.deepEqual([tab.complaints, tab.dialogs], [[], []]);
+    await tab.go("about:blank");
+    rmSync(workspace, { recursive: true });
+  },
 });

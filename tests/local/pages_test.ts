@@ -187,6 +187,10 @@ Deno.test("Secrets are hidden in arguments, results, errors, logs and code", asy
     hidden: [secret],
     files: {
       "f/a": { content: "f/a", schema: { properties: { key: {} } }, run: (args) => [{ deep: args, [secret]: 1 }] },
+      "f/typed": {
+        schema: { properties: { word: { type: "string", password: true }, plain: { type: "string" } } },
+        run: () => 1,
+      },
       "f/b": () => {
         throw new Error(`No ${secret}`);
       },
@@ -194,7 +198,13 @@ Deno.test("Secrets are hidden in arguments, results, errors, logs and code", asy
   });
   const id = await finish(pages, "f/a", { key: secret });
   const failed = await finish(pages, "f/b");
-  for (const address of [`/run/${id}`, `/run/${id}/result.json`, `/run/${failed}`, `/scripts/f/a?from=${id}`]) {
+  const typed = await finish(pages, "f/typed", { word: "typed-in-secret", plain: "seen" });
+  const form = await (await pages.ask(`/scripts/f/typed?from=${typed}`)).text();
+  assert.ok(!form.includes("typed-in-secret") && form.includes('value="seen"'));
+  assert.ok(!(await (await pages.ask(`/run/${typed}`)).text()).includes("typed-in-secret"));
+  // What is hidden is not sent again as it is shown.
+  assert.doesNotMatch(await (await pages.ask(`/scripts/f/a?from=${id}`)).text(), new RegExp(`${secret}|\\*\\*\\*`));
+  for (const address of [`/run/${id}`, `/run/${id}/result.json`, `/run/${failed}`]) {
     const text = await (await pages.ask(address)).text();
     assert.ok(!text.includes(secret), address);
     assert.ok(text.includes("***"), address);
@@ -351,10 +361,29 @@ Deno.test("timelineOf() tells steps, attempts, waits, approvals and children apa
   }
 });
 
+Deno.test("A stream of a run goes on where its reader was, and ends with the run", async () => {
+  await using pages = await openPages({ files: { "f/a": (_, io) => io.log("one\ntwo\n") } });
+  const id = await finish(pages, "f/a");
+  const logs = async (path: string, headers = {}): Promise<string> => {
+    const text = await (await pages.ask(path, { headers })).text();
+    assert.match(text, /event: parts\ndata: \{"run-head":[\s\S]*event: end\n/);
+    return [...text.matchAll(/event: log\nid: (\d+)\ndata: (.*)\n/g)].map(([, at, data]) => `${at} ${data}`).join();
+  };
+  const path = `/run/${id}/events`;
+  assert.deepEqual([
+    await logs(`${path}?log=0`),
+    await logs(`${path}?log=4`),
+    await logs(`${path}?log=0`, { "last-event-id": "4" }),
+    await logs(`${path}?log=8`),
+    await logs(`${path}?log=x`),
+  ], ['8 "one\\ntwo\\n"', '8 "two\\n"', '8 "two\\n"', "", '8 "one\\ntwo\\n"']);
+});
+
 Deno.test("Lists have filters and pages; values and logs are for people", async () => {
   await using pages = await openPages({
     files: {
       "f/a": () => 1,
+      "f/deep": () => JSON.parse(`${"[".repeat(5000)}${"]".repeat(5000)}`),
       "f/b": () => {
         throw new Error("no");
       },
@@ -387,7 +416,10 @@ Deno.test("Lists have filters and pages; values and logs are for people", async 
     "2 h 1 min",
     "2 d 7 h",
   ]);
-  let deep: unknown = 1;
-  for (let at = 0; at < 5000; at++) deep = [deep];
-  assert.match(renderHtml(valueHtml([{ a: 1 }, { b: "<" }], "x")), /<th scope="col">a<\/th><th scope="col">b<\/th>/);
+  const deep = await finish(pages, "f/deep");
+  assert.match(await (await pages.ask(`/run/${deep}`)).text(), /deeper than is shown/);
+  assert.match(
+    renderHtml(valueHtml([{ a: 1 }, { b: "<" }], "x")),
+    /<th scope="col" class="number">a<\/th><th scope="col">b<\/th>/,
+  );
 });

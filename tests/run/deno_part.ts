@@ -68,10 +68,14 @@ export async function denoTest(name: string, args: readonly string[]): Promise<P
   return { ...counts, failed: Math.max(1, counts.failed), lines, failures };
 }
 
-/** Runs the tests of internals, several files at once, or the end-to-end tests, which want the machine for themselves. */
-export async function runInternalPart(kind: "internal" | "e2e", filter = ""): Promise<PartResult> {
-  const files = (await filesUnder("", (path) => path.endsWith("_test.ts")))
-    .filter((path) => path.startsWith("tests/e2e/") === (kind === "e2e"));
+/**
+ * Runs the tests of internals, several files at once; those of the local server, whose databases take the memory of the machine, or
+ * the end-to-end tests, which want it for themselves.
+ */
+export async function runInternalPart(kind: "internal" | "local" | "e2e", filter = ""): Promise<PartResult> {
+  const kindOf = (path: string): string =>
+    path.startsWith("tests/e2e/") ? "e2e" : path.startsWith("tests/local/") ? "local" : "internal";
+  const files = (await filesUnder("", (path) => path.endsWith("_test.ts"))).filter((path) => kindOf(path) === kind);
   if (files.length === 0) return gateResult([], [`There are no test files of kind "${kind}"`]);
   const filtering = filter === "" ? [] : [`--filter=${filter}`];
   return await denoTest(kind, [...(kind === "internal" ? ["--parallel"] : []), ...filtering, ...files]);

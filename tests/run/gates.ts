@@ -14,7 +14,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { runSizePart } from "../../bench/size.ts";
 import { runBleedPart } from "../lint/bleed.ts";
-import { staleFiles } from "../../generate/main.ts";
+import { staleDocuments, staleFiles } from "../../generate/main.ts";
 import { layerProblems } from "../lint/layers.ts";
 import { endProgramsOnSignal, runCommand } from "./command.ts";
 import { filesUnder, runExamplesPart, runInternalPart } from "./deno_part.ts";
@@ -125,8 +125,9 @@ async function docsGate(): Promise<PartResult> {
 /** What is generated must be what would be generated now, where that can be told. */
 async function generatedGate(): Promise<PartResult> {
   const stale = await staleFiles();
-  if (stale === undefined) return gateResult(["Inputs not here: not checked"], []);
-  return gateResult([], stale.map((path) => `${path} is not what would be written: run \`deno task generate\``));
+  const all = [...stale ?? [], ...await staleDocuments()];
+  const notes = stale === undefined ? ["Inputs not here: the types are not checked"] : [];
+  return gateResult(notes, all.map((path) => `${path} is not what would be written: run \`deno task generate\``));
 }
 
 const gates: readonly Part[] = [
@@ -142,6 +143,7 @@ const gates: readonly Part[] = [
   { name: "publish", run: () => commandGate(["publish", "--dry-run", "--allow-dirty"]) },
   { name: "suite", run: () => runSuitePart() },
   { name: "internal", run: () => runInternalPart("internal") },
+  { name: "local", run: () => runInternalPart("local") },
   { name: "e2e", run: () => runInternalPart("e2e") },
   { name: "examples", run: runExamplesPart },
   { name: "npm:build", run: () => taskGate("npm:build") },

@@ -1,7 +1,7 @@
 /**
  * `deno task test`: the suite on every runtime, the tests of internals, and the examples of the documents.
  *
- * Options: `--part suite|internal|e2e|examples`, `--filter TEXT` (names of cases), `--runtime NAME` (part of a name).
+ * Options: `--part suite|internal|local|e2e|examples`, `--filter TEXT` (names of cases), `--runtime NAME` (part of a name).
  *
  * @module
  */
@@ -26,6 +26,7 @@ const { part, filter, runtime } = values;
 const parts: readonly Part[] = [
   { name: "suite", run: () => runSuitePart({ filter, runtime: runtime.toLowerCase() }) },
   { name: "internal", run: () => runInternalPart("internal", filter) },
+  { name: "local", run: () => runInternalPart("local", filter) },
   { name: "e2e", run: () => runInternalPart("e2e", filter) },
   { name: "examples", run: runExamplesPart },
 ];

@@ -106,6 +106,24 @@ for (
   });
 }
 
+for (const timesItself of [true, false]) {
+  test(`Executor: an attempt that is late ${timesItself ? "is its own affair when it says so" : "is ended by the engine"}`, async () => {
+    const host = createVirtualHost();
+    const { value, error } = await runTrial({
+      main: workflow(() => taskScript("f/x", { timeout: 2 })()),
+      options: {
+        host,
+        executor: {
+          timesItself,
+          accepts: () => true,
+          start: () => new Promise((resolve) => host.timer(host.now() + 9000, () => resolve({ ok: true, value: "1" }))),
+        },
+      },
+    });
+    assertEquals([value, error?.message], timesItself ? [1, undefined] : [undefined, 'Task "x" timed out after 2 s']);
+  });
+}
+
 test("Executor: a failure that says so is not repeated", async () => {
   const failure = { message: "No", stepKey: "x", retryable: false, error: { name: "Error", message: "No" } };
   const { records } = await bothWays(() => ({

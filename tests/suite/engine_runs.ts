@@ -614,6 +614,21 @@ test("idle(): resolves when every run is parked or closed", async () => {
   });
 });
 
+test("createEngine() refuses to begin without a storage or workflows, by name", async () => {
+  const storage = createMemoryStorage();
+  for (
+    const [options, part] of [
+      [undefined, "'storage' must be a storage, such as createMemoryStorage() gives, found undefined"],
+      [{}, "'storage' must be a storage, such as createMemoryStorage() gives, found undefined"],
+      [{ storage: Promise.resolve(storage), workflows: {} }, "found a promise: await it"],
+      [{ storage }, "'workflows' must be an object of workflows by name, found undefined"],
+    ] as const
+  ) {
+    await assertRejects(() => createEngine(options as never), undefined, part);
+  }
+  await storage.close();
+});
+
 test("createEngine() refuses a workflow that is no function, and a generator, before it takes the storage", async () => {
   const wrong: readonly (readonly [unknown, string])[] = [
     [5, "found number"],

@@ -307,6 +307,11 @@ test("explore(): what it cannot use is refused by name", async () => {
   );
   await assertRejects(() => explore(ten, { width: 0 }), undefined, "'width' must be a whole number of at least 1");
   await assertRejects(() => explore(ten, { schedule: "crash!3" }), undefined, 'found "crash!3"');
+  await assertRejects(
+    () => explore(ten, { invariants: () => {} } as never),
+    undefined,
+    'Cannot explore a workflow: there is no option "invariants". Did you mean "invariant"?',
+  );
   await assertRejects(() => explore(undefined as never), undefined, "expected a function, found undefined");
   await assertRejects(
     () => explore((() => 5) as never, { seed: 1 }),

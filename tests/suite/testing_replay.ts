@@ -66,3 +66,9 @@ test("replay(): other calls, other ends, and bodies that go on are errors", asyn
   const stuck = await assertRejects(() => replay(journal, waits, { patienceMs: 5 }));
   assertIncludes(stuck.message, 'its body waits for something of its own, and does not come to "a"');
 });
+
+test("replay(): what is no journal, and no workflow, is refused by name", async () => {
+  const main = workflow(async () => await step("a", () => 1));
+  await assertRejects(() => replay(3 as never, main), undefined, "Cannot replay a run: expected its journal");
+  await assertRejects(() => replay([], 3 as never), undefined, "expected what workflow() returned, found number");
+});

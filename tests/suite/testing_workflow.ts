@@ -3,6 +3,7 @@ import { createEngine } from "@windkit/windmill-client/engine";
 import { createMemoryStorage } from "@windkit/windmill-client/storage/memory";
 import { createVirtualHost, never, testWorkflow } from "@windkit/windmill-client/testing";
 import {
+  childWorkflow,
   log,
   parallel,
   race,
@@ -141,6 +142,48 @@ test("testWorkflow(): mocks, failures and approvals that nothing used are errors
   assertIncludes(message, 'The approval "other" was never waited for');
   await using lenient = testWorkflow(main, { mocks: { chrage: 2 }, strict: false });
   assertEquals(await lenient.result(), 1);
+});
+
+test("testWorkflow(): a failure of a body whose mock has another name says so", async () => {
+  const main = workflow(async () => await step("charge", () => refuse()));
+  const pay = testWorkflow(main, { mocks: { pay: 2 } });
+  const { message, stack = "" } = await assertRejects(() => pay.result());
+  assertIncludes(message, 'The real one ran\nThe mock of "pay" was not used: the run called "charge"');
+  assertIncludes(stack, 'The mock of "pay" was not used');
+  await pay.close();
+  // What the failure kept from being called is no mistake; a name that is nearly right is.
+  const options = { mocks: { charge: () => refuse(), ship: 1 } };
+  await using later = testWorkflow(main, options);
+  assertEquals((await assertRejects(() => later.result())).message.includes("was not used"), false);
+  await using misspelt = testWorkflow(main, { mocks: { ...options.mocks, chrage: 1 } });
+  assertIncludes((await assertRejects(() => misspelt.result())).message, 'Did you mean "charge"?');
+  await using lenient = testWorkflow(main, { mocks: { pay: 2 }, strict: false });
+  assertEquals((await assertRejects(() => lenient.result())).message.includes("was not used"), false);
+});
+
+test("testWorkflow(): other workflows are given as 'workflows', and the error without them says so", async () => {
+  const double = workflow(async (n: number) => await Promise.resolve(n * 2));
+  const main = workflow(async () => await childWorkflow<number>("double", { n: 21 }));
+  await using run = testWorkflow(main, { workflows: { double } });
+  assertEquals(await run.result(), 42);
+  await using alone = testWorkflow(main);
+  const { message } = await assertRejects(() => alone.result());
+  assertIncludes(message, '"double"');
+  assertIncludes(message, "workflows: { ");
+});
+
+test("testWorkflow(): what it does not know is refused by name", async () => {
+  const main = workflow(async () => await step("a", () => 1));
+  await assertRejects(
+    async () => await testWorkflow(main, { mock: {} } as never).result(),
+    undefined,
+    'Cannot test a workflow: there is no option "mock". Did you mean "mocks"?',
+  );
+  await assertRejects(
+    async () => await testWorkflow(3 as never).result(),
+    undefined,
+    "Cannot test a workflow: expected what workflow() returned, found number",
+  );
 });
 
 test("testWorkflow(): unmocked 'fail' runs no body that has no mock", async () => {

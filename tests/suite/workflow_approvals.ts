@@ -142,6 +142,14 @@ test("approvals: fields of variants are fields of one form, and what tells them 
   });
 });
 
+test("waitForApproval(): a key in place of options is a TypeError that shows where it goes", async () => {
+  await assertRejects(
+    () => waitForApproval("sign" as never),
+    undefined,
+    'Cannot wait for an approval: expected options, as in { key: "sign_off" }, found string',
+  );
+});
+
 for (
   const [what, options, part] of [
     [

@@ -152,10 +152,10 @@ test("race(): what its branch asks for in the moment it loses is not begun", asy
 }, noAsyncLocalStorage);
 
 test("saga(): one in another one that fails takes back its own first, and the other waits for it", async () => {
+  const log: string[] = [];
   const { value, records } = await runTrial({
     main: workflow(async () => {
       const [began, failed] = [createGate(), createGate()];
-      const log: string[] = [];
       const make = (name: string) =>
         step(name, () => name, {
           undo: async () => {

@@ -4,7 +4,15 @@
  * @module
  */
 import { createClient } from "@windkit/windmill-client";
-import { type MockJob, type MockRequest, type MockWindmill, mockWindmill } from "@windkit/windmill-client/testing";
+import {
+  explore,
+  type Explored,
+  type MockJob,
+  type MockRequest,
+  type MockWindmill,
+  mockWindmill,
+} from "@windkit/windmill-client/testing";
+import { workflow } from "@windkit/windmill-client/workflow";
 import { expectType } from "./_same.ts";
 
 /** A script, as it is deployed: its parameters are its own. */
@@ -39,3 +47,32 @@ mock.route("GET scripts/list", (request, part) => [request.query.get("page"), pa
 mock.requests.push(mock.requests[0]);
 // @ts-expect-error -- no such option
 mockWindmill({ scripts: {} });
+
+// --- explore ---
+
+/** Never called: its types are what is looked at. */
+export async function explored(): Promise<void> {
+  const none = workflow(async () => await Promise.resolve(1));
+  const one = workflow(async (name: string) => await Promise.resolve(name));
+  const two = workflow(async ({ n }: { n: number }, more?: string) => await Promise.resolve(`${n}${more}`));
+  const world = (): { n: number } => ({ n: 0 });
+  for (const main of [none, one, two] as const) {
+    expectType<Explored>()(
+      await explore(main, { args: { name: "a" }, world, invariant: (w) => expectType<number>()(w.n) }),
+    );
+  }
+  // A workflow's own parameter is no world, whether it would fit or not.
+  await explore(one, { args: { name: "a" }, world: () => ({ n: 0 }), invariant: (w) => expectType<number>()(w.n) });
+  await explore(two, { world: () => ({ n: 0 }), mocks: (w) => ({ add: () => w.n++ }), always: ({ n }) => void n });
+  await explore(one);
+  await explore(one, { args: ["a"] });
+  // The factory's is.
+  const made = ({ n }: { n: number }) => workflow(async (name: string) => await Promise.resolve(`${name}${n}`));
+  await explore(made, { world, invariant: (w) => expectType<number>()(w.n) });
+  await explore((w: { n: number }) => async () => await Promise.resolve(w.n), { world });
+  await explore((w) => async () => await Promise.resolve(w.n), { world: () => ({ n: 0 }) });
+  // @ts-expect-error -- another world than the factory's
+  await explore(made, { world: () => ({ m: 0 }) });
+  // @ts-expect-error -- no such option
+  await explore(one, { argument: {} });
+}

@@ -15,6 +15,7 @@ import {
   taskInfo,
   taskScript,
   waitForApproval,
+  waitForEvent,
   workflow,
 } from "@windkit/windmill-client/workflow";
 import { createEngine, type Engine, type Json, type RunHandle } from "@windkit/windmill-client/engine";
@@ -133,6 +134,22 @@ export async function calls(): Promise<void> {
   await waitForApproval({ skin: "large" });
   // @ts-expect-error -- a recorded Date is text
   (await step("s", () => new Date(0))).getTime();
+}
+
+/** Never called: what an event carries. */
+export async function events(): Promise<void> {
+  type Paid = { readonly amount: number };
+  expectType<Json>()(await waitForEvent("paid"));
+  expectType<Json>()(await waitForEvent("paid", { timeout: 1 }));
+  expectType<Json>()(await waitForEvent("paid", { onTimeout: "late" }));
+  expectType<Paid>()(await waitForEvent<Paid>("paid", { timeout: 1 }));
+  expectType<Paid | null>()(await waitForEvent<Paid>("paid", { timeout: 1, onTimeout: null }));
+  expectType<Paid | string>()(await waitForEvent<Paid, string>("paid", { onTimeout: "late" }));
+  // @ts-expect-error -- what it is wanted for does not say what it carries
+  const wanted: Paid = await waitForEvent("paid");
+  // @ts-expect-error -- neither a payload nor null
+  await waitForEvent<Paid>("paid", { onTimeout: "late" });
+  void wanted;
 }
 
 // --- Workflows and engines ---

@@ -59,11 +59,17 @@ async function* inputLines(): AsyncGenerator<string> {
   }
 }
 
+/** What drives a workflow: by a computed name, so that other jobs do not load it. */
+function sessionHelper(): string {
+  return new URL(import.meta.url.replace(/main\.([jt]s)$/, "session.$1")).href;
+}
+
 async function serve(): Promise<void> {
   const lines = inputLines();
   let first = await lines.next();
   if (first.value?.startsWith(PRELOAD) === true) {
     import(first.value.slice(PRELOAD.length)).catch(() => undefined); // a job that needs it gets the error
+    import(sessionHelper()).then(({ warm }: typeof import("./session.ts")) => warm(), () => undefined);
     first = await lines.next();
   }
   if (first.done === true) return exit(0); // the server has gone
@@ -74,11 +80,13 @@ async function serve(): Promise<void> {
 
   let outcome: string;
   try {
+    // Beside the script, which loads what it needs meanwhile.
+    const helper = job.session ? import(sessionHelper()) as Promise<typeof import("./session.ts")> : undefined;
+    helper?.catch(() => undefined); // thrown below, unless the script's own error comes first
     const exports = await import(job.entry) as Exports;
     await useClient(job);
-    if (job.session) {
-      const helper = new URL(import.meta.url.replace(/main\.([jt]s)$/, "session.$1")).href;
-      const { runSession } = await import(helper) as typeof import("./session.ts");
+    if (helper !== undefined) {
+      const { runSession } = await helper;
       await runSession(exports, lines, (line) => say("s", line));
       outcome = '{"ok":true,"result":null}';
     } else {

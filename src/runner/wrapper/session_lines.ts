@@ -54,9 +54,14 @@ export type FromBody =
 
 /** What a driver may ask a session at any time: told whenever it has changed. */
 export interface SessionState {
+  /** Lines of the driver that had been read: what is said is of the time after the last of them. */
+  readonly heard: number;
+  /** Something is about to be handed over: what is said here may be about to change. */
+  readonly busy: boolean;
   readonly calls: number;
   readonly pending: number;
   readonly replaying: boolean;
   readonly undos: number;
+  readonly compensating: boolean;
   readonly seeded: boolean;
 }

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Clock } from "../../base/clock.ts";
-import type { JobError, JobOutcome, Runner } from "../../runner/ports.ts";
+import type { JobError, JobOutcome, Runner, RunnerJob } from "../../runner/ports.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Folder, Identity, Job, JobHooks, JobRequest, Jobs, Secrets } from "../ports.ts";
 import { type EnvironmentParts, runnerJobOf } from "./environment.ts";
@@ -147,7 +147,11 @@ export function createJobs(parts: JobsParts): ServerJobs {
       if ((table.state(id) ?? "ended") === "ended") return false;
       output.finish(id);
       const success = outcome.ok;
-      const result: Json = outcome.ok ? outcome.result : { error: cleanError(outcome.error) };
+      const asked = outcome.ok ? undefined : table.get(id);
+      const error = asked?.canceledBy === undefined
+        ? undefined
+        : canceledError(asked.canceledBy, asked.canceledReason ?? "");
+      const result: Json = outcome.ok ? outcome.result : { error: cleanError(error ?? outcome.error) };
       table.end(id, { success, result, args: outcome.args, ...more }, clock.now());
       const job = table.get(id);
       if (job !== undefined) tellHook(job, outcome);
@@ -228,9 +232,12 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const token = identity.issueJobToken(id);
       output.hide(id, token);
       const timeoutS = Math.min(job.timeoutS ?? longestS, longestS);
+      let made: RunnerJob | undefined;
       const execution = {
         runner,
-        job: runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token),
+        get job() {
+          return made ??= runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token);
+        },
         io: {
           log: (text: string) => isOpen() ? output.write(id, "log", text) : undefined,
           stream: (text: string) => isOpen() ? output.write(id, "stream", text) : undefined,
@@ -305,11 +312,26 @@ export function createJobs(parts: JobsParts): ServerJobs {
     }));
   }
 
+  /** True when a job ends of itself, and those below it with it. */
+  function endsItself(id: string, by: string, reason: string): boolean {
+    const job = hooks.cancel === undefined ? undefined : table.get(id);
+    if (job === undefined || hooks.cancel?.(job, by, reason) !== true) return false;
+    table.setCanceled(id, by, reason);
+    return true;
+  }
+
   function cancel(id: string, by: string, reason: string, force = false): Promise<boolean> {
     const ended = database.transaction(() => {
       if ((table.state(id) ?? "ended") === "ended") return undefined;
       const more = { canceledBy: by, canceledReason: reason };
-      const ids = [id, ...table.openBelow(id)];
+      const ids: string[] = [];
+      // Parents come before their children.
+      const left = new Set<string>();
+      for (const { id: each, parent } of [{ id, parent: null }, ...table.openBelow(id)]) {
+        if (parent !== null && left.has(parent)) left.add(each);
+        else if (!force && endsItself(each, by, reason)) left.add(each);
+        else ids.push(each);
+      }
       for (const each of ids) end(each, { ok: false, error: canceledError(by, reason) }, more);
       return ids;
     });
@@ -376,6 +398,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
     queue.stop();
     if (drainMs > 0) await within(queue.idle(), drainMs);
     closing = true;
+    if (hooks.close !== undefined) await within(hooks.close().catch(report), GRACE_MS);
     const left = queue.all();
     for (const { abort } of left) abort.abort(new JobStoppedError("The server stops"));
     if (left.length > 0) await within(queue.idle(), GRACE_MS);

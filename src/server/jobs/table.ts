@@ -110,8 +110,10 @@ export interface JobTable {
   move(id: string, from: readonly JobState[], to: JobState, now: number): boolean;
   /** Ends a job; false when it has ended: an outcome is never replaced. */
   end(id: string, ending: Ending, now: number): boolean;
-  /** The jobs below one, at any depth, that have not ended. */
-  openBelow(id: string): readonly string[];
+  /** The jobs below one, at any depth, that have not ended; parents come before their children. */
+  openBelow(id: string): readonly { readonly id: string; readonly parent: string | null }[];
+  /** Notes who has asked for a job's end. */
+  setCanceled(id: string, by: string, reason: string): void;
   setSchedule(id: string, at: number): void;
   setProgress(id: string, percent: number): boolean;
   setMemory(id: string, bytes: number): void;
@@ -246,7 +248,9 @@ export function createJobTable(database: Database): JobTable {
     },
     end: (id, { success, result, args, canceledBy, canceledReason }, now) =>
       database.run(
-        `UPDATE jobs SET state = 'ended', success = ?, result = ?, completed_at = ?, canceled_by = ?, canceled_reason = ?,
+        `UPDATE jobs SET state = 'ended', success = ?1, result = ?, completed_at = ?,
+          canceled_by = coalesce(?, iif(?1, NULL, canceled_by)),
+          canceled_reason = coalesce(?, iif(?1, NULL, canceled_reason)),
           duration_ms = max(0, ? - coalesce(started_at, ?)), started_at = coalesce(started_at, ?), args = coalesce(?, args)
         WHERE id = ? AND state <> 'ended'`,
         success ? 1 : 0,
@@ -261,13 +265,20 @@ export function createJobTable(database: Database): JobTable {
         id,
       ).changes > 0,
     openBelow: (id) =>
-      database.all<{ readonly id: string }>(
+      database.all<{ readonly id: string; readonly parent: string | null }>(
         `WITH RECURSIVE below(id) AS (
           SELECT id FROM jobs WHERE parent = ? UNION SELECT jobs.id FROM jobs JOIN below ON jobs.parent = below.id)
-        SELECT jobs.id FROM jobs JOIN below USING (id) WHERE state <> 'ended' AND jobs.id <> ?`,
+        SELECT jobs.id, jobs.parent FROM jobs JOIN below USING (id) WHERE state <> 'ended' AND jobs.id <> ? ORDER BY no`,
         id,
         id,
-      ).map((row) => row.id),
+      ),
+    setCanceled: (id, by, reason) =>
+      void database.run(
+        "UPDATE jobs SET canceled_by = ?, canceled_reason = ? WHERE id = ? AND state <> 'ended'",
+        by,
+        reason,
+        id,
+      ),
     setSchedule: (id, at) => void database.run("UPDATE jobs SET scheduled_for = ? WHERE id = ?", at, id),
     setProgress: (id, percent) =>
       database.run("UPDATE jobs SET progress = ? WHERE id = ? AND state <> 'ended'", percent, id).changes > 0,

@@ -7,7 +7,7 @@
 import type { Clock } from "../../base/clock.ts";
 
 /** Events are gathered for so long: a page that changes more often cannot be read. */
-const GATHER_MS = 100;
+const GATHER_MS = 150;
 
 /** Something is said at least so often; a stream ends after so long, and is opened again by the page. */
 const PING_MS = 15_000, STREAM_MS = 300_000;

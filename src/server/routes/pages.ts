@@ -18,7 +18,7 @@ import { problemListHtml, problemsPage, scriptPage, scriptsPage } from "../../ui
 import type { RunView } from "../../ui/state.ts";
 import { PAGE_STYLE } from "../../ui/style.ts";
 import type { Json } from "../../workflow/journal.ts";
-import type { Approvals, Approver, Job, JobQuery, Script, ServerContext } from "../ports.ts";
+import type { Approvals, Approver, FolderProblem, Job, JobQuery, Script, ServerContext } from "../ports.ts";
 import { denied, notFound, Refusal, type RefusalStatus } from "../refusal.ts";
 import {
   formTokenOf,
@@ -37,6 +37,9 @@ const PER_PAGE = 30;
 
 /** Children that a timeline can have. */
 const MAX_CHILDREN = 500;
+
+/** What is wrong in the folder is looked up again after so long, or when something is saved: each script has to be looked at. */
+const PROBLEMS_MS = 1000;
 
 /** Longest piece of a log in one event. */
 const PIECE_CHARS = 64 * 1024;
@@ -84,6 +87,21 @@ export function pageRoutes(context: ServerContext): Hono {
   const assets = assetsOf();
   const app = new Hono();
 
+  let known: { readonly at: number; readonly problems: readonly FolderProblem[] } | undefined;
+
+  function problemsNow(): readonly FolderProblem[] {
+    const now = context.now();
+    if (known === undefined || Math.abs(now - known.at) >= PROBLEMS_MS) known = { at: now, problems: folder.problems };
+    return known.problems;
+  }
+
+  function watchFolder(onChange: () => void): Disposable {
+    return folder.watch(() => {
+      known = undefined;
+      onChange();
+    });
+  }
+
   async function frameOf(c: Context): Promise<Frame> {
     const signedIn = personOf(c) !== undefined;
     return {
@@ -92,7 +110,7 @@ export function pageRoutes(context: ServerContext): Hono {
       assets,
       now: context.now(),
       formToken: await formTokenOf(context, c),
-      problems: signedIn ? folder.problems.length : 0,
+      problems: signedIn ? problemsNow().length : 0,
       signedIn,
     };
   }
@@ -144,13 +162,13 @@ export function pageRoutes(context: ServerContext): Hono {
     return streamPage({
       clock,
       signal: c.req.raw.signal,
-      subscribe: (onChange) => both(jobs.watchAll(onChange), folder.watch(onChange)),
+      subscribe: (onChange) => both(jobs.watchAll(onChange), watchFolder(onChange)),
       look: (send) => {
         const page = runsOf(filter);
         const parts = changedParts({
           "runs-list": renderHtml(runListHtml(page, context.now())),
           "runs-pager": renderHtml(runPagerHtml(page)),
-          "nav-problems": renderHtml(problemsLink(folder.problems.length, false)),
+          "nav-problems": renderHtml(problemsLink(problemsNow().length, false)),
         }, before);
         if (Object.keys(parts).length > 0) send("parts", parts);
         return undefined;
@@ -160,11 +178,22 @@ export function pageRoutes(context: ServerContext): Hono {
 
   // --- One run ---
 
+  /** Arguments as they may be seen: what was typed where it could not be read is hidden too. */
+  function shownArgs({ args, hash }: Job): Readonly<Record<string, unknown>> {
+    const schema = hash === undefined ? undefined : folder.scriptByHash(hash)?.schema;
+    const hidden = new Set(fieldsOf(schema).filter(({ kind }) => kind === "password").map(({ name }) => name));
+    return Object.fromEntries(
+      Object.entries(args).map(([name, value]) => [
+        secrets.redact(name),
+        hidden.has(name) ? "***" : shownValue(secrets, value),
+      ]),
+    );
+  }
+
   function shownRun(job: Job): RunView {
-    // `as`: what is hidden in texts changes no type.
     return {
       ...job,
-      args: shownValue(secrets, job.args) as RunView["args"],
+      args: shownArgs(job),
       ...(job.completedAt !== undefined && { result: shownValue(secrets, job.result ?? null) }),
       ...(job.canceledReason !== undefined && { canceledReason: secrets.redact(job.canceledReason) }),
     };
@@ -278,8 +307,13 @@ export function pageRoutes(context: ServerContext): Hono {
     const frame = await frameOf(c);
     const from = c.req.query("from");
     const given = from === undefined ? undefined : jobs.get(from);
-    // Another script's arguments may be secrets of that one.
-    const args = given?.path === script.path ? shownRun(given).args : {};
+    // Another script's arguments are of no use here, and what is hidden must not be sent again as it is shown.
+    const shownBefore = given?.path === script.path ? shownArgs(given) : {};
+    const args = Object.fromEntries(
+      Object.entries(shownBefore).filter(([name, value]) =>
+        JSON.stringify(value) === JSON.stringify(given?.args[name])
+      ),
+    );
     const shown = { ...script, content: secrets.redact(script.content) };
     return answer(frame, scriptPage(frame, { script: shown, fields: fieldsOf(script.schema, args), suggest }));
   });
@@ -311,7 +345,7 @@ export function pageRoutes(context: ServerContext): Hono {
   app.get("/problems", async (c) => {
     requirePerson(c);
     const frame = await frameOf(c);
-    return answer(frame, problemsPage(frame, folder.problems));
+    return answer(frame, problemsPage(frame, problemsNow()));
   });
 
   app.get("/problems/events", (c) => {
@@ -320,9 +354,9 @@ export function pageRoutes(context: ServerContext): Hono {
     return streamPage({
       clock,
       signal: c.req.raw.signal,
-      subscribe: (onChange) => folder.watch(onChange),
+      subscribe: (onChange) => watchFolder(onChange),
       look: (send) => {
-        const { problems } = folder;
+        const problems = problemsNow();
         const parts = changedParts({
           "problem-list": renderHtml(problemListHtml(problems)),
           "nav-problems": renderHtml(problemsLink(problems.length, true)),

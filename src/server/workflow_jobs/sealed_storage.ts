@@ -1,0 +1,101 @@
+/**
+ * Runs whose jobs have read a secret are kept encrypted: what they record from then on, and what is left for them. Replay needs the
+ * values themselves, so that nothing in them can be hidden.
+ *
+ * @module
+ */
+import type { Message, Storage, StoredRecord, Write } from "../../engine/ports.ts";
+import type { Database, Secrets } from "../ports.ts";
+
+/** Begins a text that is encrypted; a record is JSON, and so is a message's payload. */
+const MARK = "sealed:";
+
+/** Which runs are kept encrypted. */
+export interface Seals {
+  /** From now on this one is. */
+  seal(job: string): void;
+  isSealed(job: string): boolean;
+  forget(job: string): void;
+}
+
+/** Opens the list of a server's encrypted runs. */
+export function createSeals(database: Database): Seals {
+  database.migrate("workflow_seals", [["CREATE TABLE workflow_seals(job TEXT PRIMARY KEY) WITHOUT ROWID"]]);
+  const known = new Map<string, boolean>();
+
+  function isSealed(job: string): boolean {
+    let found = known.get(job);
+    if (found === undefined) {
+      found = database.get("SELECT 1 FROM workflow_seals WHERE job = ?", job) !== undefined;
+      known.set(job, found);
+    }
+    return found;
+  }
+  return {
+    isSealed,
+    seal: (job) => {
+      if (isSealed(job)) return;
+      database.run("INSERT OR IGNORE INTO workflow_seals VALUES (?)", job);
+      known.set(job, true);
+    },
+    forget: (job) => {
+      known.delete(job);
+      database.run("DELETE FROM workflow_seals WHERE job = ?", job);
+    },
+  };
+}
+
+/**
+ * A storage that encrypts what is written of some runs.
+ *
+ * @param storage what keeps it
+ * @param secrets the key
+ * @param isSealed true for a run that is to be encrypted
+ */
+export function sealedStorage(
+  storage: Storage,
+  secrets: Pick<Secrets, "encrypt" | "decrypt">,
+  isSealed: (run: string) => boolean,
+): Storage {
+  const close = (text: string): string => `${MARK}${secrets.encrypt(text)}`;
+  const open = (text: string): string => text.startsWith(MARK) ? secrets.decrypt(text.slice(MARK.length)) : text;
+
+  function closed(write: Write): Write {
+    switch (write.w) {
+      case "create":
+        return isSealed(write.row.id) ? { ...write, records: write.records.map(closedRecord) } : write;
+      case "append":
+        return isSealed(write.run) ? { ...write, records: write.records.map(closedRecord) } : write;
+      case "post": {
+        const { message } = write;
+        return isSealed(message.run) ? { ...write, message: { ...message, payload: close(message.payload) } } : write;
+      }
+      case "take":
+      case "drop":
+        return write;
+    }
+  }
+  function closedRecord(record: StoredRecord): StoredRecord {
+    return { ...record, text: close(record.text) };
+  }
+  const opened = (message: Message): Message => ({ ...message, payload: open(message.payload) });
+
+  return {
+    // Encrypted text is longer: four characters for three bytes, and some more.
+    limits: { ...storage.limits, maxRecordBytes: Math.floor(storage.limits.maxRecordBytes * 0.7) },
+    own: (owner) => storage.own(owner),
+    commit: (writes) => storage.commit(writes.map(closed)),
+    run: (id) => storage.run(id),
+    runs: (query) => storage.runs(query),
+    journal: async function* (run, fromSeq) {
+      for await (const page of storage.journal(run, fromSeq)) {
+        yield page.map((record): StoredRecord => ({ ...record, text: open(record.text) }));
+      }
+    },
+    due: (now, limit) => storage.due(now, limit),
+    nextWake: () => storage.nextWake(),
+    inbox: async (run, limit, after) => (await storage.inbox(run, limit, after)).map(opened),
+    watch: (onMessage, onFailure) => storage.watch(onMessage, onFailure),
+    [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
+  };
+}
