@@ -50,14 +50,20 @@ export async function dev(command: DevCommand, io: Io, interruptions: Interrupti
     greet(command, io, report, server, { folder, data });
     const { secrets, jobs } = server.server.context;
     redact = (text) => secrets.redact(text);
-    using _ends = watchEnds(jobs, (job) => report.job(job));
-    using _changes = server.folder.watch((files) => {
+    const ends = watchEnds(jobs, (job) => report.job(job));
+    // It ends with the folder.
+    server.folder.watch((files) => {
       report.changed(files);
       report.problems(server.folder.problems);
     });
     void look(server, report, code.load, interruptions.signal);
     await stopped(interruptions.signal);
-    await stop(server, report, jobs.count({ running: true, offset: 0, limit: 1 }));
+    tellStop(report, jobs.count({ running: true, offset: 0, limit: 1 }));
+    await server.server.close({ drainMs: DRAIN_MS });
+    // While the jobs can still be asked.
+    ends[Symbol.dispose]();
+    await server.close(0);
+    report.event({ event: "stopped" }, "Stopped. What had not ended goes on when the folder is served again");
   } finally {
     await server.close(0);
   }
@@ -137,13 +143,11 @@ async function stopped(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-async function stop(server: DevServer, report: DevReport, running: number): Promise<void> {
+function tellStop(report: DevReport, running: number): void {
   report.event(
     { event: "stopping", running },
     running === 0
       ? "Stopping"
       : `Stopping: waits up to ${DRAIN_MS / 1000} s for ${count(running, "job")}; again to stop at once`,
   );
-  await server.close(DRAIN_MS);
-  report.event({ event: "stopped" }, "Stopped. What had not ended goes on when the folder is served again");
 }
