@@ -10,7 +10,7 @@ import type { DevCommand } from "./arguments.ts";
 import { createCodeCheck } from "./dev_code.ts";
 import { createDevReport, type DevReport, watchEnds } from "./dev_report.ts";
 import { type DevServer, isLoopback, openDevServer } from "./dev_server.ts";
-import { loadSettings } from "./dev_settings.ts";
+import { loadSettings, SETTINGS_FILE } from "./dev_settings.ts";
 import { DEFAULT_DATA } from "./arguments.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
 import { count, paint } from "./format.ts";
@@ -52,8 +52,15 @@ export async function dev(command: DevCommand, io: Io, interruptions: Interrupti
     redact = (text) => secrets.redact(text);
     const ends = watchEnds(jobs, (job) => report.job(job));
     // It ends with the folder.
-    server.folder.watch((files) => {
-      report.changed(files);
+    server.folder.watch((all) => {
+      const files = all.filter(isServed);
+      if (files.length > 0) report.changed(files);
+      if (files.includes(SETTINGS_FILE)) {
+        report.event(
+          { event: "note", message: `${SETTINGS_FILE} changed` },
+          `What ${SETTINGS_FILE} says now holds when the folder is served again`,
+        );
+      }
       report.problems(server.folder.problems);
     });
     void look(server, report, code.load, interruptions.signal);
@@ -92,6 +99,12 @@ async function look(
   } catch (error) {
     report.failed(error);
   }
+}
+
+/** Files that are of interest here: another one may be the very output of this command. */
+function isServed(file: string): boolean {
+  return /^[fug]\/|^(?:wmill|encryption_key)\.yaml$|^[^/]+\.resource-type\.(?:yaml|json)$/.test(file) ||
+    file === SETTINGS_FILE;
 }
 
 /** A path as somebody would type it. */

@@ -49,6 +49,11 @@ Deno.test("dev serves a folder, tells of its problems as they come and go, and o
   folder.write("f/a/broken.ts", HELLO);
   await process.line(/"event":"solved","file":"f\/a\/broken.ts"/);
 
+  folder.write("windkit.json", "{}");
+  folder.write("output.txt", "of this very command");
+  await process.line(/"event":"changed","files":\["windkit.json"\]/);
+  await process.line(/windkit.json changed/);
+
   const data = join(folder.dir, ".windkit");
   for (const name of ["token", "key", "server.json"]) {
     assertEquals([name, statSync(join(data, name)).mode & 0o777], [name, 0o600]);
@@ -60,6 +65,7 @@ Deno.test("dev serves a folder, tells of its problems as they come and go, and o
   assertEquals([code, stderr], [143, ""]);
   assert(stdout.trimEnd().endsWith("goes on when the folder is served again") || stdout.includes('"event":"stopped"'));
   assertEquals(stdout.split(token).length, 2, "the token is said once");
+  assertEquals(stdout.includes("output.txt"), false, "other files are nobody's business");
   assertEquals([existsSync(join(data, "server.json")), [...Deno.readDirSync(join(data, "jobs"))].length], [false, 0]);
 });
 
