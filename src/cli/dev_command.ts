@@ -10,7 +10,7 @@ import type { DevCommand } from "./arguments.ts";
 import { createCodeCheck } from "./dev_code.ts";
 import { createDevReport, type DevReport, watchEnds } from "./dev_report.ts";
 import { type DevServer, isLoopback, openDevServer } from "./dev_server.ts";
-import { loadSettings } from "./dev_settings.ts";
+import { loadSettings, SETTINGS_FILE } from "./dev_settings.ts";
 import { DEFAULT_DATA } from "./arguments.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
 import { count, paint } from "./format.ts";
@@ -50,14 +50,27 @@ export async function dev(command: DevCommand, io: Io, interruptions: Interrupti
     greet(command, io, report, server, { folder, data });
     const { secrets, jobs } = server.server.context;
     redact = (text) => secrets.redact(text);
-    using _ends = watchEnds(jobs, (job) => report.job(job));
-    using _changes = server.folder.watch((files) => {
-      report.changed(files);
+    const ends = watchEnds(jobs, (job) => report.job(job));
+    // It ends with the folder.
+    server.folder.watch((all) => {
+      const files = all.filter(isServed);
+      if (files.length > 0) report.changed(files);
+      if (files.includes(SETTINGS_FILE)) {
+        report.event(
+          { event: "note", message: `${SETTINGS_FILE} changed` },
+          `What ${SETTINGS_FILE} says now holds when the folder is served again`,
+        );
+      }
       report.problems(server.folder.problems);
     });
     void look(server, report, code.load, interruptions.signal);
     await stopped(interruptions.signal);
-    await stop(server, report, jobs.count({ running: true, offset: 0, limit: 1 }));
+    tellStop(report, jobs.count({ running: true, offset: 0, limit: 1 }));
+    await server.server.close({ drainMs: DRAIN_MS });
+    // While the jobs can still be asked.
+    ends[Symbol.dispose]();
+    await server.close(0);
+    report.event({ event: "stopped" }, "Stopped. What had not ended goes on when the folder is served again");
   } finally {
     await server.close(0);
   }
@@ -86,6 +99,12 @@ async function look(
   } catch (error) {
     report.failed(error);
   }
+}
+
+/** Files that are of interest here: another one may be the very output of this command. */
+function isServed(file: string): boolean {
+  return /^[fug]\/|^(?:wmill|encryption_key)\.yaml$|^[^/]+\.resource-type\.(?:yaml|json)$/.test(file) ||
+    file === SETTINGS_FILE;
 }
 
 /** A path as somebody would type it. */
@@ -137,13 +156,11 @@ async function stopped(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-async function stop(server: DevServer, report: DevReport, running: number): Promise<void> {
+function tellStop(report: DevReport, running: number): void {
   report.event(
     { event: "stopping", running },
     running === 0
       ? "Stopping"
       : `Stopping: waits up to ${DRAIN_MS / 1000} s for ${count(running, "job")}; again to stop at once`,
   );
-  await server.close(DRAIN_MS);
-  report.event({ event: "stopped" }, "Stopped. What had not ended goes on when the folder is served again");
 }

@@ -38,9 +38,12 @@ interface DenoScope {
         readonly onError: (error: unknown) => Response;
       },
       answer: Answer,
-    ): { readonly addr: { readonly port: number }; readonly finished: Promise<void>; shutdown(): Promise<void> };
+    ): { readonly addr: { readonly port: number }; readonly finished: Promise<void> };
   };
 }
+
+/** An answer that is ready is written within so long. */
+const WRITTEN_MS = 20;
 
 /** How long a server that may have the port is waited for. */
 const ASK_MS = 500;
@@ -65,22 +68,38 @@ async function listenAt(options: ListenOptions, answer: Answer): Promise<Listene
   hushAbortWarning();
   const ending = new AbortController();
   const { host: hostname, port } = options;
+  let asked = 0;
+  let idle: () => void = () => {};
   const server = deno.serve({
     hostname,
     port,
     signal: ending.signal,
     onListen: () => {},
     onError: () => new Response("Internal: the request could not be answered", { status: 500 }),
-  }, answer);
+  }, async (request) => {
+    asked++;
+    try {
+      return await answer(request);
+    } finally {
+      if (--asked === 0) idle();
+    }
+  });
   return {
     port: server.addr.port,
     close: async (graceMs) => {
-      const timer = setTimeout(() => ending.abort(), graceMs);
-      try {
-        await server.shutdown();
-      } finally {
-        clearTimeout(timer);
+      if (asked > 0) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, graceMs);
+          idle = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
       }
+      // What was answered gets out; who reads on is cut off. `shutdown()` would wait for them, and cannot be cut short.
+      if (graceMs > 0) await new Promise((resolve) => setTimeout(resolve, WRITTEN_MS));
+      ending.abort();
+      await server.finished;
     },
   };
 }

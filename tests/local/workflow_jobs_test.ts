@@ -494,3 +494,23 @@ async function storedText(): Promise<string> {
   }
   return found;
 }
+
+test("a workflow whose run was removed fails, and does not begin again", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    let id: string;
+    {
+      await using one = await workflowServer({ root });
+      id = await one.start(`
+import { sleep, step, workflow } from "windmill-client";
+export const main = workflow(async () => { await step("pay", () => 1); await sleep(600); });`);
+      await one.when(id, ({ suspended }) => suspended);
+    }
+    await Deno.remove(`${root}/.windkit/runs`, { recursive: true });
+    await using two = await workflowServer({ root });
+    const job = await two.ended(id);
+    match(String(errorOf(job).message), /^The run of job .* is gone/);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});

@@ -179,13 +179,18 @@ export function createJobs(parts: JobsParts): ServerJobs {
     }
   }
 
+  /** Lets a job go on at a time. One that goes on now keeps the time that it was scheduled for, and its place in the queue. */
+  function delay(id: string, at: number): void {
+    if (at > clock.now()) table.setSchedule(id, at);
+  }
+
   /** Lets a job wait for something outside; or go on at once, when what it waits for came meanwhile. */
   function suspend(id: string, { resumeAt }: Running): void {
     database.transaction(() => {
       output.finish(id);
       const to: JobState = resumeAt === undefined ? "suspended" : "queued";
       if (!table.move(id, ["running"], to, clock.now())) return;
-      if (resumeAt !== undefined) table.setSchedule(id, resumeAt);
+      if (resumeAt !== undefined) delay(id, resumeAt);
       table.clearRestarts(id);
       database.afterCommit(() => {
         identity.endJobToken(id);
@@ -351,7 +356,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
         return true;
       }
       if (!table.move(id, ["suspended"], "queued", clock.now())) return state === "queued";
-      table.setSchedule(id, at);
+      delay(id, at);
       database.afterCommit(() => {
         watchers.tell(id, { event: "resumed" });
         queue.pump();

@@ -27,7 +27,7 @@ import { createLineReader } from "./from_body.ts";
 import { createRemoteSession, type RemoteSession } from "./remote_session.ts";
 import { createSeals, sealedStorage } from "./sealed_storage.ts";
 import { createSources } from "./sources.ts";
-import { createTimelines } from "./timeline.ts";
+import { createTimelines, statusFields } from "./timeline.ts";
 import { createTold } from "./told.ts";
 
 /** How workflows are run. */
@@ -70,6 +70,9 @@ const MANY = 1_000_000;
 /** How long a process may be silent that should have ended, or should read what it is told. */
 const SILENT_MS = 2000;
 
+/** How long lines about steps are gathered: those of a short workflow are written with its end. */
+const MARKS_MS = 100;
+
 /** Open jobs that are looked at once when the server begins. */
 const PAGE = 1000;
 
@@ -80,6 +83,11 @@ interface Drive {
   process: BodyProcess | undefined;
   /** Error of a process that died, or of a run that does not fit its code. */
   error: JobError | undefined;
+  /** What the body returned, once that is recorded: canonical text. */
+  result: string | undefined;
+  /** Lines of the log about steps and waits that are not written yet. */
+  marks: string;
+  timer: unknown;
   /** Something has changed that the drive waits for. */
   wake: () => void;
 }
@@ -101,7 +109,19 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
   const sources = createSources(database);
   const seals = createSeals(database);
   const timelines = createTimelines(jobs, clock);
-  const log = (job: string, text: string): void => drives.get(job)?.execution.io.log(text);
+  function log(job: string, text: string): void {
+    const drive = drives.get(job);
+    if (drive === undefined) return;
+    drive.marks += text;
+    drive.timer ??= clock.setTimeout(() => writeMarks(drive), MARKS_MS);
+  }
+  function writeMarks(drive: Drive): void {
+    if (drive.timer !== undefined) clock.clearTimeout(drive.timer);
+    drive.timer = undefined;
+    const { marks } = drive;
+    drive.marks = "";
+    if (marks !== "") drive.execution.io.log(marks);
+  }
   const children = createChildren({
     context,
     timelines,
@@ -137,7 +157,7 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
     cancelGraceMs,
     retentionMs,
   });
-  engine.then(reconcile).catch(report);
+  engine.then(reconcile).catch((error) => closed ? undefined : report(error));
 
   // --- What the engine asks and tells ---
 
@@ -181,16 +201,34 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
     if (event.event === "run_stopped" && !closed) {
       const { name, message } = event.error;
       drive.error = { name, message };
+    } else if (event.event === "run_closed" && event.status === "completed") {
+      drive.result = connected.get(event.run)?.result;
     }
     drive.wake();
   }
 
-  /** Cancels that were recorded in the job table alone when the server died. */
-  function reconcile(): void {
-    for (let offset = 0;; offset += PAGE) {
-      const open = jobs.list({ completed: false, offset, limit: PAGE });
-      for (const job of open) if (job.canceled && isWorkflow(job)) cancelRun(job.id, job.canceledReason);
-      if (open.length < PAGE) return;
+  /** What one of the two knew alone when the server ended: cancels of the job table, ends of the engine. */
+  async function reconcile(opened: Engine): Promise<void> {
+    const open: Job[] = [];
+    for (let offset = 0; offset === open.length; offset += PAGE) {
+      open.push(...jobs.list({ completed: false, offset, limit: PAGE }));
+    }
+    for (const job of open) {
+      if (closed) return;
+      if (!isWorkflow(job)) continue;
+      if (job.canceled) cancelRun(job.id, job.canceledReason);
+      else if (job.suspended && (await stateIn(opened, job.id)) !== "open") jobs.resume(job.id);
+    }
+  }
+
+  /** Where the last run of a job is. */
+  async function stateIn(opened: Engine, job: string): Promise<"open" | "closed" | "none"> {
+    for (let id = job;;) {
+      const row = await rowOf(opened, id);
+      if (row?.state !== "closed") return row === undefined ? "none" : "open";
+      const last = row.status === "continued" ? (await opened.journal(id)).at(-1) : undefined;
+      if (last?.t !== "closed" || last.next === undefined) return "closed";
+      id = last.next;
     }
   }
 
@@ -220,7 +258,14 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
   function openProcess(drive: Drive): BodyProcess {
     const { execution } = drive;
     const job = { ...execution.job, resolve: sources.pinned(drive.job.id, execution.job.resolve) };
-    return drive.process = startBodyProcess({ runner: execution.runner, job, io: execution.io }, (error, session) => {
+    const io = {
+      ...execution.io,
+      log: (text: string): void => {
+        writeMarks(drive);
+        execution.io.log(text);
+      },
+    };
+    return drive.process = startBodyProcess({ runner: execution.runner, job, io }, (error, session) => {
       // What ends with the server is begun again by the next one.
       if (closed) return;
       drive.error = error;
@@ -240,6 +285,9 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
   async function begin(drive: Drive, opened: Engine): Promise<JobOutcome | undefined> {
     const { job, execution } = drive;
     if (await rowOf(opened, job.id) !== undefined) return undefined;
+    // Begun anew it would do again what it has done.
+    const known = Object.keys(statusFields(job.workflowAsCodeStatus)).some((name) => !name.startsWith("_minted"));
+    if (known) throw new Error(`The run of job ${job.id} is gone: the folder of runs has been removed, or replaced`);
     let { args } = job;
     if (job.preprocess === true) {
       const made = await preprocessed(execution);
@@ -297,7 +345,16 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
 
   async function drive(job: Job, execution: JobExecution): Promise<JobOutcome | "suspended"> {
     const { signal } = execution.io;
-    const current: Drive = { job, execution, process: undefined, error: undefined, wake: () => {} };
+    const current: Drive = {
+      job,
+      execution,
+      process: undefined,
+      error: undefined,
+      result: undefined,
+      marks: "",
+      timer: undefined,
+      wake: () => {},
+    };
     const onAbort = (): void => current.wake();
     drives.set(job.id, current);
     signal.addEventListener("abort", onAbort, { once: true });
@@ -309,13 +366,17 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
         // Made before anything is looked at: what comes meanwhile is not missed.
         const changed = new Promise<void>((resolve) => current.wake = resolve);
         const session = waiting.get(job.id);
-        if (closed || signal.aborted) return "suspended";
+        if (signal.aborted || (closed && current.result === undefined)) return "suspended";
         if (session !== undefined) {
           waiting.delete(job.id);
           await serve(current, session);
           continue;
         }
-        const state = await stateOf(opened, current);
+        const { result } = current;
+        // What is known need not be read; what a preprocessor has made is in the journal.
+        const state = result === undefined || job.preprocess === true
+          ? await stateOf(opened, current)
+          : { ok: true as const, result: decode(result) as Json };
         if ("ok" in state) {
           over.add(job.id);
           return state;
@@ -333,7 +394,9 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
       signal.removeEventListener("abort", onAbort);
       current.process?.kill(new Error("The workflow needs no process any more"));
       await current.process?.ended;
-      timelines.flush(job.id);
+      writeMarks(current);
+      // The rest of an ended one is written with its end.
+      if (!over.has(job.id)) timelines.flush(job.id);
       if (drives.get(job.id) === current) drives.delete(job.id);
     }
   }

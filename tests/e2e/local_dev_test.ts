@@ -1,0 +1,245 @@
+/** `windkit dev` as a process: what it says, what it does with the folder, and how it ends. */
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readSettings } from "../../src/cli/dev_settings.ts";
+import { runtimes } from "../run/runtimes.ts";
+import { assert, assertEquals } from "../suite/assert.ts";
+import { type Running, startProcess, workspace } from "./_cli.ts";
+
+interface Ready {
+  readonly url: string;
+  readonly token: string;
+  readonly workspace: string;
+}
+
+async function ready(process: Running): Promise<Ready & { run(path: string, args?: unknown): Promise<Response> }> {
+  const found = JSON.parse(await process.line(/"event":"ready"/)) as Ready;
+  const { url, token, workspace: name } = found;
+  return {
+    ...found,
+    run: (path, args = {}) =>
+      fetch(`${url}/api/w/${name}/jobs/${path}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify(args),
+      }),
+  };
+}
+
+const HELLO = "export async function main(name: string) { return `Hello, ${name}`; }\n";
+
+Deno.test("dev serves a folder, tells of its problems as they come and go, and of jobs, and stops cleanly", async () => {
+  await using folder = workspace({ "f/a/hello.ts": HELLO, "wmill.yaml": "defaultTs: bun\n" });
+  const process = folder.start("dev", "--port", "0", "--json");
+  const { url, token, run } = await ready(process);
+  await process.line(/"event":"read","scripts":1/);
+  const answer = await run("run_wait_result/p/f/a/hello", { name: "Ada" });
+  assertEquals(await answer.json(), "Hello, Ada");
+  await process.line(/"event":"job".*"path":"f\/a\/hello".*"success":true/);
+  assertEquals(await (await fetch(`${url}/api/version`)).text().then((text) => text.includes("windkit")), true);
+
+  folder.write("f/a/hello.ts", HELLO.replace("Hello", "Good morning"));
+  assertEquals(await (await run("run_wait_result/p/f/a/hello", { name: "Bob" })).json(), "Good morning, Bob");
+  folder.write("f/a/broken.ts", "export async function main( {\n");
+  await process.line(/"event":"problem","file":"f\/a\/broken.ts","message":"line 2, column 1/);
+  folder.write("f/a/broken.variable.yaml", "value: [\n");
+  await process.line(/"event":"problem","file":"f\/a\/broken.variable.yaml"/);
+  assertEquals((await run("run_wait_result/p/f/a/hello", { name: "Eve" })).status, 200);
+  folder.write("f/a/broken.ts", HELLO);
+  await process.line(/"event":"solved","file":"f\/a\/broken.ts"/);
+
+  folder.write("windkit.json", "{}");
+  folder.write("output.txt", "of this very command");
+  await process.line(/"event":"changed","files":\["windkit.json"\]/);
+  await process.line(/windkit.json changed/);
+
+  const data = join(folder.dir, ".windkit");
+  for (const name of ["token", "key", "server.json"]) {
+    assertEquals([name, statSync(join(data, name)).mode & 0o777], [name, 0o600]);
+  }
+  assertEquals(statSync(data).mode & 0o777, 0o700);
+  assertEquals(folder.read(".windkit/token").trim(), token);
+  process.kill("SIGTERM");
+  const { code, stdout, stderr } = await process.ended;
+  assertEquals([code, stderr], [143, ""]);
+  assert(stdout.trimEnd().endsWith("goes on when the folder is served again") || stdout.includes('"event":"stopped"'));
+  assertEquals(stdout.split(token).length, 2, "the token is said once");
+  assertEquals(stdout.includes("output.txt"), false, "other files are nobody's business");
+  assertEquals([existsSync(join(data, "server.json")), [...Deno.readDirSync(join(data, "jobs"))].length], [false, 0]);
+});
+
+Deno.test("dev serves an empty folder, says what is not there, and runs the first script that is saved", async () => {
+  await using folder = workspace();
+  const process = folder.start("dev", folder.dir, "--port=0");
+  const line = await process.line(/address/);
+  const url = /http\S+/.exec(line)?.[0] ?? "";
+  await process.line(/There is no wmill.yaml/);
+  await process.line(/No script yet/);
+  folder.write("f/a/first.ts", HELLO);
+  const token = folder.read(".windkit/token").trim();
+  const answer = await fetch(`${url}/api/w/${await workspaceOf(url, token)}/jobs/run_wait_result/p/f/a/first`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: '{"name":"Ada"}',
+  });
+  assertEquals(await answer.json(), "Hello, Ada");
+  await process.line(/✓ f\/a\/first/);
+  process.kill("SIGINT");
+  assertEquals((await process.ended).code, 130);
+});
+
+async function workspaceOf(url: string, token: string): Promise<string> {
+  const response = await fetch(`${url}/api/workspaces/list`, { headers: { authorization: `Bearer ${token}` } });
+  return (await response.json() as { readonly id: string }[])[0]?.id ?? "";
+}
+
+Deno.test("dev names who has the folder or the port, and what to do", async () => {
+  await using folder = workspace({ "wmill.yaml": "" });
+  const process = folder.start("dev", "--port", "0", "--json");
+  const { url } = await ready(process);
+  const second = await folder.windkit("dev", "--port", "0");
+  assertEquals(second.code, 4);
+  assert(second.stderr.includes(`process ${process.pid} serves it at ${url}`), second.stderr);
+  const port = new URL(url).port;
+  const taken = await folder.windkit("dev", "--data", "other", "--port", port);
+  assertEquals([taken.code, taken.stderr.includes("another windkit dev (CE v1.")], [2, true], taken.stderr);
+  assert(taken.stderr.includes("another windkit dev (CE v1."), taken.stderr);
+  assert(/Use another one: --port \d+/.test(taken.stderr), taken.stderr);
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  try {
+    const other = await folder.windkit("dev", "--data", "other", "--port", `${silent.addr.port}`);
+    assertEquals([other.code, other.stderr.includes("another program has it")], [2, true], other.stderr);
+    assert(other.stderr.includes("another program has it"), other.stderr);
+  } finally {
+    silent.close();
+  }
+  const absent = await folder.windkit("dev", "absent");
+  assertEquals([absent.code, absent.stderr.includes("No such folder")], [2, true]);
+  process.kill("SIGKILL");
+  await process.ended;
+  // Whoever died holds nothing.
+  const third = folder.start("dev", "--port", "0", "--json");
+  await ready(third);
+  third.kill("SIGTERM");
+  assertEquals((await third.ended).code, 143);
+});
+
+Deno.test("dev lets jobs end when it is stopped, and goes on with those that did not", async () => {
+  await using folder = workspace({
+    "wmill.yaml": "",
+    "f/a/slow.ts":
+      "export async function main() {\n  console.log('began');\n  await new Promise((r) => setTimeout(r, 1500));\n  return 'ended';\n}\n",
+  });
+  const process = folder.start("dev", "--port", "0", "--json");
+  const { run, url, token, workspace: name } = await ready(process);
+  const id = await (await run("run/p/f/a/slow")).text();
+  const log = (): Promise<string> =>
+    fetch(`${url}/api/w/${name}/jobs_u/get_logs/${id}`, { headers: { authorization: `Bearer ${token}` } }).then((r) =>
+      r.text()
+    );
+  while (!(await log()).includes("began"));
+  process.kill("SIGTERM");
+  const { stdout } = await process.ended;
+  assert(/"event":"job".*"success":true/.test(stdout), stdout);
+});
+
+Deno.test("dev warns where others reach it", async () => {
+  await using folder = workspace({ "wmill.yaml": "" });
+  const process = folder.start("dev", "--host", "0.0.0.0", "--port", "0");
+  await process.line(/Warning: others on the network reach this server at 0\.0\.0\.0/);
+  process.kill("SIGTERM");
+  await process.ended;
+});
+
+Deno.test("windkit.json: what is wrong is named, and no value is shown", async () => {
+  const cases: readonly (readonly [unknown, string])[] = [
+    [[], "windkit.json must be an object"],
+    [{ permission: {} }, "windkit.json: unknown key 'permission'"],
+    [{ permissions: { net: "shut" } }, 'windkit.json: \'permissions.net\' must be "open" or "closed"'],
+    [{ permissions: { read: [] } }, "windkit.json: unknown key 'permissions.read'"],
+    [{ permissions: { denyNet: "a" } }, "windkit.json: 'permissions.denyNet' must be an array"],
+    [{ datatables: { main: "mysql://me:secret@host/db" } }, "windkit.json: 'datatables.main' must be an address"],
+    [{ datatables: { "a b": "postgres://host/db" } }, "windkit.json: 'datatables.a b' must be called by letters"],
+    [{ s3: "secret" }, "windkit.json: 's3' must be an object"],
+    [{ retention: 30 }, "windkit.json: 'retention' must be a number and a unit"],
+    [{ retention: "secret" }, "windkit.json: 'retention' must be a number and a unit"],
+  ];
+  for (const [value, expected] of cases) {
+    try {
+      readSettings(JSON.stringify(value));
+    } catch (error) {
+      const { message } = error as Error;
+      assert(message.startsWith(expected) && !message.includes("secret"), `${message} should begin with ${expected}`);
+      continue;
+    }
+    throw new Error(`${JSON.stringify(value)} was taken`);
+  }
+  const settings = readSettings('{"retention":"2h","permissions":{"net":"closed"},"datatables":{"a":"$var:f/a/b"}}');
+  assertEquals(settings, { net: "closed", denyNet: [], datatables: { a: "$var:f/a/b" }, s3: {}, retentionS: 7200 });
+  await using folder = workspace({ "windkit.json": '{ "s3": { "main": { "bucket": "x" } } }' });
+  const { code, stderr } = await folder.windkit("dev", "--port", "0");
+  assertEquals(code, 2);
+  assert(/'s3' of windkit\.json/.test(stderr), stderr);
+});
+
+for (const { name, absent, command } of runtimes().filter((one) => one.name.startsWith("Node"))) {
+  Deno.test({
+    name: `dev on ${name} runs scripts, streams what they stream, takes uploads, and notices who leaves`,
+    ignore: absent !== undefined,
+    fn: async () => {
+      await using folder = workspace({
+        "f/a/hello.ts": HELLO,
+        "f/a/words.ts": "export async function* main() { yield 'one '; yield 'two'; }\n",
+        "f/a/hang.ts": "export async function main() { await new Promise((r) => setTimeout(r, 600_000)); }\n",
+      });
+      const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+      const args = [
+        "--experimental-strip-types",
+        "--disable-warning=ExperimentalWarning",
+        main,
+        "dev",
+        "--port",
+        "0",
+        "--json",
+      ];
+      const process = startProcess(command("suite", "", 0)[0] ?? "", args, folder.dir);
+      try {
+        const { run, url, token, workspace: id } = await ready(process);
+        const authorization = `Bearer ${token}`;
+        assertEquals(await (await run("run_wait_result/p/f/a/hello", { name: "Ada" })).json(), "Hello, Ada");
+        const words = await (await run("run/p/f/a/words")).text();
+        const stream = await fetch(`${url}/api/w/${id}/jobs_u/getupdate_sse/${words}`, { headers: { authorization } });
+        const text = await stream.text();
+        assert(text.includes("two") && text.includes('"completed":true'), text);
+        const place = `${url}/api/w/${id}/job_helpers/`;
+        const bytes = crypto.getRandomValues(new Uint8Array(50_000));
+        const uploaded = await fetch(`${place}upload_s3_file?file_key=a.bin`, {
+          method: "POST",
+          headers: { authorization },
+          body: new Blob([bytes]).stream(),
+        });
+        assertEquals(await uploaded.json(), { file_key: "a.bin" });
+        const back = await fetch(`${place}download_s3_file?file_key=a.bin`, { headers: { authorization } });
+        assertEquals(new Uint8Array(await back.arrayBuffer()), bytes);
+        // Whoever waits for a job and leaves takes it along.
+        const leaving = new AbortController();
+        const waiting = fetch(`${url}/api/w/${id}/jobs/run_wait_result/p/f/a/hang`, {
+          method: "POST",
+          headers: { authorization },
+          signal: leaving.signal,
+        }).catch((error: Error) => error.name);
+        const list = `${url}/api/w/${id}/jobs/list?script_path_exact=f/a/hang&running=true`;
+        while ((await (await fetch(list, { headers: { authorization } })).json() as unknown[]).length === 0);
+        leaving.abort();
+        assertEquals(await waiting, "AbortError");
+        await process.line(/"event":"job".*"path":"f\/a\/hang".*"canceled":true/);
+        assertEquals((await fetch(`${url}//evil.example/api/version`)).status >= 400, true);
+      } finally {
+        process.kill("SIGTERM");
+      }
+      const { code, stderr } = await process.ended;
+      assertEquals([code, stderr], [143, ""]);
+    },
+  });
+}
