@@ -200,7 +200,7 @@ test("an answer that does not fit the form is told to who gave it, and the workf
   const resume = String(statusOf(id)._approval?.resume);
   const [status, text] = await told(server.ask("POST", resume, { n: "three" }, ""));
   equal(status, 400);
-  match(text, /^Bad request: The answer does not fit what "approval" of run .* still waits: n \(found string\)/);
+  match(text, /^Bad request: The answer does not fit what "approval" of run .* still waits: n \(found string/);
   // The link was not used up.
   equal((await told(server.ask("POST", resume, { n: 3 }, "")))[0], 201);
   const { result } = await server.ended(id);

@@ -422,10 +422,11 @@ Deno.test({
     assertEquals(await opened(), 0);
     const download = await s3.download("s3:///large"), reader = download.getReader();
     await reader.read();
-    assertEquals(await opened(), 1);
+    const during = await opened();
     await reader.cancel();
+    assert(during > 0, "The file is open while it is sent");
     // The server hears of it when it writes on.
-    for (let turn = 0; turn < 5000 && await opened() > 0; turn++) await new Promise((resolve) => setTimeout(resolve));
+    for (let turn = 0; turn < 1000 && await opened() > 0; turn++) await new Promise((resolve) => setTimeout(resolve));
     assertEquals(await opened(), 0);
   },
 });

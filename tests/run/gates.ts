@@ -25,6 +25,7 @@ import { runSuitePart } from "./suite_part.ts";
 interface Manifest {
   readonly name: string;
   readonly exports: Readonly<Record<string, string>>;
+  readonly imports: Readonly<Record<string, string>>;
   readonly tasks: Readonly<Record<string, unknown>>;
 }
 
@@ -74,7 +75,9 @@ async function checkGate(): Promise<PartResult> {
 async function outsideGate(): Promise<PartResult> {
   const folder = await mkdtemp(join(tmpdir(), "windkit-outside-"));
   try {
-    await writeFile(join(folder, "deno.json"), "{}\n");
+    // What the package's own imports name comes with it, as it does when it is published.
+    const own = Object.entries(manifest.imports).filter(([, target]) => target.startsWith("npm:"));
+    await writeFile(join(folder, "deno.json"), JSON.stringify({ imports: Object.fromEntries(own) }));
     const file = join(folder, "program.ts");
     const paths = Object.values(manifest.exports).map((path) => pathToFileURL(root + path.slice(2)).href);
     await writeFile(file, paths.map((path) => `import ${JSON.stringify(path)};\n`).join(""));

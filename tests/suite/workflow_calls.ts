@@ -457,6 +457,7 @@ test("waitForApproval(): gives what the approver entered", async () => {
         workflow: "main",
         key: "approval",
         form: { type: "object" },
+        options: { skin: "minimal", description: "Pay?" },
         expiresAt: host.now() + 1_800_000,
       }]);
       assertEquals((await run.row()).waits, ["approval:approval"]);

@@ -37,6 +37,7 @@ export async function runSession(
   const body = bodyOf(entryOf(exports));
   const tell = (message: FromBody): void => say(JSON.stringify(message));
   const running = new Map<string, AbortController>();
+  const over = Promise.withResolvers<void>();
   let session: BodySession | undefined;
   let told = "";
   let heard = 0;
@@ -49,6 +50,8 @@ export async function runSession(
     if (commands.length === 0 && text === told) return;
     told = text;
     tell({ state, commands });
+    // Nothing is asked after that: the process need not wait to be told.
+    if (commands.some(({ c }) => c === "close")) over.resolve();
   }
   /** Says what has changed once everything is handed over. */
   function reportLater(current: BodySession): void {
@@ -71,37 +74,40 @@ export async function runSession(
     return made;
   }
 
-  for await (const line of lines) {
-    const message = JSON.parse(line) as ToBody;
-    if ("end" in message) return;
-    heard++;
-    if ("begin" in message) {
-      session = begin(message);
-    } else if (session === undefined) {
-      throw new Error(`Cannot drive a workflow: its first line must begin it, found ${line.slice(0, 80)}`);
-    } else if ("feed" in message) {
-      session.feed(message.feed);
-    } else if ("invoke" in message) {
-      const { invoke: key, info } = message;
-      const controller = new AbortController();
-      const current = session;
-      running.set(key, controller);
-      void current.invoke(key, { ...info, key, signal: controller.signal }).then((outcome) => {
-        if (running.get(key) === controller) running.delete(key);
-        tell({ ran: key, outcome });
-      });
-    } else if ("abort" in message) {
-      running.get(message.abort)?.abort(new DOMException(message.reason, "AbortError"));
-    } else if ("check" in message) {
-      const { n } = message;
-      void session.check(message.check, message.value).then((problem) =>
-        tell({ checked: n, problem: problem ?? null })
-      );
-    } else {
-      session.giveUp();
+  async function listen(): Promise<void> {
+    for await (const line of lines) {
+      const message = JSON.parse(line) as ToBody;
+      if ("end" in message) return;
+      heard++;
+      if ("begin" in message) {
+        session = begin(message);
+      } else if (session === undefined) {
+        throw new Error(`Cannot drive a workflow: its first line must begin it, found ${line.slice(0, 80)}`);
+      } else if ("feed" in message) {
+        session.feed(message.feed);
+      } else if ("invoke" in message) {
+        const { invoke: key, info } = message;
+        const controller = new AbortController();
+        const current = session;
+        running.set(key, controller);
+        void current.invoke(key, { ...info, key, signal: controller.signal }).then((outcome) => {
+          if (running.get(key) === controller) running.delete(key);
+          tell({ ran: key, outcome });
+        });
+      } else if ("abort" in message) {
+        running.get(message.abort)?.abort(new DOMException(message.reason, "AbortError"));
+      } else if ("check" in message) {
+        const { n } = message;
+        void session.check(message.check, message.value).then((problem) =>
+          tell({ checked: n, problem: problem ?? null })
+        );
+      } else {
+        session.giveUp();
+      }
+      if (session !== undefined) reportLater(session);
     }
-    if (session !== undefined) reportLater(session);
   }
+  await Promise.race([listen(), over.promise]);
 }
 
 /** The workflow of a file: the default export when it is one, else the first by name (wac-protocol 1.4). */

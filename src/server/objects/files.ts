@@ -10,6 +10,7 @@
  * @module
  */
 import { createHash, randomBytes } from "node:crypto";
+import { writeSync } from "node:fs";
 import { type FileHandle, mkdir, open, unlink } from "node:fs/promises";
 import { platform } from "node:os";
 import { dirname, join } from "node:path";
@@ -121,10 +122,9 @@ async function writeBody(
     for await (const piece of body) {
       if (size + piece.byteLength > maxBytes) throw tooLarge(maxBytes);
       hash.update(piece);
-      for (let at = 0; at < piece.byteLength;) {
-        const { bytesWritten } = await file.write(piece, at, piece.byteLength - at, size + at);
-        at += bytesWritten;
-      }
+      // Into the system's memory, at once: in Deno 2.9, a body is read the slower the more of it came, when its reader waits for the
+      // disk between two pieces (200 MiB took 10 s in place of 1 s).
+      for (let at = 0; at < piece.byteLength;) at += writeSync(file.fd, piece, at, piece.byteLength - at, size + at);
       size += piece.byteLength;
     }
     await file.sync();

@@ -181,7 +181,7 @@ export function openS3({ settings, maxBytes, fetch: send = (request) => fetch(re
       const info = await stat(key);
       return info && read(key, partOf(info.size, range));
     }
-    const headers = range === undefined ? {} : { range: rangeHeader(range) };
+    const headers: Readonly<Record<string, string>> = range === undefined ? {} : { range: rangeHeader(range) };
     // What is compressed must stay so, or its length is another.
     const response = await request(root + encodeKey(key), {
       headers: { ...headers, "accept-encoding": "identity" },

@@ -88,6 +88,7 @@ export async function jobInput(c: Context, script: Script | undefined): Promise<
     return { args: { event }, preprocess };
   }
   const named: Args = isFields(body) && queryFlag(c, "wrap_body") !== true ? body : { body };
-  const trigger = preprocess ? { wm_trigger: { kind: "webhook", webhook: {} } } : {};
-  return { args: { ...named, ...extras, ...(raw === undefined ? {} : { raw_string: raw }), ...trigger }, preprocess };
+  const trigger: Args = preprocess ? { wm_trigger: { kind: "webhook", webhook: {} } } : {};
+  const sent: Args = raw === undefined ? {} : { raw_string: raw };
+  return { args: { ...named, ...extras, ...sent, ...trigger }, preprocess };
 }

@@ -31,8 +31,9 @@ export function startBodyProcess(
 
   function meet(): void {
     if (session === undefined || session.left) return;
-    if (death !== undefined) died(death, session);
-    else if (send !== undefined) session.connect(send, args);
+    if (death !== undefined) {
+      if (!session.over) died(death, session);
+    } else if (send !== undefined) session.connect(send, args);
   }
   function end(outcome: JobOutcome): void {
     send = undefined;

@@ -35,6 +35,8 @@ export interface RemoteSession extends DrivenSession {
   readonly header: RunHeader;
   /** The history that it began with. */
   readonly history: readonly JournalRecord[];
+  /** Its body has ended: its process may. */
+  readonly over: boolean;
   /** Result of the body, as canonical text, once it has returned. */
   readonly result: string | undefined;
   /** Lines that its process has read, and whether some are not. */
@@ -110,6 +112,7 @@ export function createRemoteSession(header: RunHeader, ports: SessionPorts, host
   let commands: Command[] = [];
   let sent = 0, asked = 0;
   let left = false, failed = false;
+  let over = false;
   let result: string | undefined;
   const told: (() => void)[] = [];
 
@@ -144,6 +147,7 @@ export function createRemoteSession(header: RunHeader, ports: SessionPorts, host
       for (const command of message.commands) {
         const refused = host.refusal(command);
         if (refused !== undefined) return fail(refused);
+        over ||= command.c === "close";
         if (command.c === "close" && command.outcome?.ok === true) result = command.outcome.value;
         commands.push(
           command.c === "close" && command.outcome !== undefined
@@ -170,6 +174,9 @@ export function createRemoteSession(header: RunHeader, ports: SessionPorts, host
     },
     get left() {
       return left;
+    },
+    get over() {
+      return over;
     },
     get result() {
       return result;

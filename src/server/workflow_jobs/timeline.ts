@@ -10,8 +10,8 @@ import type { Clock } from "../../base/clock.ts";
 import type { JournalRecord, Json } from "../../workflow/journal.ts";
 import type { Jobs } from "../ports.ts";
 
-/** How long changes are gathered. */
-const GATHER_MS = 20;
+/** How long changes are gathered: a short workflow's are written with its end. */
+const GATHER_MS = 100;
 
 /** Fields of one entry. */
 export type Entry = Readonly<Record<string, Json | undefined>>;

@@ -70,6 +70,9 @@ const MANY = 1_000_000;
 /** How long a process may be silent that should have ended, or should read what it is told. */
 const SILENT_MS = 2000;
 
+/** How long lines about steps are gathered: those of a short workflow are written with its end. */
+const MARKS_MS = 100;
+
 /** Open jobs that are looked at once when the server begins. */
 const PAGE = 1000;
 
@@ -82,6 +85,9 @@ interface Drive {
   error: JobError | undefined;
   /** What the body returned, once that is recorded: canonical text. */
   result: string | undefined;
+  /** Lines of the log about steps and waits that are not written yet. */
+  marks: string;
+  timer: unknown;
   /** Something has changed that the drive waits for. */
   wake: () => void;
 }
@@ -103,7 +109,19 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
   const sources = createSources(database);
   const seals = createSeals(database);
   const timelines = createTimelines(jobs, clock);
-  const log = (job: string, text: string): void => drives.get(job)?.execution.io.log(text);
+  function log(job: string, text: string): void {
+    const drive = drives.get(job);
+    if (drive === undefined) return;
+    drive.marks += text;
+    drive.timer ??= clock.setTimeout(() => writeMarks(drive), MARKS_MS);
+  }
+  function writeMarks(drive: Drive): void {
+    if (drive.timer !== undefined) clock.clearTimeout(drive.timer);
+    drive.timer = undefined;
+    const { marks } = drive;
+    drive.marks = "";
+    if (marks !== "") drive.execution.io.log(marks);
+  }
   const children = createChildren({
     context,
     timelines,
@@ -240,7 +258,14 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
   function openProcess(drive: Drive): BodyProcess {
     const { execution } = drive;
     const job = { ...execution.job, resolve: sources.pinned(drive.job.id, execution.job.resolve) };
-    return drive.process = startBodyProcess({ runner: execution.runner, job, io: execution.io }, (error, session) => {
+    const io = {
+      ...execution.io,
+      log: (text: string): void => {
+        writeMarks(drive);
+        execution.io.log(text);
+      },
+    };
+    return drive.process = startBodyProcess({ runner: execution.runner, job, io }, (error, session) => {
       // What ends with the server is begun again by the next one.
       if (closed) return;
       drive.error = error;
@@ -320,7 +345,16 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
 
   async function drive(job: Job, execution: JobExecution): Promise<JobOutcome | "suspended"> {
     const { signal } = execution.io;
-    const current: Drive = { job, execution, process: undefined, error: undefined, result: undefined, wake: () => {} };
+    const current: Drive = {
+      job,
+      execution,
+      process: undefined,
+      error: undefined,
+      result: undefined,
+      marks: "",
+      timer: undefined,
+      wake: () => {},
+    };
     const onAbort = (): void => current.wake();
     drives.set(job.id, current);
     signal.addEventListener("abort", onAbort, { once: true });
@@ -360,6 +394,7 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
       signal.removeEventListener("abort", onAbort);
       current.process?.kill(new Error("The workflow needs no process any more"));
       await current.process?.ended;
+      writeMarks(current);
       // The rest of an ended one is written with its end.
       if (!over.has(job.id)) timelines.flush(job.id);
       if (drives.get(job.id) === current) drives.delete(job.id);
