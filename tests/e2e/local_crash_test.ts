@@ -64,6 +64,7 @@ function dice(seed: number): (below: number) => number {
 }
 
 function processesWith(text: string): readonly string[] {
+  if (!existsSync("/proc/self/cmdline")) return []; // only Linux tells
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).filter((pid) => {
     try {
       return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);

@@ -1,11 +1,12 @@
 /** `windkit dev` as a process: what it says, what it does with the folder, and how it ends. */
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readSettings } from "../../src/cli/dev_settings.ts";
 import { runtimes } from "../run/runtimes.ts";
 import { assert, assertEquals } from "../suite/assert.ts";
 import { type Running, startProcess, workspace } from "./_cli.ts";
+import { bodyOf, openLocal } from "./_local_dev.ts";
 
 interface Ready {
   readonly url: string;
@@ -142,6 +143,29 @@ Deno.test("dev lets jobs end when it is stopped, and goes on with those that did
   process.kill("SIGTERM");
   const { stdout } = await process.ended;
   assert(/"event":"job".*"success":true/.test(stdout), stdout);
+});
+
+const absentProc = existsSync("/proc/self/status") ? "" : " (skipped: only Linux tells of processes)";
+Deno.test({
+  name: `Ctrl-C at the terminal does not end the processes of databases before the server does${absentProc}`,
+  ignore: absentProc !== "",
+  fn: async () => {
+    await using local = await openLocal();
+    const ask = async (): Promise<unknown> => {
+      const body = { content: "SELECT 42 AS n", language: "duckdb", args: {} };
+      return await bodyOf(await local.ask("POST", "jobs/run_wait_result/preview", body));
+    };
+    assertEquals(await ask(), [{ n: 42 }]);
+    const children = readdirSync("/proc").filter((pid) => {
+      const file = `/proc/${pid}/status`;
+      return /^\d+$/.test(pid) && existsSync(file) && readFileSync(file, "utf8").includes(`\nPPid:\t${Deno.pid}\n`) &&
+        readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("duckdb_main");
+    });
+    assertEquals(children.length, 1);
+    Deno.kill(Number(children[0]), "SIGINT");
+    assertEquals(await ask(), [{ n: 42 }]);
+    assert(existsSync(`/proc/${children[0]}`), "it goes on");
+  },
 });
 
 Deno.test("dev warns where others reach it", async () => {

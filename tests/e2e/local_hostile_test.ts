@@ -1,5 +1,5 @@
 /** What must not be possible, tried from outside and by scripts, against a folder that is served as it is for people. */
-import { readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { assert, assertEquals } from "../suite/assert.ts";
 import { bodyOf, type Local, openLocal } from "./_local_dev.ts";
@@ -31,6 +31,7 @@ function body(code: string): string {
 
 /** Processes of this machine that have a text in their command lines. */
 function processesWith(text: string): readonly string[] {
+  if (!existsSync("/proc/self/cmdline")) return []; // only Linux tells
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
     try {
       const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");

@@ -30,6 +30,8 @@ export const READY: string = `{"kind":"ready"}\n`;
 
 /** Tells each request as it comes. The process ends with its input: nobody waits for it any more. */
 export function onRequests(tell: (line: string) => void): void {
+  // Ctrl-C at the server's terminal goes to all its processes: the server lets jobs end first, and then closes the input.
+  process.on("SIGINT", () => {});
   const lines = createInterface({ input: process.stdin, crlfDelay: Infinity });
   lines.on("line", tell);
   lines.on("close", () => process.exit(0));
