@@ -166,6 +166,7 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
     });
     const runners = await openRunners({ data, folder, secrets, settings, poolSize });
     closing.push(() => Promise.all(runners.map((runner) => runner[Symbol.asyncDispose]())));
+    rememberSecrets(folder);
     const { retentionS } = settings;
     const storage = await openSqliteStorage({ dir: join(data, "runs") });
     // The workflows close it, when there are any.
@@ -203,6 +204,18 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
   } catch (error) {
     await closeAll();
     throw error;
+  }
+}
+
+/** What earlier runs wrote may hold secrets that nothing has read since: they are hidden from the first moment. */
+function rememberSecrets(folder: LocalFolder): void {
+  for (const { path, isSecret } of folder.variables()) {
+    if (!isSecret) continue;
+    try {
+      folder.variable(path, true);
+    } catch (error) {
+      void error; // cannot be opened here: then nothing that was run here has read it
+    }
   }
 }
 

@@ -95,6 +95,23 @@ async function workspaceOf(url: string, token: string): Promise<string> {
   return (await response.json() as { readonly id: string }[])[0]?.id ?? "";
 }
 
+Deno.test("dev hides a secret that nothing has read since it began", async () => {
+  await using local = await openLocal({
+    files: {
+      "wmill.yaml": "defaultTs: bun\nplainSecrets: true\n",
+      "f/a/key.variable.yaml": "value: SuperSecretValue12345\nis_secret: true\ndescription: ''\n",
+      "f/a/say.ts":
+        "export async function main(text: string) { console.log(`using ${text}`); throw new Error(text); }\n",
+    },
+  });
+  // What an earlier run left, say: no script asks for the variable here.
+  const id = await (await local.ask("POST", "jobs/run/p/f/a/say", { text: "SuperSecretValue12345" })).text();
+  await local.dev.server.context.jobs.wait(id, AbortSignal.timeout(20_000));
+  const log = await (await local.ask("GET", `jobs_u/get_logs/${id}`)).text();
+  assert(log.includes("using ***"), log);
+  assertEquals(log.includes("SuperSecret"), false);
+});
+
 Deno.test("dev names who has the folder or the port, and what to do", async () => {
   await using folder = workspace({ "wmill.yaml": "" });
   const process = folder.start("dev", "--port", "0", "--json");
