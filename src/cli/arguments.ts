@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { nearestName } from "../base/near_text.ts";
 import type { Json, RunStatus } from "../workflow/journal.ts";
 import type { RunState } from "../engine/ports.ts";
 import { RUN_STATES } from "../engine/api.ts";
@@ -588,27 +589,6 @@ function parseAge(option: string, text: string): number {
 
 /** `: did you mean "x"?`, when a known word is one or two letters away. */
 export function guess(word: string, known: readonly string[]): string {
-  let best: string | undefined;
-  let bestDistance = 3;
-  for (const candidate of known) {
-    const distance = editDistance(word, candidate);
-    if (distance < bestDistance && distance < candidate.length) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
+  const best = nearestName(word, known);
   return best === undefined ? "" : `: did you mean "${best}"?`;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { editDistance } from "../base/near_text.ts";
 import type { Encoded, JournalRecord, Key, RecordBody, RunHeader } from "../workflow/journal.ts";
 import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
 import type { RunRow, StoredRecord, Write } from "./ports.ts";
@@ -121,18 +122,7 @@ function unknownKey(records: readonly JournalRecord[], from: Key, run: string): 
   return new RangeError(`Cannot fork run "${run}" from "${from}": it has no call of that key that has begun; ${known}`);
 }
 
-/** How many letters to change to make one text of another; long ones are compared by their beginnings. */
+/** Keys can be long: they are compared by their beginnings. */
 function distance(one: string, other: string): number {
-  const a = one.slice(0, 64);
-  const b = other.slice(0, 64);
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+  return editDistance(one.slice(0, 64), other.slice(0, 64));
 }
