@@ -216,8 +216,6 @@ function recordCells(record: JournalRecord, now: number, colors: Paint): readonl
       return [...start, oneLine(record.name), "marker", "", "", JSON.stringify(record.value)];
     case "abandoned":
       return [...start, oneLine(record.key), colors.wait("abandoned"), "", "", record.why];
-    case "undoable":
-      return [...start, oneLine(record.key), "can be undone", "", "", ""];
     case "refused":
       return [...start, oneLine(record.key), colors.wait("refused"), "", "", clip(oneLine(record.reason), 120)];
     case "dropped":

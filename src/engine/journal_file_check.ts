@@ -169,7 +169,6 @@ function createChecks(): Checks {
     settled: object({ key: text, after: count, outcome, startedAt: number }, { fp, by: text, inbox: text }),
     marker: object({ name: text, after: count, value: anything }),
     abandoned: object({ key: text, after: count, why: text }),
-    undoable: object({ key: text, after: count }),
     refused: object({ key: text, inbox: text, reason: text }),
     dropped: object({ after: count }),
     reopened: object({ after: count }),

@@ -382,10 +382,6 @@ export class RunDriver {
           if (this.#cancelUntold) this.#endedEarly = true;
           else this.#close(command);
           break;
-        case "undoable":
-          throw new Error(
-            `Cannot drive run "${this.id}": its session asked for "${command.c}", which nothing in this version does`,
-          );
       }
     }
     if (ready.length > 0) {

@@ -220,7 +220,6 @@ export type RecordBody =
   }
   | { readonly t: "marker"; readonly name: string; readonly after: number; readonly value: Json }
   | { readonly t: "abandoned"; readonly key: Key; readonly after: number; readonly why: AbandonReason }
-  | { readonly t: "undoable"; readonly key: Key; readonly after: number }
   /** An answer that does not fit what the call waits for: its sender was told, and the call still waits. */
   | { readonly t: "refused"; readonly key: Key; readonly inbox: string; readonly reason: string }
   /** The body of a cancelled run did not end in time: it was given up, and its undos ran. */
@@ -251,7 +250,6 @@ export type Command =
   | { readonly c: "call"; readonly n: number; readonly key: Key; readonly call: Call; readonly fp: Fingerprint }
   | { readonly c: "marker"; readonly name: string; readonly after: number; readonly value: Json }
   | { readonly c: "abandon"; readonly key: Key; readonly why: AbandonReason }
-  | { readonly c: "undoable"; readonly key: Key }
   | {
     readonly c: "close";
     readonly status: RunStatus;

@@ -63,8 +63,6 @@ export function encodeRecord(body: RecordBody, at: number): string {
       return JSON.stringify(["m", at, body.name, body.after, body.value]);
     case "abandoned":
       return JSON.stringify(["a", at, body.key, body.after, body.why]);
-    case "undoable":
-      return JSON.stringify(["u", at, body.key, body.after]);
     case "refused":
       return JSON.stringify(["n", at, body.key, body.inbox, body.reason]);
     case "dropped":
@@ -158,8 +156,6 @@ export function decodeRecord(text: string, seq: number): JournalRecord {
         after: head[3] as number,
         why: head[4] as AbandonReason,
       };
-    case "u":
-      return { t: "undoable", seq, at, key: head[2] as string, after: head[3] as number };
     case "n":
       return {
         t: "refused",

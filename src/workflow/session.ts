@@ -1043,8 +1043,6 @@ class RunSession implements BodySession {
         this.#undoFailed = undefined;
         this.#compensating = false;
         return;
-      case "undoable":
-        return;
     }
   }
 

@@ -106,7 +106,6 @@ const bodies: { [T in RecordBody["t"]]: fc.Arbitrary<Body<T>> } = {
   }),
   marker: fc.record({ t: fc.constant("marker" as const), name: key, after: count, value: json }),
   abandoned: fc.record({ t: fc.constant("abandoned" as const), key, after: count, why }),
-  undoable: fc.record({ t: fc.constant("undoable" as const), key, after: count }),
   refused: fc.record({ t: fc.constant("refused" as const), key, inbox: text, reason: text }),
   dropped: fc.record({ t: fc.constant("dropped" as const), after: count }),
   reopened: fc.record({ t: fc.constant("reopened" as const), after: count }),
