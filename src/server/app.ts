@@ -15,7 +15,7 @@ import type { Approvals, Database, Folder, Identity, Objects, Secrets, ServerCon
 import { Refusal, refusalResponse, textResponse } from "./refusal.ts";
 import { MAX_BODY_BYTES } from "./routes/_request.ts";
 import { jobRoutes } from "./routes/jobs.ts";
-import { miscRoutes } from "./routes/misc.ts";
+import { editionRoutes } from "./routes/edition.ts";
 import { previewRoutes } from "./routes/previews.ts";
 import { updateRoutes } from "./routes/updates.ts";
 import { approvalRoutes } from "./routes/approvals.ts";
@@ -74,7 +74,7 @@ export interface Server {
 
 /** The routes that every server has. */
 export const ROUTES: readonly RouteModule[] = [
-  miscRoutes,
+  editionRoutes,
   updateRoutes,
   previewRoutes,
   wacRoutes,

@@ -17,7 +17,7 @@ import { idParam, param } from "./_request.ts";
 export const SERVER_VERSION: string = `CE v1.818.0-windkit-${SDK_VERSION}`;
 
 /** The endpoints of the whole server, and those that are refused. */
-export function miscRoutes(context: ServerContext): Hono {
+export function editionRoutes(context: ServerContext): Hono {
   const app = new Hono();
   app.get("/version", () => textResponse(SERVER_VERSION));
   app.get("/uptodate", () => textResponse("yes"));
