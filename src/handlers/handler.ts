@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Client, type ClientOptions, createClient } from "../sdk/client.ts";
+import type { ClientOptions } from "../sdk/connection.ts";
 
 /** What a platform knows about a request besides the request itself. Each member may be missing. */
 export interface HandlerContext {
@@ -18,31 +18,30 @@ export interface HandlerContext {
 /** Answers one request. It never rejects: what goes wrong becomes a response. */
 export type Handler = (request: Request, context?: HandlerContext) => Promise<Response>;
 
-/** Where a handler's client comes from. */
-export interface ClientSource {
+/** Where a handler's Windmill is, and as whom it is called. */
+export interface Connection {
   /**
-   * A client, options of one, or a function that chooses by request (one tenant's token each). Options without an address,
-   * workspace or token read them from the bindings: `WM_BASE_URL` (or `BASE_INTERNAL_URL`, `BASE_URL`), `WM_WORKSPACE`, `WM_TOKEN`.
+   * Options of a client, or a function that chooses them by request: one tenant's token each. What they leave out (address,
+   * workspace, token) is read from the bindings: `WM_BASE_URL` (or `BASE_INTERNAL_URL`, `BASE_URL`), `WM_WORKSPACE`, `WM_TOKEN`.
    *
-   * @default a client of the bindings
+   * @default everything from the bindings
    */
   readonly client?:
-    | Client
     | ClientOptions
-    | ((request: Request, context: HandlerContext) => Client | ClientOptions | Promise<Client | ClientOptions>);
+    | ((request: Request, context: HandlerContext) => ClientOptions | Promise<ClientOptions>);
 }
 
-function isClient(given: Client | ClientOptions): given is Client {
-  return "jobs" in given;
-}
-
-/** The client of one request: made from its bindings, shared with no other request. */
-export async function clientOf(
-  source: ClientSource,
+/**
+ * The connection of one request: shared with no other.
+ *
+ * These are options, not a client: a client has every group of functions in it (20 kB), and a handler calls two or three of
+ * them (`src/sdk/jobs.ts`), so that is all that a bundle gets.
+ */
+export async function connectionOf(
+  { client }: Connection,
   request: Request,
   context: HandlerContext,
-): Promise<Client> {
-  const chosen = typeof source.client === "function" ? await source.client(request, context) : source.client ?? {};
-  if (isClient(chosen)) return chosen;
-  return createClient(context.env ? { env: context.env, ...chosen } : chosen);
+): Promise<ClientOptions> {
+  const chosen = typeof client === "function" ? await client(request, context) : client;
+  return context.env ? { env: context.env, ...chosen } : { ...chosen };
 }
