@@ -13,6 +13,8 @@ export interface HandlerContext {
   readonly params?: Readonly<Record<string, string | undefined>>;
   /** Keeps the isolate alive until the promise has settled, after the response was sent. */
   readonly waitUntil?: (work: Promise<unknown>) => void;
+  /** Where Windmill is for all handlers of a deployment: a handler's own `client` goes before it, option by option. */
+  readonly client?: Connection["client"];
 }
 
 /** Answers one request. It never rejects: what goes wrong becomes a response. */
@@ -42,6 +44,8 @@ export async function connectionOf(
   request: Request,
   context: HandlerContext,
 ): Promise<ClientOptions> {
-  const chosen = typeof client === "function" ? await client(request, context) : client;
-  return context.env ? { env: context.env, ...chosen } : { ...chosen };
+  const [shared, own] = await Promise.all(
+    [context.client, client].map((one) => typeof one === "function" ? one(request, context) : one),
+  );
+  return { ...(context.env && { env: context.env }), ...shared, ...own };
 }
