@@ -64,7 +64,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   engine: { layers: ["base", "platform", "workflow"] },
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   durable_object: { layers: ["base", "engine", "storage"] },
-  handlers: { layers: ["base", "wire", "http", "sdk"] },
+  // The runtime's `fetch` and clock, where a client has none of its own.
+  handlers: { layers: ["base", "wire", "http", "sdk", "src/platform/network.ts"] },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
   server: {
     // Files of the data folder, random tokens; how a failed task is written is the workflow's affair.
@@ -77,7 +78,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   cli: { layers: sources, node: true },
   testing: { layers: ["base", "wire", "http", "sdk", "workflow", "engine", "storage"] },
   compat: { layers: ["mod.ts", "sdk", "cluster", "http", "platform", "wire", "base"] },
-  edge: { layers: ["mod.ts", "handlers", "durable_object", "engine", "storage", "server"], node: true },
+  // Bindings of a process are its variables, each read when it is asked for.
+  edge: {
+    layers: ["mod.ts", "handlers", "durable_object", "engine", "storage", "server", "src/platform/env.ts"],
+    node: true,
+  },
   "mod.ts": { layers: ["sdk", "workflow", "cluster", "base", "src/compat/default_export.ts"] },
 };
 
