@@ -135,7 +135,7 @@ function tableAnswerer(table: Readonly<Record<string, Handler>>, options: EdgeOp
       ...(client && { client }),
     };
     const methods = new Set<string>();
-    if (pathname.startsWith(`${base}/`)) {
+    if (`${pathname}/`.startsWith(`${base}/`)) {
       const encoded = pathname.slice(base.length + 1).split("/");
       for (const { method, parts, handler } of routes) {
         let params: Record<string, string> | undefined;
