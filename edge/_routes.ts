@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { errorAnswer, HandlerError, type HandlerErrorName } from "../src/handlers/_answer.ts";
 import type { Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
 
 /** An application that answers requests by itself, such as one of Hono. */
@@ -70,8 +71,10 @@ interface Route {
 }
 
 /** An answer that says what was wrong, as those of the handlers do. */
-export function refuse(status: number, name: string, message: string, headers: Record<string, string> = {}): Response {
-  return Response.json({ error: { name, message } }, { status, headers: { "cache-control": "no-store", ...headers } });
+export function refuse(status: number, name: HandlerErrorName, message: string, allow?: string): Response {
+  const answer = errorAnswer(new HandlerError(status, name, message));
+  if (allow !== undefined) answer.headers.set("allow", allow);
+  return answer;
 }
 
 /** Routes are tried by these: each part as it is, as a value, or with all after it; HEAD before GET, which answers it too. */
@@ -143,7 +146,7 @@ function tableAnswerer(table: Readonly<Record<string, Handler>>, options: EdgeOp
           params = match(parts, encoded);
         } catch (error) {
           void error; // nothing else fails
-          return refuse(400, "URIError", "The path is no encoded text");
+          return refuse(400, "InputError", "The path is no encoded text");
         }
         if (params === undefined) continue;
         const answers = method === "GET" ? ["GET", "HEAD"] : [method];
@@ -156,7 +159,7 @@ function tableAnswerer(table: Readonly<Record<string, Handler>>, options: EdgeOp
     }
     const allow = [...methods, "OPTIONS"].join(", ");
     if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
-    return refuse(405, "MethodError", `Expected ${allow}, found ${request.method}`, { allow });
+    return refuse(405, "MethodNotAllowedError", `Expected ${allow}, found ${request.method}`, allow);
   };
 }
 
@@ -216,7 +219,7 @@ export function createAnswerer(options: EdgeOptions): Answerer {
       return new Response(null, response);
     } catch (error) {
       onError(error, request);
-      return refuse(500, "Error", "The request could not be answered");
+      return errorAnswer(error);
     }
   };
 }

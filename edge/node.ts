@@ -36,7 +36,7 @@ export function createHandler(options: EdgeOptions): NodeListener {
     const { process } = globalThis as { readonly process?: { readonly env?: Readonly<Record<string, unknown>> } };
     const platform = { env: process?.env, waitUntil, given: { incoming, outgoing } };
     const response = request === undefined
-      ? Promise.resolve(refuse(400, "TypeError", "This is no request of HTTP"))
+      ? Promise.resolve(refuse(400, "InputError", "This is no request of HTTP"))
       : answer(request, platform);
     // It has been told to whoever asked, as far as that can be: the connection is closed.
     void response.then((found) => sendResponse(found, outgoing)).catch(() => outgoing.destroy()).then(() =>

@@ -1,8 +1,22 @@
 /**
- * Handlers for edge functions: each is a function from a request to a response.
+ * Functions from a request to a response that call Windmill: for Workers, Deno, Node and whatever else speaks `Request` and
+ * `Response`. `docs/handlers.md` tells of each.
  *
  * @module
  */
+export type { HandlerErrorBody, HandlerErrorName } from "./_answer.ts";
+export type { ErrorReport } from "./_answer.ts";
 export type { Connection, Handler, HandlerContext } from "./handler.ts";
-export { s3Proxy } from "./s3_proxy.ts";
-export type { S3ProxyOptions } from "./s3_proxy.ts";
+export type { InputOptions, InputSource } from "./input.ts";
+export { runFlow, type RunHandlerOptions, runScript, type StartSettings } from "./run.ts";
+export { s3Proxy, type S3ProxyOptions } from "./s3_proxy.ts";
+export type { AddressRules } from "./s3_proxy_address.ts";
+export type { HeaderRules } from "./s3_proxy_headers.ts";
+export {
+  type Authorize,
+  type FollowJobOptions,
+  type StartStreamOptions,
+  streamJob,
+  type StreamJobOptions,
+  type StreamSettings,
+} from "./stream_job.ts";

@@ -11,12 +11,13 @@ import { type ClientOptions, inWorkspace, prepare, queryOf } from "../sdk/connec
 import { deleteObject } from "../sdk/s3.ts";
 import { uploadObject } from "../sdk/s3_upload.ts";
 import type { S3ObjectRecord } from "../wire/s3.ts";
+import { answerOrError, errorAnswer, type ErrorReport, HandlerError, type HandlerErrorName } from "./_answer.ts";
 import { type Connection, connectionOf, type Handler, type HandlerContext } from "./handler.ts";
 import { type Addressed, addressOf, type AddressRules } from "./s3_proxy_address.ts";
 import { askedHeaders, failedCondition, givenHeaders, type HeaderRules, isOtherState } from "./s3_proxy_headers.ts";
 
 /** Options of {@linkcode s3Proxy}. */
-export interface S3ProxyOptions extends Connection, AddressRules, HeaderRules {
+export interface S3ProxyOptions extends Connection, ErrorReport, AddressRules, HeaderRules {
   /**
    * Decides whether a request may do to an object what its method says: `true`, `false`, or the response that it gets instead.
    * Then Windmill is asked with the client's own token.
@@ -43,11 +44,8 @@ export interface S3ProxyOptions extends Connection, AddressRules, HeaderRules {
   readonly timeoutMs?: number;
 }
 
-function refuse(status: number, name: string, message: string, headers: Record<string, string> = {}): Response {
-  return Response.json({ error: { name, message } }, {
-    status,
-    headers: { "cache-control": "no-store", "x-content-type-options": "nosniff", ...headers },
-  });
+function refuse(status: number, name: HandlerErrorName, message: string): Response {
+  return errorAnswer(new HandlerError(status, name, message));
 }
 
 /** One request for one object. */
@@ -117,8 +115,10 @@ async function read({ request, object, options }: Asked, source: Source): Promis
     const given = last?.headers ?? new Headers();
     if (status === 304 || status === 412) return answer(status, given);
     if (status === 416) {
-      const whole = given.get("content-range") ?? "";
-      return refuse(416, "RangeError", "The object has no such part", whole === "" ? {} : { "content-range": whole });
+      const refused = refuse(416, "RangeError", "The object has no such part");
+      const whole = given.get("content-range");
+      if (whole !== null) refused.headers.set("content-range", whole);
+      return refused;
     }
     if (signed && (status === 401 || status === 403)) {
       return refuse(401, "SignatureError", "The signature of the address is wrong, or its time is over");
@@ -161,7 +161,9 @@ async function sourceOf(asked: Asked, context: HandlerContext): Promise<Source |
   };
 }
 
-class TooLargeError extends Error {}
+function tooLarge(maxBytes: number): HandlerError {
+  return new HandlerError(413, "PayloadTooLargeError", `An object has at most ${maxBytes} bytes`);
+}
 
 /** Writes an object as it comes. */
 async function write({ request, object, client, options }: Asked): Promise<Response> {
@@ -169,15 +171,15 @@ async function write({ request, object, client, options }: Asked): Promise<Respo
   const { headers, body } = request;
   for (const name of ["content-range", "content-encoding", "if-match", "if-none-match", "if-unmodified-since"]) {
     // What cannot be promised is refused: a part, or what is packed, would be stored as the object.
-    if (headers.has(name)) return refuse(400, "TypeError", `An object is written whole: "${name}" is not supported`);
+    if (headers.has(name)) return refuse(400, "InputError", `An object is written whole: "${name}" is not supported`);
   }
-  if (Number(headers.get("content-length")) > maxBytes) throw new TooLargeError();
+  if (Number(headers.get("content-length")) > maxBytes) throw tooLarge(maxBytes);
   let length = 0;
   const counted = body?.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       transform(piece, controller) {
         length += piece.length;
-        if (length > maxBytes) throw new TooLargeError();
+        if (length > maxBytes) throw tooLarge(maxBytes);
         controller.enqueue(piece);
       },
     }),
@@ -191,22 +193,19 @@ async function write({ request, object, client, options }: Asked): Promise<Respo
   return Response.json(record);
 }
 
-/** The response to what went wrong on the way to Windmill: no address, no token, no stack. */
-function failure(error: unknown, maxBytes = 104_857_600): Response {
-  if (error instanceof TooLargeError) {
-    return refuse(413, "RangeError", `An object has at most ${maxBytes} bytes`, { connection: "close" });
+/** What went wrong on the way to Windmill, as what it means for an object. */
+function meaningOf(error: unknown, request: Request): unknown {
+  if (request.signal.aborted) {
+    return new HandlerError(499, "ClientClosedRequestError", "Whoever asked has left", undefined, { cause: error });
   }
-  const { name, status } = Object(error) as { readonly name?: unknown; readonly status?: unknown }; // `as`: if it has them
-  if (hasCode(error, "WINDMILL_API")) {
-    if (status === 404) return refuse(404, "NotFoundError", "There is no such object");
-    if (status === 429) return refuse(429, "WindmillApiError", "Windmill has too much to do");
-    return refuse(502, "WindmillApiError", status ? `Windmill answered ${status}` : "Windmill gave no answer");
+  const { status } = Object(error) as { readonly status?: unknown }; // `as`: if it has one
+  if (hasCode(error, "WINDMILL_API") && status === 404) {
+    return new HandlerError(404, "NotFoundError", "There is no such object", undefined, { cause: error });
   }
-  if (hasCode(error, "DEADLINE_EXCEEDED")) return refuse(504, "DeadlineError", "Windmill did not answer in time");
-  // Its text names the option or the variable, and no value.
-  if (hasCode(error, "CONFIGURATION")) return refuse(500, "ConfigurationError", error.message);
-  if (name === "AbortError") return refuse(499, "AbortError", "The request was given up");
-  return refuse(500, "Error", "The object could not be served");
+  if (hasCode(error, "DEADLINE_EXCEEDED")) {
+    return new HandlerError(504, "DeadlineError", "Windmill did not answer in time", undefined, { cause: error });
+  }
+  return error;
 }
 
 /**
@@ -232,30 +231,33 @@ function failure(error: unknown, maxBytes = 104_857_600): Response {
  * ```
  */
 export function s3Proxy(options: S3ProxyOptions = {}): Handler {
-  const { methods = [], maxBytes } = options;
+  const { methods = [], authorize } = options;
   const allowed = ["GET", "HEAD", ...methods];
-  if (methods.length > 0 && options.authorize === undefined) {
+  if (methods.length > 0 && authorize === undefined) {
     throw new TypeError(`Cannot allow ${methods.join(", ")}: expected 'authorize', which decides who may`);
   }
-  return async (request, context = {}) => {
-    try {
+  return (request, context = {}) =>
+    answerOrError(request, options, async () => {
       const addressed = addressOf(new URL(request.url).pathname, options);
       if (addressed === undefined) return refuse(404, "NotFoundError", "The address names no object");
-      if (typeof addressed === "string") return refuse(400, "TypeError", addressed);
+      if (typeof addressed === "string") return refuse(400, "InputError", addressed);
       if (!allowed.includes(request.method)) {
-        const message = `Expected ${allowed.join(", ")}, found ${request.method}`;
-        return refuse(405, "TypeError", message, { allow: allowed.join(", ") });
+        const allow = allowed.join(", ");
+        const refused = refuse(405, "MethodNotAllowedError", `Expected ${allow}, found ${request.method}`);
+        refused.headers.set("allow", allow);
+        return refused;
       }
-      const client = await connectionOf(options, request, context);
-      const asked = { ...addressed, request, client, options };
-      const source = await sourceOf(asked, context);
-      if (source instanceof Response) return source;
-      if (request.method === "PUT") return await write(asked);
-      if (request.method !== "DELETE") return await read(asked, source);
-      await deleteObject(client, addressed.object, { signal: request.signal });
-      return new Response(null, { status: 204 });
-    } catch (error) {
-      return failure(error, maxBytes);
-    }
-  };
+      try {
+        const client = await connectionOf(options, request, context);
+        const asked = { ...addressed, request, client, options };
+        const source = await sourceOf(asked, context);
+        if (source instanceof Response) return source;
+        if (request.method === "PUT") return await write(asked);
+        if (request.method !== "DELETE") return await read(asked, source);
+        await deleteObject(client, addressed.object, { signal: request.signal });
+        return new Response(null, { status: 204 });
+      } catch (error) {
+        throw meaningOf(error, request);
+      }
+    });
 }

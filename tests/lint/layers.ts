@@ -64,7 +64,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   engine: { layers: ["base", "platform", "workflow"] },
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   durable_object: { layers: ["base", "engine", "storage"] },
-  // The runtime's `fetch` and clock, where a client has none of its own.
+  // The runtime's `fetch` and clock, where a client has none of its own: bodies of objects, heart-beats of streams.
   handlers: { layers: ["base", "wire", "http", "sdk", "src/platform/network.ts"] },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
   server: {

@@ -62,8 +62,8 @@ test("edge createHandler(): paths that match no route are a 404, or for 'notFoun
     assertEquals([path, ...await errorOf(ask("GET", path))], [path, 404, "NotFoundError"]);
   }
   assertEquals(await textOf(asker({ routes, notFound: saying("none") })("GET", "/x")), "none GET undefined");
-  assertEquals(await errorOf(ask("GET", "/b/%ff")), [400, "URIError"]);
-  assertEquals(await errorOf(ask("GET", "/c/%")), [400, "URIError"]);
+  assertEquals(await errorOf(ask("GET", "/b/%ff")), [400, "InputError"]);
+  assertEquals(await errorOf(ask("GET", "/c/%")), [400, "InputError"]);
 });
 
 test("edge createHandler(): another method is a 405 that says which there are; OPTIONS says it too", async () => {

@@ -164,13 +164,13 @@ test("s3Proxy(): no address leaves its folder", async () => {
     "/files/%ff",
     "/files/%c0%ae%c0%ae%2fb",
   ];
-  for (const path of bad) assertEquals([path, ...await errorOf(await ask(path))], [path, 400, "TypeError"]);
+  for (const path of bad) assertEquals([path, ...await errorOf(await ask(path))], [path, 400, "InputError"]);
   for (const path of ["/files/../secret", "/files/%2e%2e/secret", "/files/", "/files", "/other/a", "/filesx/a"]) {
     assertEquals([path, ...await errorOf(await ask(path))], [path, 404, "NotFoundError"]);
   }
   const named = proxy({ basePath: "/files", authorize: () => true });
   for (const path of ["/files/a%2f..%2fb/k", "/files/%2e%2e%2f/k", "/files/a%5cb/k"]) {
-    assertEquals([path, ...await errorOf(await named.ask(path))], [path, 400, "TypeError"]);
+    assertEquals([path, ...await errorOf(await named.ask(path))], [path, 400, "InputError"]);
   }
   for (const path of ["/files//k", "/files/storage", "/files/storage/"]) {
     assertEquals([path, ...await errorOf(await named.ask(path))], [path, 404, "NotFoundError"]);
@@ -444,10 +444,13 @@ test("s3Proxy(): an object that is too long is refused, said or not", async () =
     return Response.json({ file_key: "a" });
   });
   const said = await ask("/files/a", { method: "PUT", body: "x".repeat(11), headers: { "content-length": "11" } });
-  assertEquals(await errorOf(said), [413, "RangeError"]);
+  assertEquals(await errorOf(said), [413, "PayloadTooLargeError"]);
   const feed = pieceFeed([new Uint8Array(6), new Uint8Array(6), new Uint8Array(6)]);
   const body = feed.stream as ReadableStream<Uint8Array<ArrayBuffer>>;
-  assertEquals(await errorOf(await ask("/files/a", { method: "PUT", body, duplex: "half" })), [413, "RangeError"]);
+  assertEquals(await errorOf(await ask("/files/a", { method: "PUT", body, duplex: "half" })), [
+    413,
+    "PayloadTooLargeError",
+  ]);
   assert(seen.length <= 2);
   assertEquals((await ask("/files/a", { method: "PUT", body: "x".repeat(10) })).status, 200);
 });
