@@ -13,10 +13,7 @@ export interface NodeRequest {
   /** Names and values of headers, in turns. */
   readonly rawHeaders: readonly string[];
   /** The connection. */
-  readonly socket: {
-    /** Whether it is one of TLS. */
-    readonly encrypted?: boolean;
-  };
+  readonly socket: object;
   /** Listens. */
   on(event: string, listener: (value: Uint8Array) => void): unknown;
   /** Lets data come. */
@@ -96,11 +93,13 @@ export function toRequest(incoming: NodeRequest): MadeRequest {
       // HTTP/2 has the method and the path among them.
       if (!name.startsWith(":")) headers.append(name, rawHeaders[i + 1] ?? "");
     }
+    const isTls = "encrypted" in socket && socket.encrypted === true;
     const host = headers.get("host") ?? "localhost";
     // A path that begins with two slashes is a path, and no host. What a proxy is asked for is a whole address.
     const path = url.startsWith("/") ? url : url === "*" ? "/" : url.replace(/^[a-z]+:\/\/[^/?#]*/i, "") || "/";
-    const address = new URL(`${socket.encrypted ? "https" : "http"}://${host}${path}`);
-    if (address.host !== new URL(`http://${host}`).host && address.hostname === "") throw new TypeError("No host");
+    const address = new URL(`${isTls ? "https" : "http"}://${host}${path}`);
+    // A host with a path, a user or a question mark in it would make another address of the path.
+    if (/[/\\?#@]/.test(host)) return { request: undefined, abort };
     const hasBody = !/^(?:GET|HEAD)$/.test(method) &&
       (headers.has("content-length") || headers.has("transfer-encoding"));
     const init: RequestInit & { readonly duplex?: string } = {
