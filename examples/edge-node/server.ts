@@ -18,4 +18,8 @@ server.listen(Number(process.env.PORT ?? 3000), process.env.HOST ?? "127.0.0.1",
   const address = server.address();
   console.log(`Listening on port ${typeof address === "object" ? address?.port : address}`);
 });
-process.once("SIGTERM", () => server.close());
+process.once("SIGTERM", () => {
+  // What has been begun is answered; connections that nobody uses do not hold the process.
+  server.close();
+  setTimeout(() => server.closeAllConnections(), 5000).unref();
+});

@@ -43,7 +43,9 @@ export async function startServing(
     } catch (error) {
       void error; // it has ended by itself
     }
+    const late = setTimeout(() => child.kill("SIGKILL"), 8_000);
     await child.status;
+    clearTimeout(late);
     await ended;
   }
   try {

@@ -108,7 +108,10 @@ for (const [name, { start, absent }] of Object.entries(starts)) {
       const { url: baseUrl, workspace, token } = local;
       try {
         await using edge = await start({ WM_BASE_URL: baseUrl, WM_WORKSPACE: workspace, WM_TOKEN: token }, folder);
-        await judge(name, edge.url, createClient({ baseUrl, workspace, token, env: {} }));
+        // Its connections end with it: one that was opened and never used would keep a server that waits for all of them.
+        using http = Deno.createHttpClient({});
+        const ask = (url: string, init: RequestInit = {}) => fetch(url, { ...init, ...{ client: http } });
+        await judge(name, edge.url, ask, createClient({ baseUrl, workspace, token, env: {}, fetch: ask }));
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
@@ -117,7 +120,12 @@ for (const [name, { start, absent }] of Object.entries(starts)) {
   });
 }
 
-async function judge(name: string, url: string, client: ReturnType<typeof createClient>): Promise<void> {
+async function judge(
+  name: string,
+  url: string,
+  fetch: (url: string, init?: RequestInit) => Promise<Response>,
+  client: ReturnType<typeof createClient>,
+): Promise<void> {
   const health = await fetch(`${url}/health`);
   assertEquals([health.status, await health.json()], [200, { ok: true }]);
 
