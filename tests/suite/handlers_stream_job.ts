@@ -150,7 +150,7 @@ test("handlers stream: a browser that comes back goes on where it was, and not a
 });
 
 test("handlers stream: a place in another job's stream, or none, is none", async () => {
-  for (const place of [`${other}.14.3..`, `${other}..​.end.`, "7", `${id}.x.1..`, `${id}.1.1`]) {
+  for (const place of [`${other}.14.3..`, `${other}...end.`, "7", `${id}.x.1..`, `${id}.1.1`]) {
     const server = jobServer();
     server.finish(1);
     const response = await follow(server)(
@@ -344,7 +344,6 @@ test("handlers stream: Windmill that is away, elsewhere, or knows no such job en
     [() => text("Not authorized", 401), "answered 401", `${id}...end.`],
     [() => new Response(null, { status: 302, headers: { location: "https://evil.test/" } }), "a redirect", `${id}....`],
     [() => new Response("<html>"), "cannot be read", `${id}....`],
-    [() => json({ completed: "half" }), "cannot be read", `${id}....`],
   ];
   for (const [answer, part, place] of cases) {
     const clock = stillClock();
@@ -435,9 +434,8 @@ test("handlers stream: 64 streams whose readers are slow hold a few pieces each,
   assertEquals(bodies.made(), 0);
   let taken = 0, most = 0;
   for (let round = 0; round < 40; round++) {
-    await Promise.all(readers.map(async (reader) => {
-      taken += (await reader?.read())?.done === false ? 1 : 0;
-    }));
+    const read = await Promise.all(readers.map((reader) => reader?.read()));
+    taken += read.filter((piece) => piece?.done === false).length;
     await settle();
     most = Math.max(most, bodies.pieces() - taken);
   }
