@@ -84,8 +84,11 @@ export function describeError(error: unknown): HandlerError["answer"] {
 export function errorAnswer(error: unknown): Response {
   const [status, words] = describeError(error);
   const body: HandlerErrorBody = { error: words };
-  const headers = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
-  return Response.json(body, { status, headers });
+  return new Response(JSON.stringify(body), {
+    status,
+    // Not `Response.json`: runtimes differ in the type that it says.
+    headers: { "content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff" },
+  });
 }
 
 /** What is told of errors. */

@@ -503,7 +503,11 @@ test("handlers run: 1,000 requests that are hung up at any moment leave nothing 
   const context = contextOf();
   const statuses = await Promise.all(Array.from({ length: 1000 }, async (_, i) => {
     const leaving = new AbortController();
-    const work = handler(jsonRequest({}, "/", { signal: leaving.signal }), context);
+    // A body is read in turns of the event loop on some runtimes: those without one get further in the same time.
+    const request = i % 3 === 0
+      ? jsonRequest({}, "/", { signal: leaving.signal })
+      : new Request("https://edge.test/?n=1", { signal: leaving.signal });
+    const work = handler(request, context);
     for (let turns = i % 60; turns > 0; turns--) await undefined;
     leaving.abort();
     return (await work).status;
