@@ -27,6 +27,7 @@ const NAMES = [
   "runner",
   "server",
   "cold_start",
+  "edge",
   "peers",
 ] as const;
 

@@ -18,6 +18,7 @@ export {
   jobs,
   kafka,
   resources,
+  runs,
   s3,
   sql,
   state,
@@ -26,7 +27,7 @@ export {
   users,
   variables,
 } from "../src/handlers/client.ts";
-export type { ClientOf, ClientOptions, Groups } from "../src/handlers/client.ts";
+export type { ClientOf, ClientOptions, Groups, RunsGroup } from "../src/handlers/client.ts";
 export type { Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
 export type { RunHandlerOptions } from "../src/handlers/run.ts";
 export type { S3ProxyOptions } from "../src/handlers/s3_proxy.ts";
@@ -141,10 +142,16 @@ async function requestOf({ req }: HonoContext): Promise<Request> {
  * ```
  */
 export function windmill<G extends Groups>(options: WindmillOptions<G>): ClientMiddleware<ClientOf<G>> {
+  const { groups } = options;
+  if (typeof Object(groups) !== typeof groups) {
+    throw new TypeError(
+      "Cannot make clients without 'groups', such as { jobs, variables }, or createClient for all of it",
+    );
+  }
   return async (c, next) => {
     let client: ClientOf<G>;
     try {
-      client = await clientOf(options.groups, options, c.req.raw, contextOf(c));
+      client = await clientOf(groups, options, c.req.raw, contextOf(c));
     } catch (error) {
       return errorAnswer(error);
     }
