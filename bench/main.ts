@@ -26,8 +26,8 @@ const NAMES = [
   "check_time",
   "runner",
   "server",
-  "cold_start",
   "edge",
+  "cold_start",
   "peers",
 ] as const;
 

@@ -3,6 +3,10 @@ import * as client from "@windkit/windmill-client/client";
 import * as compat from "@windkit/windmill-client/compat";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
+import * as cloudflare from "@windkit/windmill-client/edge/cloudflare";
+import * as deno from "@windkit/windmill-client/edge/deno";
+import * as node from "@windkit/windmill-client/edge/node";
+import * as vercel from "@windkit/windmill-client/edge/vercel";
 import * as handlers from "@windkit/windmill-client/handlers";
 import * as hono from "@windkit/windmill-client/hono";
 import * as hosted from "@windkit/windmill-client/hosted";
@@ -661,6 +665,7 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
   "./handlers": [
     "runFlow",
     "runScript",
+    "s3Proxy",
     "streamJob",
   ],
   "./hono": [
@@ -673,6 +678,7 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "runScript",
     "runs",
     "s3",
+    "s3Proxy",
     "sql",
     "state",
     "streamJob",
@@ -682,6 +688,18 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "users",
     "variables",
     "windmill",
+  ],
+  "./edge/cloudflare": [
+    "createHandler",
+  ],
+  "./edge/deno": [
+    "createHandler",
+  ],
+  "./edge/node": [
+    "createHandler",
+  ],
+  "./edge/vercel": [
+    "createHandler",
   ],
   "./cli": [
     "loadWorkflow",
@@ -719,6 +737,10 @@ const modules: Readonly<Record<string, object>> = {
   "./errors": errors,
   "./handlers": handlers,
   "./hono": hono,
+  "./edge/cloudflare": cloudflare,
+  "./edge/deno": deno,
+  "./edge/node": node,
+  "./edge/vercel": vercel,
   "./hosted": hosted,
   "./hosted/workflow": hostedWorkflow,
 };
@@ -790,6 +812,8 @@ test("public API: one name means one thing on every subpath", () => {
   const seen = new Map<string, { readonly subpath: string; readonly value: unknown }>();
   for (const [subpath, module] of Object.entries(modules)) {
     if (subpath.startsWith("./hosted")) continue; // stands for the plain entry, and has a case of its own
+    // Those of the edge make handlers: of what the root's `runFlow` does, for Hono, and for each platform its own `createHandler`.
+    if (/^\.\/(?:handlers$|hono$|edge\/)/.test(subpath)) continue;
     for (const [name, value] of Object.entries(module)) {
       if (name === "default") continue; // that of ./compat has more members than the root's
       const first = seen.get(name);
