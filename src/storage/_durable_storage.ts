@@ -73,6 +73,11 @@ export function holdsRuns(storage: DurableObjectStorage): boolean {
   return storage.sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'windkit'").toArray().length > 0;
 }
 
+/** The storage was emptied: its tables are made anew when it is opened again. */
+export function forgetDurableObject(storage: DurableObjectStorage): void {
+  OPENED.delete(storage);
+}
+
 /** The storage of an object, with what its host adds. */
 export function openDurableObject(
   storage: DurableObjectStorage,

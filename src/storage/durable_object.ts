@@ -44,7 +44,7 @@ export interface DurableObjectStorageOptions {
 }
 
 /**
- * Opens the storage of a Durable Object for an engine of your own; `createWorkflowObjects` of `./edge/cloudflare` does it for you,
+ * Opens the storage of a Durable Object for an engine of your own; `createWorkflowObjects` of `./durable-object` does it for you,
  * with alarms for what sleeps. The class must have SQLite storage (`new_sqlite_classes` in its migration).
  *
  * @param storage `ctx.storage` of the object

@@ -113,7 +113,10 @@ export class Case extends DurableObject {
 }
 
 interface Env {
-  readonly CASE: { idFromName(name: string): unknown; get(id: unknown): { fetch(request: Request): Promise<Response> } };
+  readonly CASE: {
+    idFromName(name: string): unknown;
+    get(id: unknown): { fetch(request: Request): Promise<Response> };
+  };
 }
 
 export default {

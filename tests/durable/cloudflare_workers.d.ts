@@ -3,8 +3,8 @@ declare module "cloudflare:workers" {
   export class DurableObject<E = unknown> {
     constructor(ctx: unknown, env: E);
     // deno-lint-ignore no-explicit-any -- an object of the platform, used through structural types
-    protected ctx: any;
-    protected env: E;
+    readonly ctx: any;
+    readonly env: E;
     fetch?(request: Request): Promise<Response>;
   }
 }
