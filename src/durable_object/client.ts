@@ -90,7 +90,7 @@ const LONGEST_PAUSE_MS = 2000;
  *
  * async function handle(env: { RUN: ObjectNamespace; INDEX: ObjectNamespace }): Promise<unknown> {
  *   const runs = workflowRuns(env.RUN, env.INDEX, { namespace: "acme" });
- *   const run = await runs.start("greet", { name: "Ada" }, { runId: "greet-ada" });
+ *   const run = await runs.start("greet", ["Ada"], { runId: "greet-ada" });
  *   return [await run.status(), await runs.list({ state: "parked" })];
  * }
  * if (typeof handle !== "function") throw new Error("no function");

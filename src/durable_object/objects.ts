@@ -92,7 +92,7 @@ function platformBase(): ObjectBase | undefined {
  *
  * export default {
  *   async fetch(_request: Request, env: { RUN: ObjectNamespace; INDEX: ObjectNamespace }): Promise<Response> {
- *     const run = await workflowRuns(env.RUN, env.INDEX).start("greet", { name: "Ada" });
+ *     const run = await workflowRuns(env.RUN, env.INDEX).start("greet", ["Ada"]);
  *     return Response.json({ started: run.id });
  *   },
  * };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -138,8 +139,9 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   };
 }
 
-/** A folder that is removed with what is in it. */
+/** A folder that is removed with what is in it: in memory, where there is such a place, because every turn is a write to the disk. */
 export async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(tmpdir(), "windkit-durable-"));
+  const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  const path = await mkdtemp(join(parent, "windkit-durable-"));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }

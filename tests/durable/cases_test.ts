@@ -3,7 +3,7 @@
  * workerd.
  */
 import { deepStrictEqual, ok } from "node:assert";
-import { bundled, startWorkerd } from "./_workerd.ts";
+import { bundled, startWorkerd, temporaryFolder } from "./_workerd.ts";
 
 interface Verdict {
   readonly status: string;
@@ -12,7 +12,12 @@ interface Verdict {
 }
 
 Deno.test("in a Durable Object: the storage's conformance, and the suite's workflows with equal journals", async (t) => {
-  await using worker = await startWorkerd({ path: await bundled("cases_worker.ts"), objects: { CASE: "Case" } });
+  await using folder = await temporaryFolder();
+  await using worker = await startWorkerd({
+    path: await bundled("cases_worker.ts"),
+    objects: { CASE: "Case" },
+    persist: folder.path,
+  });
   const plan: readonly { readonly name: string }[] = await worker.ask("/plan");
   const verdicts: Verdict[] = [];
   for (const { name } of plan) {
