@@ -63,7 +63,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   engine: { layers: ["base", "platform", "workflow"] },
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
-  durable_object: { layers: ["base", "engine", "storage"] },
+  // The run context of an entry that imports its class itself; the core's types are those of journals.
+  durable_object: { layers: ["base", "platform", "engine", "storage"], typesOf: ["workflow"] },
   // The runtime's `fetch` and clock, where a client has none of its own: bodies of objects, heart-beats of streams.
   handlers: { layers: ["base", "wire", "http", "sdk", "src/platform/network.ts"] },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
