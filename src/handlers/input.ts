@@ -8,6 +8,7 @@ import type { StandardSchema } from "../base/standard_schema.ts";
 import { release } from "../http/body.ts";
 import { isRecord } from "../wire/answer.ts";
 import { HandlerError } from "./_answer.ts";
+import { joined, readBeginning } from "./_bytes.ts";
 import type { HandlerContext } from "./handler.ts";
 
 /** Where arguments come from. */
@@ -51,30 +52,14 @@ function refuse(message: string, cause?: unknown): never {
 
 /** Reads a body whole, as long as it is not larger than it may be. */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  const { body } = request;
-  let size = Number(request.headers.get("content-length") ?? 0);
-  const reader = body?.getReader();
-  const pieces: Uint8Array[] = [];
-  if (!(size > maxBytes)) {
-    size = 0;
-    while (reader && size <= maxBytes) {
-      const { done, value } = await reader.read().catch((cause) => refuse("The body ended too early", cause));
-      if (done) break;
-      pieces.push(value);
-      size += value.length;
-    }
-  }
-  if (size > maxBytes) {
-    release(reader);
-    throw new HandlerError(413, "PayloadTooLargeError", `Expected a body of at most ${maxBytes} bytes`);
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+  const reader = request.body?.getReader();
+  const told = Number(request.headers.get("content-length"));
+  const found = told > maxBytes
+    ? { pieces: [], size: told, whole: false }
+    : await readBeginning(reader, maxBytes).catch((cause) => refuse("The body ended too early", cause));
+  if (found.size <= maxBytes) return joined(found);
+  release(reader);
+  throw new HandlerError(413, "PayloadTooLargeError", `Expected a body of at most ${maxBytes} bytes`);
 }
 
 /** Fields by name; a name that comes several times has an array. */
@@ -131,6 +116,11 @@ async function bodyFields(request: Request, maxBytes: number): Promise<Fields> {
   );
 }
 
+/** Values of placeholders; one that may be left out, and was, has none. */
+function given(params: HandlerContext["params"] = {}): Fields {
+  return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));
+}
+
 function issueOf({ message, path = [] }: ValidationIssue): { readonly message: string; readonly path: string[] } {
   // Not `path.map`: ArkType's path is an array of a class of its own.
   return { message, path: Array.from(path, (part) => String((part as { readonly key?: PropertyKey }).key ?? part)) };
@@ -145,7 +135,7 @@ export async function readArguments(
   let fields: unknown = {
     ...(from.includes("query") && gather(new URL(request.url).searchParams)),
     ...(from.includes("body") && await bodyFields(request, maxBodyBytes)),
-    ...(from.includes("params") && context.params),
+    ...(from.includes("params") && given(context.params)),
   };
   if (input !== undefined) {
     const { issues, ...rest } = await input["~standard"].validate(fields);

@@ -52,6 +52,12 @@ test("handlers run: a placeholder of the route goes before the body, and that be
   const request = () => jsonRequest({ b: "body", c: "body" }, "/?a=query&b=query&c=query&d=1&d=2&d=3");
   const params = { c: "route" };
   assertEquals(await argumentsOf(request(), {}, params), { a: "query", b: "body", c: "route", d: ["1", "2", "3"] });
+  const left = { b: undefined, e: undefined };
+  assertEquals(
+    await argumentsOf(jsonRequest({ b: "body" }), {}, left),
+    { b: "body" },
+    "A placeholder that is not there",
+  );
   assertEquals(await argumentsOf(request(), { from: ["body"] }, params), { b: "body", c: "body" });
   assertEquals(await argumentsOf(request(), { from: ["params", "query"] }, params), {
     a: "query",
@@ -137,6 +143,19 @@ test("handlers run: a body that cannot be read is refused before anything is sta
     "ended too early",
   );
   assertEquals(stub.seen.length, 0);
+});
+
+test("handlers run: arguments that are nested without end are passed on, or refused where the runtime cannot", async () => {
+  const deep = `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
+  const request = new Request("https://edge.test/", {
+    method: "POST",
+    body: deep,
+    headers: { "content-type": "application/json" },
+  });
+  const stub = windmill(({ body }) => json(body.length));
+  const response = await ask(script(stub), request);
+  if (response.status === 200) assertEquals(await response.json(), deep.length);
+  else await assertError(response, 400, "InputError");
 });
 
 test("handlers run: a body over the limit is refused, unread when it says so itself, given up when it does not", async () => {
