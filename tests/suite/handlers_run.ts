@@ -145,17 +145,19 @@ test("handlers run: a body that cannot be read is refused before anything is sta
   assertEquals(stub.seen.length, 0);
 });
 
-test("handlers run: arguments that are nested without end are passed on, or refused where the runtime cannot", async () => {
-  const deep = `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
-  const request = new Request("https://edge.test/", {
-    method: "POST",
-    body: deep,
-    headers: { "content-type": "application/json" },
-  });
-  const stub = windmill(({ body }) => json(body.length));
-  const response = await ask(script(stub), request);
-  if (response.status === 200) assertEquals(await response.json(), deep.length);
-  else await assertError(response, 400, "InputError");
+test("handlers run: arguments that are nested deeper than 1,000 are refused", async () => {
+  const ask = async (inner: string) => {
+    const headers = { "content-type": "application/json" };
+    const request = new Request("https://edge.test/", { method: "POST", body: `{"a":${inner}}`, headers });
+    return await script(windmill(({ body }) => json(body.length)))(request, contextOf());
+  };
+  const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+  for (const inner of [nested(999), `[${`${nested(500)},`.repeat(10)}0]`, JSON.stringify('"[\\"'.repeat(2000))]) {
+    assertEquals((await ask(inner)).status, 200);
+  }
+  for (const inner of [nested(1000), nested(400_000), `["\\\\",${nested(999)}]`, '[{"a":'.repeat(1000)]) {
+    await assertError(await ask(inner), 400, "InputError", "too deep");
+  }
 });
 
 test("handlers run: a body over the limit is refused, unread when it says so itself, given up when it does not", async () => {
