@@ -37,7 +37,11 @@ const routes: Record<string, Handler> = {
   "GET /url/*": ({ url }) => Promise.resolve(new Response(url)),
   "GET //evil.example/x": ({ url }) => Promise.resolve(new Response(url)),
   "GET /cookies": () => Promise.resolve(new Response("", { headers: [["set-cookie", "a=1"], ["set-cookie", "b=2"]] })),
-  "GET /state": () => Promise.resolve(Response.json({ ...state, rss: process.memoryUsage().rss })),
+  "GET /state": () => {
+    // Garbage is no memory that is held: Node lets much of it lie.
+    gc();
+    return Promise.resolve(Response.json({ ...state, held: process.memoryUsage().arrayBuffers }));
+  },
   "GET /broken": () =>
     Promise.resolve(
       new Response(
@@ -56,7 +60,10 @@ const routes: Record<string, Handler> = {
   }),
 };
 
-const { process } = globalThis as unknown as { readonly process: { memoryUsage(): { readonly rss: number } } };
+const { process, gc } = globalThis as unknown as {
+  readonly process: { memoryUsage(): { readonly arrayBuffers: number } };
+  readonly gc: () => void;
+};
 const server = createServer(createHandler({ routes, onError: () => {} }));
 server.listen(0, "127.0.0.1", () => {
   const address = server.address();
