@@ -64,7 +64,11 @@ const { process, gc } = globalThis as unknown as {
   readonly process: { memoryUsage(): { readonly arrayBuffers: number } };
   readonly gc: () => void;
 };
-const server = createServer(createHandler({ routes, onError: () => {} }));
+const listener = createHandler({ routes, onError: () => {} });
+const moved = createHandler({ routes, onError: () => {}, origin: "https://public.example" });
+const server = createServer((incoming, outgoing) =>
+  (incoming.headers["x-moved"] === undefined ? listener : moved)(incoming, outgoing)
+);
 server.listen(0, "127.0.0.1", () => {
   const address = server.address();
   console.log(`Listening on port ${typeof address === "object" ? address?.port : address}`);

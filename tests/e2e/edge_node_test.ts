@@ -116,10 +116,13 @@ nodeTest("a reader that waits holds the source, and one that hangs up ends it", 
   await reader?.cancel();
   await until(edge, fetch, ({ cancelled, aborted }) => cancelled === 1 && aborted === 1);
   const controller = new AbortController();
-  const silent = fetch(`${edge.url}/silent`, { signal: controller.signal });
-  await silent; // its headers come before any of its body
+  const { signal } = controller;
+  // Their headers come before any of their bodies. By the second one, the handler's request is one that was made of Node's.
+  await fetch(`${edge.url}/silent`, { signal });
+  await fetch(`${edge.url}/silent`, { signal, headers: { "x-moved": "1" } });
+  await stateOf(edge, fetch); // collects garbage
   controller.abort();
-  await until(edge, fetch, ({ cancelled, aborted }) => cancelled === 2 && aborted === 2);
+  await until(edge, fetch, ({ cancelled, aborted }) => cancelled === 3 && aborted === 3);
 });
 
 nodeTest(
