@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { readSignature } from "../../src/server/folder/signature.ts";
+import { openWithWorkspaceKey } from "../../src/server/folder/workspace_key.ts";
 import { unpinned } from "../../src/server/folder/imports.ts";
 import { assert, assertEquals, assertIncludes, assertRejects } from "../suite/assert.ts";
 import { trialFolder } from "./_folder_kit.ts";
@@ -494,6 +495,12 @@ Deno.test("Secrets of a pulled folder are opened with the workspace's key, read 
   assertIncludes(thrown(() => wrong.folder.variable("f/a/s", true)).message, "another than the folder's");
   await using plain = await trialFolder({ "f/a/s.variable.yaml": file, "wmill.yaml": "plainSecrets: true\n" });
   assertEquals(plain.folder.variable("f/a/s", true)?.value, value);
+});
+
+Deno.test("openWithWorkspaceKey() opens what the library's own documents have as their example", () => {
+  const published = "DS/2U8royDnJDiNY2ps3f6ZoTbpZo8ZtUGYLGEjwLDQ=";
+  assertEquals(openWithWorkspaceKey(published, "magickey"), "http://magiclen.org");
+  assertEquals(openWithWorkspaceKey(published, "another"), undefined);
 });
 
 Deno.test("States stay in the data folder, as the command line does not pull them", async () => {
