@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { chmodSync, existsSync, mkdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -12,7 +12,7 @@ import type { Runner } from "../runner/ports.ts";
 import { createSqlRunner } from "../runner/sql/sql_runner.ts";
 import { createTypeScriptRunner } from "../runner/typescript/mod.ts";
 import { createServer, type Server } from "../server/app.ts";
-import { openDatabase, type ServerDatabase } from "../server/database.ts";
+import { makePrivate, openDatabase, type ServerDatabase } from "../server/database.ts";
 import { type LocalFolder, openFolder } from "../server/folder/folder.ts";
 import { createIdentity } from "../server/identity.ts";
 import type { JobsOptions } from "../server/jobs/jobs.ts";
@@ -92,7 +92,7 @@ function makeDataFolder(data: string): string {
   if (!statSync(data).isDirectory()) throw new UsageError(`Cannot keep data in "${data}": it is no folder`);
   chmodSync(data, 0o700);
   const ignore = join(data, ".gitignore");
-  if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
+  if (!existsSync(ignore)) writeFileSync(ignore, "*\n", { mode: 0o600 });
   return realpathSync(data);
 }
 
@@ -168,7 +168,9 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
     closing.push(() => Promise.all(runners.map((runner) => runner[Symbol.asyncDispose]())));
     rememberSecrets(folder);
     const { retentionS } = settings;
-    const storage = await openSqliteStorage({ dir: join(data, "runs") });
+    const runs = join(data, "runs");
+    const storage = await openSqliteStorage({ dir: runs });
+    for (const name of readdirSync(runs)) makePrivate(join(runs, name));
     // The workflows close it, when there are any.
     closing.push(() => storage.close());
     const server = createServer({
