@@ -241,7 +241,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const execution = {
         runner,
         get job() {
-          return made ??= runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token);
+          return made ??= runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token, () => hooks.readSecret?.(id));
         },
         io: {
           log: (text: string) => isOpen() ? output.write(id, "log", text) : undefined,
