@@ -19,6 +19,7 @@ import type { JobsOptions } from "../server/jobs/jobs.ts";
 import type { Script, Secrets } from "../server/ports.ts";
 import { openObjects } from "../server/objects/objects.ts";
 import { openSqliteStorage } from "../storage/sqlite.ts";
+import { rememberAlways } from "../server/secret_memory.ts";
 import { openSecrets } from "../server/secrets.ts";
 import { datatablesOf } from "./dev_datatables.ts";
 import { listen, type Listener } from "./dev_listen.ts";
@@ -143,9 +144,10 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
     writeOwner(data, { pid: process.pid, url, since: Date.now() });
     closing.push(() => removeOwner(data));
 
-    const secrets = openSecrets(data);
+    const ofFolder = openSecrets(data);
     const identity = createIdentity({ database, dir: data });
-    secrets.remember(identity.ownerToken);
+    ofFolder.remember(identity.ownerToken);
+    const secrets = rememberAlways(ofFolder, database, Date.now);
     const folder = await openFolder({
       root,
       dataDir: data,
@@ -166,7 +168,8 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
     });
     const runners = await openRunners({ data, folder, secrets, settings, poolSize });
     closing.push(() => Promise.all(runners.map((runner) => runner[Symbol.asyncDispose]())));
-    rememberSecrets(folder);
+    // In one commit.
+    database.transaction(() => rememberSecrets(folder));
     const { retentionS } = settings;
     const runs = join(data, "runs");
     const storage = await openSqliteStorage({ dir: runs });

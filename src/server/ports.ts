@@ -165,6 +165,12 @@ export interface Secrets {
   remember(value: string): void;
   /** The text with remembered values replaced by `***`. */
   redact(text: string): string;
+  /** True when a remembered value is in the text. */
+  holds(text: string): boolean;
+  /** Where a remembered value may begin of which the text has no more than the beginning; the text's length when none does. */
+  cutAt(text: string): number;
+  /** Values are remembered beyond the end of this process: forgets those that nobody has used since a time. */
+  forget?(before: number): void;
   /** Key for signatures, hex: resume links, signed objects. */
   readonly signingKey: Uint8Array;
 }

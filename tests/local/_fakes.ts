@@ -125,6 +125,8 @@ export function fakeSecrets(values: readonly string[] = []): Secrets {
     encrypt: (text) => btoa(text),
     decrypt: (text) => atob(text),
     remember: (value) => void known.push(value),
+    holds: (text) => known.some((value) => text.includes(value)),
+    cutAt: (text) => text.length,
     redact: (text) => known.reduce((clean, value) => clean.replaceAll(value, "***"), text),
     signingKey: new Uint8Array(32),
   };

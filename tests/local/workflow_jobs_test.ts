@@ -287,7 +287,12 @@ export const main = workflow(async () => {
 test("a secret that comes to a task's script through its arguments or a resource is one that its workflow has read", async () => {
   const { folder } = server.server.context;
   folder.writeVariable({ path: "f/kit/argued", value: "argued-secret-word", isSecret: true, description: "" });
-  folder.writeResource({ path: "f/kit/held", value: { of: "$var:f/kit/argued" }, resourceType: "any", description: "" });
+  folder.writeResource({
+    path: "f/kit/held",
+    value: { of: "$var:f/kit/argued" },
+    resourceType: "any",
+    description: "",
+  });
   server.put({ "f/kit/echo.ts": `export async function main(word: unknown) { return [...JSON.stringify(word)]; }\n` });
   await until(() => folder.script("f/kit/echo") !== undefined);
   for (const word of ["$var:f/kit/argued", "$res:f/kit/held"]) {
@@ -299,6 +304,19 @@ export const main = workflow(async () => (await echo({ word: ${JSON.stringify(wo
     // By no value in them: letter by letter it can be read, and not found.
     equal(await storedText([`"a\\",\\"r\\",\\"g\\"`, '"a","r","g"']), "");
   }
+});
+
+test("a secret that a workflow was given without asking for it is encrypted in its journal as well", async () => {
+  const value = "given-in-plain-words";
+  server.server.context.folder.writeVariable({ path: "f/kit/given", value, isSecret: true, description: "" });
+  const job = await server.run(
+    `
+import { step, workflow } from "windmill-client";
+export const main = workflow(async (word: string) => await step("take", () => ({ word })));`,
+    { word: value },
+  );
+  equal([job.result, job.args], [{ word: value }, { word: value }], logOf(job));
+  equal(await storedText([value]), "");
 });
 
 test("a preprocessor runs once, and what it makes are the job's arguments", async () => {

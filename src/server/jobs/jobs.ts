@@ -15,6 +15,7 @@ import { createOutput } from "./output.ts";
 import { createQueue, type Running } from "./queue.ts";
 import { createResultCache } from "./result_cache.ts";
 import { createJobTable, type Ending, type JobState } from "./table.ts";
+import { createStoredTexts } from "./stored_text.ts";
 import { createWatchers } from "./watchers.ts";
 
 /** How jobs are kept and run. */
@@ -114,13 +115,15 @@ export function createJobs(parts: JobsParts): ServerJobs {
     timeoutS: longestS = 86_400,
     retentionS = 30 * 86_400,
   } = parts.options;
-  const table = createJobTable(database);
-  const cache = createResultCache(database);
+  const texts = createStoredTexts(secrets);
+  const table = createJobTable(database, texts);
+  const cache = createResultCache(database, texts);
   const watchers = createWatchers(report);
   const output = createOutput({
     database,
     clock,
-    redact: (text) => secrets.redact(text),
+    secrets,
+    texts,
     maxChars: maxOutputChars,
     told: (job, event, text, offset) => watchers.tell(job, { event, text, offset }),
   });
@@ -299,7 +302,10 @@ export function createJobs(parts: JobsParts): ServerJobs {
   function forgetOld(): void {
     const now = clock.now();
     cache.expire(now);
-    const dropped = database.transaction(() => table.drop(now - retentionS * 1000, RETENTION_BATCH));
+    const before = now - retentionS * 1000;
+    const dropped = database.transaction(() => table.drop(before, RETENTION_BATCH));
+    // Whoever has seen a value was made before it was used last.
+    secrets.forget?.(Math.min(before, table.oldest() ?? now));
     retentionTimer = clock.setTimeout(forgetOld, dropped === RETENTION_BATCH ? 50 : RETENTION_EVERY_MS);
   }
 
@@ -325,7 +331,8 @@ export function createJobs(parts: JobsParts): ServerJobs {
     return true;
   }
 
-  function cancel(id: string, by: string, reason: string, force = false): Promise<boolean> {
+  function cancel(id: string, by: string, why: string, force = false): Promise<boolean> {
+    const reason = secrets.redact(why);
     const ended = database.transaction(() => {
       if ((table.state(id) ?? "ended") === "ended") return undefined;
       const more = { canceledBy: by, canceledReason: reason };
@@ -450,14 +457,14 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const sql = "SELECT value FROM user_states WHERE job = ? AND key = ?";
       const row = database.get<{ readonly value: string }>(sql, id, key);
       // `as`: only JSON is written to it.
-      return row && JSON.parse(row.value) as Json;
+      return row && JSON.parse(texts.open(row.value, "null")) as Json;
     },
     setFlowUserState: (id, key, value) =>
       void database.run(
         "INSERT INTO user_states VALUES (?, ?, ?) ON CONFLICT (job, key) DO UPDATE SET value = excluded.value",
         id,
         key,
-        JSON.stringify(value),
+        texts.close(JSON.stringify(value)),
       ),
     begin: () => {
       recover();
