@@ -4,6 +4,7 @@
  * @module
  */
 import { pathToFileURL } from "node:url";
+import { parseExact } from "../../base/exact_numbers.ts";
 import type { JobError, JobOutcome, RunnerIo } from "../ports.ts";
 import type { ResultMessage, StartLine } from "../wrapper/protocol.ts";
 import type { BoxedProcess, Ended } from "./boxed_process.ts";
@@ -61,7 +62,7 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
     function outcome(ended: Ended | undefined): JobOutcome {
       if (stopped !== undefined) return { ok: false, error: stopped };
       if (result === undefined) return { ok: false, error: deathOf(ended, log.last) };
-      const message = JSON.parse(result) as ResultMessage;
+      const message = parseExact(result) as ResultMessage;
       return message.ok ? message : { ...message, error: shown(message.error, folderUrl) };
     }
     function cancel(): void {

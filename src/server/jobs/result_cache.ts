@@ -4,6 +4,7 @@
  * @module
  */
 import { encode } from "../../base/canonical.ts";
+import { parseExact } from "../../base/exact_numbers.ts";
 import { sha256 } from "../../engine/sha256.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Job } from "../ports.ts";
@@ -35,7 +36,7 @@ export function createResultCache(database: Database, { open, close }: StoredTex
       const row = database.get<{ readonly result: string }>(sql, keyOf(job), now);
       const text = row && open(row.result, "");
       // `as`: only JSON is written to it. One that cannot be read is none.
-      return text === undefined || text === "" ? undefined : JSON.parse(text) as Json;
+      return text === undefined || text === "" ? undefined : parseExact(text) as Json;
     },
     put: (job, result, now) => {
       if (job.cacheTtlS === undefined || !(job.cacheTtlS > 0)) return;

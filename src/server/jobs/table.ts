@@ -6,6 +6,7 @@
  */
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Job, JobKind, JobQuery, JobRequest } from "../ports.ts";
+import { noteResultText } from "./exact_result.ts";
 import { whereOf } from "./query.ts";
 import type { StoredTexts } from "./stored_text.ts";
 
@@ -148,8 +149,15 @@ function parse(text: string): Json {
 const LOST = JSON.stringify("[Windkit: this was encrypted with a key that the data folder does not have any more]");
 
 /** A job without its content, arguments, status and result is what lists give. */
-function jobOf(row: JobRow, { open }: StoredTexts): Job {
-  const { state, path, hash, started_at, completed_at, parent, root, success, progress, result, status } = row;
+function jobOf(row: JobRow, texts: StoredTexts): Job {
+  const result = row.completed_at === null ? undefined : texts.open(row.result ?? JSON_NULL, LOST);
+  const job = jobWith(row, result, texts);
+  if (result !== undefined) noteResultText(job, result);
+  return job;
+}
+
+function jobWith(row: JobRow, result: string | undefined, { open }: StoredTexts): Job {
+  const { state, path, hash, started_at, completed_at, parent, root, success, progress, status } = row;
   return {
     id: row.id,
     kind: row.kind,
@@ -172,8 +180,8 @@ function jobOf(row: JobRow, { open }: StoredTexts): Job {
     canceled: row.canceled_by !== null,
     ...(row.canceled_by !== null && { canceledBy: row.canceled_by }),
     ...(row.canceled_reason !== null && { canceledReason: row.canceled_reason }),
-    ...(completed_at !== null &&
-      { completedAt: completed_at, success: success === 1, result: parse(open(result ?? JSON_NULL, LOST)) }),
+    ...(completed_at !== null && result !== undefined &&
+      { completedAt: completed_at, success: success === 1, result: parse(result) }),
     ...(row.duration_ms !== null && { durationMs: row.duration_ms }),
     ...(row.mem_peak !== null && { memPeakBytes: row.mem_peak }),
     ...(progress !== null && { progress }),

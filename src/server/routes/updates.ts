@@ -5,6 +5,7 @@
  */
 import { type Context, Hono } from "hono";
 import type { Job, ServerContext } from "../ports.ts";
+import { exactResult } from "../jobs/exact_result.ts";
 import { fullRecord, shownStatus } from "../jobs/record.ts";
 import { idParam, jobParam, queryFlag, queryNumber } from "./_request.ts";
 import { jsonResponse } from "../refusal.ts";
@@ -53,7 +54,7 @@ function updateOf({ jobs, workspace }: ServerContext, job: Job, reader: Reader):
     ...(newStream === "" ? {} : { new_result_stream: newStream, stream_offset: reader.stream }),
     ...(status === undefined || reader.onlyResult ? {} : { workflow_as_code_status: status }),
     ...(completed && !reader.onlyResult ? { job: fullRecord(jobs, job, workspace, { noLogs }) } : {}),
-    ...(completed && reader.onlyResult ? { only_result: job.result ?? null } : {}),
+    ...(completed && reader.onlyResult ? { only_result: exactResult(job) ?? null } : {}),
   };
 }
 
