@@ -120,15 +120,17 @@ export interface FolderProblem {
 export interface Folder {
   /** Newest version of a script. */
   script(path: string): Script | undefined;
-  /** Any version that was ever live while the server ran, or that a stored job has run. */
+  /** Any version that was live while the server ran, within the retention of jobs, or that a stored job has run. */
   scriptByHash(hash: string): Script | undefined;
   scripts(): readonly Script[];
   /** Writes a new version (file and metadata). Throws when the path leaves the folder. */
   writeScript(script: Pick<Script, "path" | "content" | "language"> & Partial<Script>): Script;
-  /** Removes a script's files; its versions stay, by hash. False when there is none. */
+  /** Removes a script's files; its versions stay, by hash, as long as others do. False when there is none. */
   deleteScript(path: string): boolean;
   /** Versions of a script, the newest first: the current one, and those that are stored. */
   scriptVersions(path: string): readonly Script[];
+  /** Forgets versions that are not live since before a time and are none of those that are used; gives how many. */
+  forgetVersions(before: number, used: () => ReadonlySet<string>): number;
   /** `secret`: with the decrypted value. */
   variable(path: string, secret: boolean): Variable | undefined;
   variables(): readonly Variable[];

@@ -383,6 +383,36 @@ Deno.test("A saved file is live at the next question, and a version that was liv
   assertEquals(next.folder.scriptVersions("f/a/x").length, 3);
 });
 
+Deno.test("Versions that were replaced long ago, and that nothing refers to, are forgotten", async () => {
+  let now = Date.UTC(2026, 0, 1);
+  const DAY = 86_400_000;
+  await using trial = await trialFolder({ "f/a/one.ts": MAIN, "f/a/gone.ts": MAIN }, { now: () => now });
+  const { folder } = trial;
+  const hashes: string[] = [];
+  const forget = (before: number, used: readonly string[] = []) => folder.forgetVersions(before, () => new Set(used));
+  for (const text of ["// 2\n", "// 3\n", "// 4\n"]) {
+    hashes.push(folder.script("f/a/one")?.hash ?? "");
+    now += DAY;
+    trial.put({ "f/a/one.ts": text + MAIN });
+  }
+  const gone = folder.script("f/a/gone")?.hash ?? "";
+  const current = folder.script("f/a/one")?.hash ?? "";
+  const left = () => [...hashes, gone, current].map((hash) => folder.scriptByHash(hash) !== undefined);
+  now += DAY;
+  // It was live until today, whenever it was stored.
+  folder.deleteScript("f/a/gone");
+  assertEquals(left(), [true, true, true, true, true]);
+  const begin = Date.UTC(2026, 0, 1);
+  assertEquals(forget(begin + DAY), 0);
+  assertEquals(forget(begin + 2 * DAY + 1, hashes.slice(1, 2)), 1);
+  assertEquals(left(), [false, true, true, true, true]);
+  assertEquals(forget(begin + 4 * DAY), 2);
+  assertEquals(left(), [false, false, false, true, true]);
+  assertEquals(forget(begin + 5 * DAY), 1);
+  assertEquals(left(), [false, false, false, false, true]);
+  assertEquals(folder.scriptVersions("f/a/one").map(({ hash }) => hash), [current]);
+});
+
 Deno.test("The same content has the same hash, whenever it was written", async () => {
   await using trial = await trialFolder({ "f/a/x.ts": MAIN });
   const { hash } = trial.folder.script("f/a/x") ?? {};

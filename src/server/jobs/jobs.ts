@@ -306,6 +306,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
     const dropped = database.transaction(() => table.drop(before, RETENTION_BATCH));
     // Whoever has seen a value was made before it was used last.
     secrets.forget?.(Math.min(before, table.oldest() ?? now));
+    if (dropped < RETENTION_BATCH) folder.forgetVersions(before, table.hashes);
     retentionTimer = clock.setTimeout(forgetOld, dropped === RETENTION_BATCH ? 50 : RETENTION_EVERY_MS);
   }
 

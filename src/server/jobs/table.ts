@@ -128,6 +128,8 @@ export interface JobTable {
   /** How many jobs of a key run, or ended after a time; and when the first of those ended. */
   keyUse(key: string, endedAfter: number): { readonly used: number; readonly firstEnd: number | undefined };
   runningIds(): readonly string[];
+  /** Versions of scripts that are kept jobs' code. */
+  hashes(): ReadonlySet<string>;
   /** When the first job was made that is kept. */
   oldest(): number | undefined;
   restart(id: string): void;
@@ -329,6 +331,11 @@ export function createJobTable(database: Database, texts: StoredTexts): JobTable
     runningIds: () =>
       database.all<{ readonly id: string }>("SELECT id FROM jobs WHERE state = 'running' ORDER BY no").map((row) =>
         row.id
+      ),
+    hashes: () =>
+      new Set(
+        database.all<{ readonly hash: string }>("SELECT DISTINCT hash FROM jobs WHERE hash IS NOT NULL")
+          .map((row) => row.hash),
       ),
     oldest: () => database.get<{ readonly at: number }>("SELECT created_at AS at FROM jobs ORDER BY no LIMIT 1")?.at,
     restart: (id) =>
