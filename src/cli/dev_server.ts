@@ -170,7 +170,7 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
     closing.push(() => Promise.all(runners.map((runner) => runner[Symbol.asyncDispose]())));
     // In one commit.
     database.transaction(() => rememberSecrets(folder));
-    const { retentionS } = settings;
+    const { retentionS, limits = {} } = settings;
     const runs = join(data, "runs");
     const storage = await openSqliteStorage({ dir: runs });
     for (const name of readdirSync(runs)) makePrivate(join(runs, name));
@@ -186,7 +186,13 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
       objects,
       database,
       runners,
-      jobs: { ...(retentionS === undefined ? {} : { retentionS }), ...options.jobs },
+      jobs: {
+        ...(retentionS === undefined ? {} : { retentionS }),
+        ...(limits.log === undefined ? {} : { maxOutputChars: limits.log }),
+        ...(limits.timeout === undefined ? {} : { timeoutS: limits.timeout }),
+        ...(limits.jobs === undefined ? {} : { concurrency: limits.jobs }),
+        ...options.jobs,
+      },
       workflows: { storage, ...(retentionS === undefined ? {} : { retentionMs: retentionS * 1000 }) },
       routes: ROUTES,
       pages: PAGES,
@@ -249,7 +255,7 @@ interface RunnerParts {
 }
 
 async function openRunners({ data, folder, secrets, settings, poolSize }: RunnerParts): Promise<readonly Runner[]> {
-  const { net, denyNet, datatables } = settings;
+  const { net, denyNet, datatables, limits: { memory, disk, result, log } = {} } = settings;
   return [
     await createTypeScriptRunner({
       jobsFolder: join(data, "jobs"),
@@ -257,9 +263,15 @@ async function openRunners({ data, folder, secrets, settings, poolSize }: Runner
       net,
       denyNet,
       poolSize,
+      ...(memory === undefined ? {} : { memoryLimitBytes: memory }),
+      ...(disk === undefined ? {} : { diskLimitBytes: disk }),
+      ...(result === undefined ? {} : { maxResultCharacters: result }),
+      // The server cuts the log, and says so; what comes long after that, it is not told.
+      ...(log === undefined ? {} : { maxLogCharacters: log * 2 }),
     }),
     createSqlRunner({
       dataFolder: data,
+      ...(result === undefined ? {} : { maxResultBytes: result }),
       datatables: datatablesOf(datatables, folder, secrets),
       resource: (path) => {
         const found = folder.resource(path);

@@ -78,7 +78,7 @@ function checkCopy(text: string, { kind }: DatabaseTarget): void {
 
 /** Makes the runner of SQL. Nothing is started or connected before the first job. */
 export function createSqlRunner(options: SqlRunnerOptions): Runner {
-  const { dataFolder, datatables = {}, resource, maxRows = 100_000, maxResultBytes = 16 * 1024 * 1024 } = options;
+  const { dataFolder, datatables = {}, resource, maxRows = 100_000, maxResultBytes = 32 * 1024 * 1024 } = options;
   const { idleMs = 300_000, maxOpenDatabases = 4, ducklake = "local", ducklakeFile } = options;
   const { duckdbMemory = "512MB", duckdbThreads = 2, duckdbProcesses = 2 } = options;
   const limits: ResultLimits = { maxRows, maxBytes: maxResultBytes };
