@@ -10,7 +10,7 @@ import process from "node:process";
 import { hasCode } from "../base/errors.ts";
 import type { Runner } from "../runner/ports.ts";
 import { createSqlRunner } from "../runner/sql/sql_runner.ts";
-import { createTypeScriptRunner } from "../runner/typescript/mod.ts";
+import { createTypeScriptRunner, MAX_RESULT_CHARACTERS } from "../runner/typescript/mod.ts";
 import { createServer, type Server } from "../server/app.ts";
 import { makePrivate, openDatabase, type ServerDatabase } from "../server/database.ts";
 import { type LocalFolder, openFolder } from "../server/folder/folder.ts";
@@ -172,7 +172,9 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
     database.transaction(() => rememberSecrets(folder));
     const { retentionS, limits = {} } = settings;
     const runs = join(data, "runs");
-    const storage = await openSqliteStorage({ dir: runs });
+    // A result is an outcome in the journal of a workflow, and a third longer when it is encrypted.
+    const maxRecordBytes = 2 * (limits.result ?? MAX_RESULT_CHARACTERS);
+    const storage = await openSqliteStorage({ dir: runs, maxRecordBytes });
     for (const name of readdirSync(runs)) makePrivate(join(runs, name));
     // The workflows close it, when there are any.
     closing.push(() => storage.close());

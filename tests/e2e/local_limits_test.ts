@@ -37,3 +37,18 @@ Deno.test("windkit.json bounds results, logs, the disk and the time of jobs", as
   const log = jobs.log(id);
   assert(log.startsWith("yyy") && log.includes("it is bounded to 2048 characters") && log.length < 2200, log);
 });
+
+Deno.test("what a script may give, a workflow's task may give too", async () => {
+  const LENGTH = 17 * 2 ** 20;
+  await using local = await openLocal({
+    files: {
+      "f/a/large.ts": "export const main = (n: number) => 'x'.repeat(n);\n",
+      "f/a/flow.ts": `
+import { taskScript, workflow } from "windmill-client";
+const large = taskScript("f/a/large");
+export const main = workflow(async (n: number) => (await large({ n })).length);
+`,
+    },
+  });
+  assertEquals(await local.run("f/a/flow", { n: LENGTH }), { status: 200, body: LENGTH });
+});

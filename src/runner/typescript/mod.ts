@@ -18,6 +18,9 @@ import { importMap } from "./package_modules.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import type { RelayTarget } from "./server_relay.ts";
 
+/** Longest result, when nothing else is said. */
+export const MAX_RESULT_CHARACTERS: number = 32 * 1024 * 1024;
+
 /** Options of {@linkcode createTypeScriptRunner}. */
 export interface TypeScriptRunnerOptions {
   /** Where job folders are made, one for each process: `<data>/jobs`. Nothing else belongs in it. */
@@ -58,7 +61,8 @@ const LEAVE_MS = 200;
  */
 export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): Promise<Runner> {
   const { poolSize = 1, net = "open", denyNet = [], memoryLimitBytes = 2 ** 30, killGraceMs = 1000 } = options;
-  const { maxLogCharacters = 10_000_000, maxResultCharacters = 32 * 2 ** 20, diskLimitBytes = 2 ** 30 } = options;
+  const { maxLogCharacters = 10_000_000, maxResultCharacters = MAX_RESULT_CHARACTERS, diskLimitBytes = 2 ** 30 } =
+    options;
   if (!(Number.isSafeInteger(poolSize) && poolSize >= 0)) {
     throw new RangeError(`Cannot make a runner: 'poolSize' must be a whole number from 0, found ${poolSize}`);
   }
