@@ -458,6 +458,8 @@ export interface Jobs extends AsyncDisposable {
   count(query: JobQuery): number;
   /** The log from an offset in characters; a job's log is bounded, and says so where it was cut. */
   log(id: string, offset?: number): string;
+  /** The whole log as it may be seen: also without what became secret after it was written. */
+  shownLog(id: string): string;
   /** The streamed result from an offset in characters. */
   stream(id: string, offset?: number): string;
   /** Up to where the log and the streamed result go. */

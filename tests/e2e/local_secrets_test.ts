@@ -92,6 +92,15 @@ export async function* main(word: string) { yield word.slice(0, 5); yield word.s
       const stream = await (await local.ask("POST", "jobs/run/p/f/a/stream", { word: MADE })).text();
       await jobs.wait(stream, AbortSignal.timeout(20_000));
       assertEquals([jobs.stream(stream), jobs.offsets(stream).stream], [MADE, MADE.length]);
+      const path = "u/admin/later", value = "secret-only-later";
+      const early = await (await local.ask("POST", "jobs/run/p/f/a/echo", { word: value })).text();
+      await jobs.wait(early, AbortSignal.timeout(20_000));
+      await local.ask("POST", "variables/create", { path, value, is_secret: true, description: "" });
+      for (const address of ["get_logs/", "get_completed_logs_tail/", "get/", "getupdate/", "getupdate_sse/"]) {
+        const answer = await (await local.ask("GET", `jobs_u/${address}${early}`)).text();
+        const log = answer.replace(/"(?:args|result)":\s*[{[][^\]}]*[}\]]/g, "");
+        assert(log.includes("xxx***") && !log.includes(value), `${address}: ${log.replaceAll(/x+/g, "x")}`);
+      }
       assertEquals(found(local, [MADE, SET_BEFORE, token, MADE.slice(0, 6), MADE.slice(-6)]), []);
     }
     await using local = await openLocal({ folder });

@@ -426,6 +426,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
     list: (query) => table.list(query, clock.now()),
     count: (query) => table.count(query, clock.now()),
     log: (id, offset = 0) => output.read(id, "log", offset),
+    shownLog: (id) => secrets.redact(output.read(id, "log", 0)),
     stream: (id, offset = 0) => output.read(id, "stream", offset),
     offsets: (id) => ({ log: output.end(id, "log"), stream: output.end(id, "stream") }),
     cancel,

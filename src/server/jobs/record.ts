@@ -101,7 +101,7 @@ export function fullRecord(
 ): Record<string, unknown> {
   return recordOf(job, {
     workspace,
-    ...(options.noLogs === true ? {} : { logs: jobs.log(job.id) }),
+    ...(options.noLogs === true ? {} : { logs: jobs.shownLog(job.id) }),
     ...(options.code === undefined ? {} : { code: options.code }),
   });
 }

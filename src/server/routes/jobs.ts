@@ -67,10 +67,10 @@ function addRecords(app: Hono, context: ServerContext): void {
 
   app.get("/w/:workspace/jobs_u/get/:id", (c) => record(c, jobParam(c, jobs)));
   app.get("/w/:workspace/jobs_u/completed/get/:id", (c) => record(c, completedParam(c)));
-  app.get("/w/:workspace/jobs_u/get_logs/:id", (c) => textResponse(jobs.log(jobParam(c, jobs).id)));
+  app.get("/w/:workspace/jobs_u/get_logs/:id", (c) => textResponse(jobs.shownLog(jobParam(c, jobs).id)));
   app.get(
     "/w/:workspace/jobs_u/get_completed_logs_tail/:id",
-    (c) => textResponse(jobs.log(completedParam(c).id).slice(-10_000)),
+    (c) => textResponse(jobs.shownLog(completedParam(c).id).slice(-10_000)),
   );
   app.get("/w/:workspace/jobs_u/get_args/:id", (c) => jsonResponse(jobParam(c, jobs).args));
   app.get("/w/:workspace/jobs_u/get_root_job_id/:id", (c) => jsonResponse(rootIdOf(jobParam(c, jobs))));

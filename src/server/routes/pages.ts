@@ -215,12 +215,12 @@ export function pageRoutes(context: ServerContext): Hono {
     requirePerson(c);
     const job = jobParam(c, jobs);
     const frame = await frameOf(c);
-    return answer(frame, runPage(frame, runOf(job), secrets.redact(jobs.log(job.id))));
+    return answer(frame, runPage(frame, runOf(job), jobs.shownLog(job.id)));
   });
 
   app.get("/run/:id/log.txt", (c) => {
     requirePerson(c);
-    const text = secrets.redact(jobs.log(jobParam(c, jobs).id));
+    const text = jobs.shownLog(jobParam(c, jobs).id);
     return new Response(text, { headers: { "content-type": "text/plain; charset=utf-8", ...guardHeaders() } });
   });
 

@@ -36,7 +36,7 @@ function readerOf(c: Context, onlyResult: boolean): Reader {
 }
 
 /** What is new about a job since what was read, which moves on. Fields that say nothing are left out. */
-function updateOf({ jobs, workspace }: ServerContext, job: Job, reader: Reader): Record<string, unknown> {
+function updateOf({ jobs, secrets, workspace }: ServerContext, job: Job, reader: Reader): Record<string, unknown> {
   const newLogs = reader.noLogs ? "" : jobs.log(job.id, reader.log);
   const newStream = jobs.stream(job.id, reader.stream);
   reader.log = reader.noLogs ? reader.log : Math.max(reader.log, jobs.offsets(job.id).log);
@@ -47,7 +47,7 @@ function updateOf({ jobs, workspace }: ServerContext, job: Job, reader: Reader):
   return {
     running: job.startedAt !== undefined,
     ...(completed ? { completed } : {}),
-    ...(newLogs === "" ? {} : { new_logs: newLogs }),
+    ...(newLogs === "" ? {} : { new_logs: secrets.redact(newLogs) }),
     ...(reader.noLogs ? {} : { log_offset: reader.log }),
     ...(job.memPeakBytes === undefined ? {} : { mem_peak: Math.ceil(job.memPeakBytes / 1024) }),
     ...(reader.progress && job.progress !== undefined ? { progress: job.progress } : {}),
