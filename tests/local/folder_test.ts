@@ -541,6 +541,13 @@ Deno.test("States stay in the data folder, as the command line does not pull the
   assertEquals(next.folder.resource("f/x/y/user")?.value, { n: 1 });
   assertEquals(next.folder.resources().map(({ path }) => path), ["f/x/y/user"]);
   assert(next.folder.deleteResource("f/x/y/user"), "Removed");
+  // One that holds a secret is encrypted like it.
+  next.folder.writeVariable({ path: "u/me/word", value: "word-in-a-state", isSecret: true, description: "" });
+  const state = { path: "u/me/s", value: { last: "word-in-a-state" }, resourceType: "state", description: "" };
+  next.folder.writeResource(state);
+  const rows = JSON.stringify(next.database.all("SELECT * FROM kept_resources"));
+  assert(!rows.includes("word-in-a-state") && rows.includes("u/me/s"), rows);
+  assertEquals(next.folder.resource("u/me/s")?.value, state.value);
 });
 
 Deno.test("Filesets and resource types are read; types are written and removed", async () => {

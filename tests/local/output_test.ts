@@ -1,7 +1,7 @@
 /** What jobs write, as it is kept: secrets in it, whatever pieces it comes in. */
 import { openDatabase } from "../../src/server/database.ts";
 import { createOutput } from "../../src/server/jobs/output.ts";
-import { createStoredTexts } from "../../src/server/jobs/stored_text.ts";
+import { createStoredTexts } from "../../src/server/stored_text.ts";
 import { JOB_STEPS } from "../../src/server/jobs/table.ts";
 import { createRedactor } from "../../src/server/redaction.ts";
 import { assert, assertEquals } from "../suite/assert.ts";

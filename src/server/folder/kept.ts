@@ -4,13 +4,14 @@
  * - Secrets that the server itself was given. A file would hold them in a form that nobody else can read, and `wmill sync push` would
  *   send that form to a workspace as the secret. They are encrypted with the data folder's key. One that stands over a secret of a
  *   file holds until the file's value changes: what was pulled later is newer.
- * - Resources of the types `state` and `cache`: the command line does not pull them either.
+ * - Resources of the types `state` and `cache`: the command line does not pull them either. What holds a secret is encrypted.
  * - Versions of scripts that are not the files' current ones.
  *
  * @module
  */
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Resource, Script, Secrets } from "../ports.ts";
+import { createStoredTexts } from "../stored_text.ts";
 
 /** A secret of the data folder. */
 export interface KeptSecret {
@@ -90,6 +91,18 @@ export function openKept(database: Database, secrets: Secrets, now: () => number
   database.migrate("folder", STEPS);
   /** Versions that are known to be stored. */
   const stored = new Set<string>();
+  const texts = createStoredTexts(secrets);
+
+  function resourceOf(row: ResourceRow): KeptResource {
+    return {
+      path: row.path,
+      // `as`: only `writeResource` fills the table.
+      value: JSON.parse(texts.open(row.value, "null")) as Json,
+      resourceType: row.resource_type,
+      description: row.description,
+      editedAt: Number(row.edited_at),
+    };
+  }
 
   function insertVersion(script: Script, known: string): void {
     database.run(
@@ -131,7 +144,7 @@ export function openKept(database: Database, secrets: Secrets, now: () => number
           ON CONFLICT (path) DO UPDATE SET value = excluded.value, resource_type = excluded.resource_type,
             description = excluded.description, edited_at = excluded.edited_at`,
         path,
-        JSON.stringify(value),
+        texts.close(JSON.stringify(value)),
         resourceType,
         description,
         now(),
@@ -167,15 +180,4 @@ export function openKept(database: Database, secrets: Secrets, now: () => number
 
 function headOf({ path, description, over_digest }: SecretRow): Omit<KeptSecret, "value"> {
   return { path, description, ...over_digest === null ? {} : { over: over_digest } };
-}
-
-function resourceOf(row: ResourceRow): KeptResource {
-  return {
-    path: row.path,
-    // `as`: only `writeResource` fills the table.
-    value: JSON.parse(row.value) as Json,
-    resourceType: row.resource_type,
-    description: row.description,
-    editedAt: Number(row.edited_at),
-  };
 }

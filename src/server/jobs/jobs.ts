@@ -15,7 +15,7 @@ import { createOutput } from "./output.ts";
 import { createQueue, type Running } from "./queue.ts";
 import { createResultCache } from "./result_cache.ts";
 import { createJobTable, type Ending, type JobState } from "./table.ts";
-import { createStoredTexts } from "./stored_text.ts";
+import { createStoredTexts } from "../stored_text.ts";
 import { createWatchers } from "./watchers.ts";
 
 /** How jobs are kept and run. */

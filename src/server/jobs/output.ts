@@ -10,7 +10,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Database, Secrets } from "../ports.ts";
-import type { StoredTexts } from "./stored_text.ts";
+import type { StoredTexts } from "../stored_text.ts";
 
 /** How long text is gathered, and how long a line may stay unfinished before it is written as it is. */
 const GATHER_MS = 10, LINE_MS = 100;

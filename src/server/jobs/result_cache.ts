@@ -8,7 +8,7 @@ import { parseExact } from "../../base/exact_numbers.ts";
 import { sha256 } from "../../engine/sha256.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Job } from "../ports.ts";
-import type { StoredTexts } from "./stored_text.ts";
+import type { StoredTexts } from "../stored_text.ts";
 
 /** Results by what made them. */
 export interface ResultCache {

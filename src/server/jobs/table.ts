@@ -8,7 +8,7 @@ import type { Json } from "../../workflow/journal.ts";
 import type { Database, Job, JobKind, JobQuery, JobRequest } from "../ports.ts";
 import { noteResultText } from "./exact_result.ts";
 import { whereOf } from "./query.ts";
-import type { StoredTexts } from "./stored_text.ts";
+import type { StoredTexts } from "../stored_text.ts";
 
 /** Where a job is. `suspended` waits for something outside, `ended` is for ever. */
 export type JobState = "queued" | "running" | "suspended" | "ended";

@@ -1,9 +1,9 @@
 /**
- * Texts of jobs as they are in the file: what holds a secret is encrypted.
+ * Texts as they are in the data folder's tables: what holds a secret is encrypted.
  *
  * @module
  */
-import type { Secrets } from "../ports.ts";
+import type { Secrets } from "./ports.ts";
 
 /** What writes and reads them. */
 export interface StoredTexts {
@@ -21,7 +21,7 @@ export interface StoredTexts {
  */
 const MARK = ' "sealed:';
 
-/** Makes what a server's tables of jobs use. */
+/** Makes what a server's tables use. */
 export function createStoredTexts(secrets: Pick<Secrets, "encrypt" | "decrypt" | "holds">): StoredTexts {
   const seal = (text: string): string => `${MARK}${secrets.encrypt(text)}"`;
   return {
