@@ -390,7 +390,7 @@ Deno.test("Versions that were replaced long ago, and that nothing refers to, are
   const { folder } = trial;
   const hashes: string[] = [];
   const forget = (before: number, used: readonly string[] = []) => folder.forgetVersions(before, () => new Set(used));
-  for (const text of ["// 2\n", "// 3\n", "// 4\n"]) {
+  for (const text of ["// 2\n", "// three\n", "// number four\n"]) {
     hashes.push(folder.script("f/a/one")?.hash ?? "");
     now += DAY;
     trial.put({ "f/a/one.ts": text + MAIN });

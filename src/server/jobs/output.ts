@@ -143,7 +143,8 @@ export function createOutput({ database, clock, secrets, texts, maxChars, told }
 
   function flushAll(): void {
     timer = undefined;
-    database.transaction(() => {
+    // Synced with the job's end at the latest.
+    database.passing(() => {
       for (const [job, of] of pending) flush(job, of, false);
     });
     // What has waited its time waits for more text, or for the job's end.
@@ -184,7 +185,7 @@ export function createOutput({ database, clock, secrets, texts, maxChars, told }
         of.line += text.slice(cut);
       }
       if (of.chars < GATHER_CHARS) return arm(GATHER_MS);
-      database.transaction(() => flush(job, of, false));
+      database.passing(() => flush(job, of, false));
     },
     finish: (job) => {
       const of = pending.get(job);
