@@ -384,7 +384,11 @@ Deno.test("What holds a secret is encrypted in the table: lists that look into i
   const secret = "word-of-the-vault";
   await using server = await openTestServer({
     hidden: [secret],
-    files: { "f/a": (args) => [args], "f/b": () => ({ n: 1 }) },
+    files: {
+      "f/a": (args) => [args],
+      "f/b": () => ({ n: 1 }),
+      "f/c": { concurrentLimit: 1, concurrencyKey: "of $args[key]", run: (_, { signal }) => stopped(signal) },
+    },
   });
   const { context: { jobs, database } } = server.server;
   const ids: string[] = [];
@@ -405,4 +409,15 @@ Deno.test("What holds a secret is encrypted in the table: lists that look into i
   const { args, result } = jobs.get(held) ?? {};
   assert.deepEqual(args, {});
   assert(String(result).includes("encrypted with a key"), String(result));
+  const running = await (await server.ask("POST", "jobs/run/p/f/c", { key: secret })).text();
+  const second = await (await server.ask("POST", "jobs/run/p/f/c", { key: secret })).text();
+  assert.equal(jobs.get(running)?.concurrencyKey, jobs.get(second)?.concurrencyKey);
+  for (const id of [second, running]) await jobs.cancel(id, "me", `it has ${secret}`);
+  assert.equal(jobs.get(running)?.canceledReason, "it has ***");
+  for (const id of [running, second]) assert(!row(id).includes(secret), row(id));
 });
+
+/** Settles when the job is stopped. */
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

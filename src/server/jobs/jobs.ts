@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { createHmac } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { JobError, JobOutcome, Runner, RunnerJob } from "../../runner/ports.ts";
 import type { Json } from "../../workflow/journal.ts";
@@ -311,6 +312,12 @@ export function createJobs(parts: JobsParts): ServerJobs {
     retentionTimer = clock.setTimeout(forgetOld, dropped === RETENTION_BATCH ? 50 : RETENTION_EVERY_MS);
   }
 
+  /** Keys are compared where they are stored: one that holds a secret is stored as what can only be compared. */
+  function storedKey(key: string | undefined): string | undefined {
+    if (key === undefined || !secrets.holds(key)) return key;
+    return `secret:${createHmac("sha256", secrets.signingKey).update(key).digest("hex")}`;
+  }
+
   async function start(request: JobRequest, unacknowledged = false): Promise<Job> {
     const id = request.id ?? newId();
     const commit = unacknowledged ? database.passing : database.transaction;
@@ -318,7 +325,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const before = table.get(id);
       if (before !== undefined) return before;
       const { parent, root = parent === undefined ? undefined : table.get(parent)?.root ?? parent } = request;
-      table.insert(request, id, root, concurrencyKeyOf(request, workspace), clock.now());
+      table.insert(request, id, root, storedKey(concurrencyKeyOf(request, workspace)), clock.now());
       database.afterCommit(() => queue.pump());
       const job = table.get(id);
       if (job === undefined) throw new Error(`Job ${id} is gone before it began`);
