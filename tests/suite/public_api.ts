@@ -3,6 +3,8 @@ import * as client from "@windkit/windmill-client/client";
 import * as compat from "@windkit/windmill-client/compat";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
+import * as handlers from "@windkit/windmill-client/handlers";
+import * as hono from "@windkit/windmill-client/hono";
 import * as hosted from "@windkit/windmill-client/hosted";
 import * as hostedWorkflow from "@windkit/windmill-client/hosted/workflow";
 import * as root from "@windkit/windmill-client";
@@ -656,6 +658,31 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "WindmillApiError",
     "hasCode",
   ],
+  "./handlers": [
+    "runFlow",
+    "runScript",
+    "streamJob",
+  ],
+  "./hono": [
+    "approvals",
+    "connections",
+    "jobs",
+    "kafka",
+    "resources",
+    "runFlow",
+    "runScript",
+    "runs",
+    "s3",
+    "sql",
+    "state",
+    "streamJob",
+    "teams",
+    "toHono",
+    "tokens",
+    "users",
+    "variables",
+    "windmill",
+  ],
   "./cli": [
     "loadWorkflow",
     "main",
@@ -690,6 +717,8 @@ const modules: Readonly<Record<string, object>> = {
   "./storage/sqlite": sqlite,
   "./testing": testing,
   "./errors": errors,
+  "./handlers": handlers,
+  "./hono": hono,
   "./hosted": hosted,
   "./hosted/workflow": hostedWorkflow,
 };
