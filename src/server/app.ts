@@ -11,6 +11,7 @@ import type { Runner } from "../runner/ports.ts";
 import { toHex } from "../base/bytes.ts";
 import { createGate, passCaller } from "./auth.ts";
 import { createJobs, type JobsOptions } from "./jobs/jobs.ts";
+import { jobGuard } from "./job_rights.ts";
 import type { Approvals, Database, Folder, Identity, Objects, Secrets, ServerContext } from "./ports.ts";
 import { Refusal, refusalResponse, textResponse } from "./refusal.ts";
 import { MAX_BODY_BYTES } from "./routes/_request.ts";
@@ -172,7 +173,11 @@ export function createServer(parts: ServerParts): Server {
     }
     await next();
   });
-  for (const routes of [...ROUTES, ...parts.routes ?? []]) api.route("/", routes(context));
+  for (const module of [...ROUTES, ...parts.routes ?? []]) {
+    const routes = module(context);
+    for (const { method, path } of routes.routes) api.on(method, path, jobGuard(jobs, method, path));
+    api.route("/", routes);
+  }
   const app = new Hono();
   app.route("/api", api);
   if (parts.pages !== undefined) app.route("/", parts.pages(context));

@@ -79,11 +79,15 @@ export function passCaller(from: Request, to: Request): void {
   if (caller !== undefined) callers.set(to, caller);
 }
 
+/** The outermost job of the tree that a job is in. */
+export function rootOf(jobs: Pick<Jobs, "get">, id: string): string {
+  return jobs.get(id)?.root ?? id;
+}
+
 /** Refuses a job that meddles with another one: a job's token is good for that job, and those that it belongs together with. */
 export function refuseOtherJobs(jobs: Pick<Jobs, "get">, caller: Caller, id: string): void {
   if (caller.job === undefined || caller.job === id) return;
-  const own = jobs.get(caller.job), other = jobs.get(id);
-  if ((own?.root ?? caller.job) === (other?.root ?? id)) return;
+  if (rootOf(jobs, caller.job) === rootOf(jobs, id)) return;
   throw denied(`the token of job ${caller.job} is not good for job ${id}`);
 }
 

@@ -174,7 +174,7 @@ export interface Caller {
   readonly username: string;
   readonly email: string;
   readonly isAdmin: boolean;
-  /** A job's token: only that job's own affairs, and what its scripts may do. */
+  /** A job's token: it is good for what `job_rights.ts` says. */
   readonly job?: string;
   /** Scopes of the token; absent: all. */
   readonly scopes?: readonly string[];
@@ -360,6 +360,8 @@ export interface Job {
   readonly scheduledFor: number;
   readonly parent?: string;
   readonly root?: string;
+  /** The job whose token it was started with, or whose workflow started it; absent when a person did. */
+  readonly startedBy?: string;
   readonly tag: string;
   readonly priority?: number;
   /** A process of it runs now. */
@@ -429,6 +431,10 @@ export interface JobQuery {
   /** True for those that could begin now. */
   readonly scheduledForBeforeNow?: boolean;
   readonly concurrencyKey?: string;
+  /** One job. */
+  readonly id?: string;
+  /** Only those that a job's token may see. */
+  readonly kin?: JobKin;
   /** What the arguments contain, as jsonb contains: at any depth. */
   readonly args?: Json;
   /** What the result contains. */
@@ -439,6 +445,17 @@ export interface JobQuery {
   readonly orderDesc?: boolean;
   readonly offset: number;
   readonly limit: number;
+}
+
+/**
+ * The kin of a job: its tree, what that started, jobs of its script and what those started, each with all that is below it.
+ */
+export interface JobKin {
+  readonly job: string;
+  /** The outermost job of its tree. */
+  readonly root: string;
+  /** Path of its script; absent when it is of none. */
+  readonly path?: string;
 }
 
 /** The job table and what works it off. */

@@ -88,19 +88,48 @@ Deno.test("A job's token is good for its own affairs, and ends with it", async (
   const token = /TOKEN ((?:\S )+\S)/.exec(log)?.[1]?.replaceAll(" ", "") ?? "";
   assertEquals((await asked(token)).status, 200);
   const headers = { authorization: `Bearer ${token}` };
-  // A script may cancel jobs, as on a cluster; it may not speak for them.
+  const fine = await (await local.ask("POST", "jobs/run/p/f/a/fine", {})).text();
+  await local.dev.server.context.jobs.wait(fine);
+  const script = {
+    path: "f/a/fine",
+    content: body('return "taken";'),
+    language: "bun",
+    summary: "",
+    auto_parent: true,
+  };
   for (
     const [method, path, sent] of [
-      ["GET", `jobs/resume_urls/${other}/1`, undefined],
-      ["POST", `job_metrics/set_progress/${other}`, { percent: 50 }],
-      ["POST", `jobs/wac/inline_checkpoint/${other}`, { key: "a", result: 1, started_at: "", duration_ms: 0 }],
+      ["GET", `jobs/resume_urls/${fine}/1`, undefined],
+      ["POST", `job_metrics/set_progress/${fine}`, { percent: 50 }],
+      ["POST", `jobs/wac/inline_checkpoint/${fine}`, { key: "a", result: 1, started_at: "", duration_ms: 0 }],
+      ["GET", `jobs_u/get/${fine}`, undefined],
+      ["GET", `jobs_u/get_logs/${fine}`, undefined],
+      ["GET", `jobs_u/get_args/${fine}`, undefined],
+      ["GET", `jobs_u/completed/get_result/${fine}`, undefined],
+      ["GET", `jobs_u/getupdate_sse/${fine}`, undefined],
+      ["POST", `jobs_u/queue/cancel/${fine}`, {}],
+      ["POST", `jobs/completed/delete/${fine}`, {}],
+      ["POST", "scripts/create", script],
+      ["POST", "scripts/create", { ...script, path: "f/a/new" }],
+      ["POST", "scripts/archive/p/f/a/fine", {}],
+      ["DELETE", "variables/delete/f/a/secret", undefined],
+      ["POST", "variables/update/f/a/secret", { path: "f/a/moved" }],
+      ["DELETE", "resources/delete/f/a/secret", undefined],
+      ["POST", "resources/type/create", { name: "c_taken", schema: {} }],
     ] as const
   ) {
     const response = await local.ask(method, path, sent, headers);
-    await response.body?.cancel();
-    assertEquals([path, response.status], [path, 403]);
+    const text = await response.text();
+    assertEquals([path, response.status, text.startsWith("Permission denied: the token of ")], [path, 403, true]);
   }
-  assertEquals(local.dev.server.context.jobs.get(other)?.completedAt, undefined);
+  // Another run of the same script is its own affair.
+  assertEquals((await local.ask("POST", `jobs_u/queue/cancel/${other}`, {}, headers)).status, 200);
+  await answers(local);
+  for (const path of ["/", "/scripts/f/a/fine", `/run/${fine}`]) {
+    const response = await fetch(`${local.url}${path}`, { headers });
+    await response.body?.cancel();
+    assert(response.status === 401 || response.status === 403, `${path}: ${response.status}`);
+  }
 });
 
 Deno.test("No path leads out of the folder, links included", async () => {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Json } from "../../workflow/journal.ts";
-import type { JobQuery } from "../ports.ts";
+import type { JobKin, JobQuery } from "../ports.ts";
 
 /** A condition, and its values. */
 export interface Where {
@@ -39,6 +39,8 @@ export function whereOf(query: JobQuery, now: number): Where {
     if (at !== undefined) add(sql, at);
   }
 
+  if (query.id !== undefined) add("id = ?", query.id);
+  if (query.kin !== undefined) addKin(query.kin, add);
   if (query.running !== undefined) add(query.running ? "state = 'running'" : "state IN ('queued', 'suspended')");
   if (query.completed !== undefined) add(query.completed ? "state = 'ended'" : "state <> 'ended'");
   if (query.suspended !== undefined) add(query.suspended ? "state = 'suspended'" : "state IN ('queued', 'running')");
@@ -74,6 +76,23 @@ export function whereOf(query: JobQuery, now: number): Where {
   if (query.args !== undefined) contains("args", "$", query.args, add, 0);
   if (query.result !== undefined) contains("result", "$", query.result, add, 0);
   return { sql: parts.length === 0 ? "" : `WHERE ${parts.join(" AND ")}`, values };
+}
+
+/** Adds what says that a job is kin of another one, or below such a job. */
+function addKin({ job, root, path }: JobKin, add: (sql: string, ...values: (string | number)[]) => void): void {
+  // A path that is absent is no job's.
+  const own = (row: string): string => `(coalesce(${row}.root, ${row}.id) = ? OR coalesce(${row}.path = ?, 0))`;
+  const near = (row: string): string =>
+    `(${own(row)} OR coalesce(${row}.started_by = ?, 0) OR
+      EXISTS (SELECT 1 FROM jobs starter WHERE starter.id = ${row}.started_by AND ${own("starter")}))`;
+  const values = [root, path ?? "\0", job, root, path ?? "\0"];
+  add(
+    `(${near("jobs")} OR EXISTS (SELECT 1 FROM jobs outermost WHERE outermost.id = jobs.root AND ${
+      near("outermost")
+    }))`,
+    ...values,
+    ...values,
+  );
 }
 
 /** Adds what says that a column of JSON contains a value, as jsonb's `@>`: objects and arrays may have more than was asked for. */

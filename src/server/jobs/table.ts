@@ -36,6 +36,9 @@ export const JOB_STEPS: readonly (readonly string[])[] = [[
   "CREATE TABLE user_states(job TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (job, key)) WITHOUT ROWID",
   "CREATE TABLE results(key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, result TEXT NOT NULL) WITHOUT ROWID",
   "CREATE INDEX results_expire ON results(expires_at)",
+], [
+  "ALTER TABLE jobs ADD COLUMN started_by TEXT",
+  "CREATE INDEX jobs_root ON jobs(root) WHERE root IS NOT NULL",
 ]];
 
 /** A row of the table. */
@@ -58,6 +61,7 @@ interface JobRow {
   readonly canceled_reason: string | null;
   readonly parent: string | null;
   readonly root: string | null;
+  readonly started_by: string | null;
   readonly tag: string;
   readonly priority: number;
   readonly timeout_s: number | null;
@@ -158,6 +162,7 @@ function jobOf(row: JobRow): Job {
     ...(started_at !== null && { startedAt: started_at }),
     ...(parent !== null && { parent }),
     ...(root !== null && { root }),
+    ...(row.started_by !== null && { startedBy: row.started_by }),
     tag: row.tag,
     ...(row.priority !== 0 && { priority: row.priority }),
     running: state === "running",
@@ -196,8 +201,8 @@ export function createJobTable(database: Database): JobTable {
       database.run(
         `INSERT INTO jobs(id, state, kind, path, hash, language, created_by, email, created_at, scheduled_for, parent, root, tag,
           priority, timeout_s, cache_ttl_s, concurrency_key, concurrent_limit, concurrency_window_s, entrypoint, preprocess,
-          invisible, args, content, status)
-        VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          invisible, args, content, status, started_by)
+        VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         id,
         request.kind,
         request.path ?? null,
@@ -222,6 +227,7 @@ export function createJobTable(database: Database): JobTable {
         JSON.stringify(request.args),
         request.content ?? null,
         checkpoint === undefined ? null : JSON.stringify({ _checkpoint: checkpoint }),
+        request.caller.job ?? null,
       );
     },
     get: (id) => {

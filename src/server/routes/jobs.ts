@@ -4,7 +4,8 @@
  * @module
  */
 import { type Context, Hono } from "hono";
-import { callerOf, refuseOtherJobs } from "../auth.ts";
+import { callerOf } from "../auth.ts";
+import { kinOf, refuseStrangers } from "../job_rights.ts";
 import { fullRecord, recordOf, rootIdOf } from "../jobs/record.ts";
 import type { Job, JobQuery, ServerContext } from "../ports.ts";
 import { jsonResponse, notFound, Refusal, textResponse } from "../refusal.ts";
@@ -102,12 +103,20 @@ function addRecords(app: Hono, context: ServerContext): void {
 function addLists(app: Hono, context: ServerContext): void {
   const { jobs, workspace } = context;
 
+  /** A job is shown its kin. */
+  function seen(c: Context): Partial<JobQuery> {
+    const kin = kinOf(jobs, callerOf(c.req.raw));
+    return kin === undefined ? {} : { kin };
+  }
   function list(c: Context, more: Partial<JobQuery>, perPage?: number): readonly Job[] {
     const query = jobQuery(c, perPage);
     if (query === undefined) return [];
     // The lists of the queue and of what has ended do not meet.
     if (more.completed !== undefined && query.completed !== undefined && more.completed !== query.completed) return [];
-    return jobs.list({ ...query, ...more });
+    return jobs.list({ ...query, ...more, ...seen(c) });
+  }
+  function count(c: Context, query: Partial<JobQuery>): number {
+    return jobs.count({ offset: 0, limit: 1, ...query, ...seen(c) });
   }
   const brief = (found: readonly Job[]): Response =>
     jsonResponse(found.map((job) => recordOf(job, { workspace, brief: true })));
@@ -122,28 +131,20 @@ function addLists(app: Hono, context: ServerContext): void {
     (c) => ids(list(c, { completed: false, limit: MOST_IDS, offset: 0 })),
   );
 
-  const all = { offset: 0, limit: 1 };
-  app.get("/w/:workspace/jobs/queue/count", () =>
+  app.get("/w/:workspace/jobs/queue/count", (c) =>
     jsonResponse({
-      database_length: jobs.count({
-        ...all,
-        completed: false,
-        suspended: false,
-        running: false,
-        scheduledForBeforeNow: true,
-      }),
-      suspended: jobs.count({ ...all, suspended: true }),
+      database_length: count(c, { completed: false, suspended: false, running: false, scheduledForBeforeNow: true }),
+      suspended: count(c, { suspended: true }),
     }));
   app.get(
     "/w/:workspace/jobs/completed/count",
-    () => jsonResponse({ database_length: jobs.count({ ...all, completed: true }) }),
+    (c) => jsonResponse({ database_length: count(c, { completed: true }) }),
   );
   app.get("/w/:workspace/jobs/completed/count_jobs", (c) => {
     const success = queryFlag(c, "success"),
       seconds = queryNumber(c, "completed_after_s_ago"),
       tag = queryText(c, "tags");
-    return jsonResponse(jobs.count({
-      ...all,
+    return jsonResponse(count(c, {
       completed: true,
       ...(success !== undefined && { success }),
       ...(seconds !== undefined && { completedAfter: context.now() - seconds * 1000 }),
@@ -152,12 +153,15 @@ function addLists(app: Hono, context: ServerContext): void {
   });
   app.get("/w/:workspace/jobs/queue/position/:at{\\d+}", (c) => {
     const createdBefore = Number(param(c, "at"));
-    const query = { ...all, completed: false, running: false, suspended: false, createdBefore };
-    return jsonResponse({ position: jobs.count(query) });
+    const query = { completed: false, running: false, suspended: false, createdBefore };
+    return jsonResponse({ position: jobs.count({ ...query, offset: 0, limit: 1 }) });
   });
   app.get("/w/:workspace/jobs/queue/scheduled_for/:id", (c) => jsonResponse(jobParam(c, jobs).scheduledFor));
   app.post("/w/:workspace/jobs_u/queue/get_started_at_by_ids", async (c) => {
-    const found = (await readIds(c)).map((id) => jobs.get(id)?.startedAt);
+    const found = (await readIds(c)).map((id) => {
+      refuseStrangers(jobs, callerOf(c.req.raw), id);
+      return jobs.get(id)?.startedAt;
+    });
     return jsonResponse(found.filter((at) => at !== undefined).map((at) => new Date(at).toISOString()));
   });
   app.get("/w/:workspace/concurrency_groups/list_jobs", (c) =>
@@ -205,16 +209,18 @@ function addQueue(app: Hono, context: ServerContext): void {
   app.post("/w/:workspace/jobs_u/queue/force_cancel/:id", (c) => cancel(c, true));
   app.post("/w/:workspace/jobs_u/queue/cancel_persistent/:path{.+}", async (c) => {
     const reason = await reasonOf(c);
-    const { username } = callerOf(c.req.raw);
+    const caller = callerOf(c.req.raw), { username } = caller;
+    const kin = kinOf(jobs, caller);
     const query = { completed: false, scriptPathExact: param(c, "path"), offset: 0, limit: MOST_IDS };
-    for (const { id } of jobs.list(query)) await jobs.cancel(id, username, reason);
+    for (const { id } of jobs.list({ ...query, ...(kin && { kin }) })) await jobs.cancel(id, username, reason);
     return textResponse("persistent job scaled down to zero");
   });
   app.post("/w/:workspace/jobs/queue/cancel_selection", async (c) => {
-    const { username } = callerOf(c.req.raw);
+    const caller = callerOf(c.req.raw), { username } = caller;
     const force = queryFlag(c, "force_cancel") === true;
-    const canceled: string[] = [];
-    for (const id of await readIds(c)) {
+    const canceled: string[] = [], ids = await readIds(c);
+    for (const id of ids) refuseStrangers(jobs, caller, id);
+    for (const id of ids) {
       if (await jobs.cancel(id, username, "cancel all", force)) canceled.push(id);
     }
     return jsonResponse(canceled);
@@ -235,7 +241,6 @@ function addProgress(app: Hono, context: ServerContext): void {
       throw new Refusal(422, "Failed to deserialize the JSON body into the target type: percent: expected i32");
     }
     const { id } = jobParam(c, jobs);
-    refuseOtherJobs(jobs, callerOf(c.req.raw), id);
     jobs.setProgress(id, Math.min(99, Math.max(0, percent)));
     return jsonResponse(null);
   });
@@ -260,7 +265,6 @@ function addProgress(app: Hono, context: ServerContext): void {
     }
     const job = jobs.get(id);
     if (job?.kind !== "flow" || job.completedAt !== undefined) throw notFound("Flow job not found");
-    refuseOtherJobs(jobs, callerOf(c.req.raw), id);
     jobs.setFlowUserState(id, param(c, "key"), value);
     return textResponse("Flow job state updated");
   });

@@ -7,7 +7,7 @@ import { type Context, Hono } from "hono";
 import { callerOf } from "../auth.ts";
 import { environmentOf } from "../jobs/environment.ts";
 import type { ServerContext, Variable } from "../ports.ts";
-import { badRequest, notFound } from "../refusal.ts";
+import { badRequest, denied, notFound } from "../refusal.ts";
 import { fits, noteSecret, pagedIfAsked, pathParam, readPaths, requiredText } from "./_answers.ts";
 import { optionalText, queryFlag, readFields, readJson } from "./_request.ts";
 
@@ -168,6 +168,9 @@ export function variableRoutes(context: ServerContext): Hono {
     const target = optionalText(body, "path") ?? path;
     const description = optionalText(body, "description") ?? before.description;
     const next = value === undefined ? undefined : plain(value, isSecret, queryFlag(c, "already_encrypted"));
+    if (target !== path && callerOf(c.req.raw).job !== undefined) {
+      throw denied("the token of a job is not good for giving a variable another path");
+    }
     if (target === path) folder.writeVariable({ path, value: next ?? before.value, isSecret, description });
     else {
       if (folder.variable(target, false) !== undefined) throw badRequest(`Variable ${target} already exists`);

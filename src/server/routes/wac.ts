@@ -95,7 +95,6 @@ async function startTask(context: ServerContext, c: Context): Promise<Response> 
   const name = param(c, "entrypoint");
   if (!/^[A-Za-z_]\w*$/.test(name)) throw badRequest(`Invalid entrypoint: ${name}`);
   const parent = openScript(jobParam(c, jobs));
-  refuseOtherJobs(jobs, caller, parent.id);
   const { args = {} } = await readFields(c.req.raw);
   if (!isFields(args)) throw new Refusal(422, `${NOT_JSON}: args: expected a map`);
   const { kind, path, hash, content, language } = parent;
