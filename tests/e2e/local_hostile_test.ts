@@ -115,12 +115,20 @@ Deno.test("A job's token is good for its own affairs, and ends with it", async (
       ["DELETE", "variables/delete/f/a/secret", undefined],
       ["POST", "variables/update/f/a/secret", { path: "f/a/moved" }],
       ["DELETE", "resources/delete/f/a/secret", undefined],
+      ["POST", "resources/update/f/a/secret", { value: 1 }],
       ["POST", "resources/type/create", { name: "c_taken", schema: {} }],
     ] as const
   ) {
     const response = await local.ask(method, path, sent, headers);
     const text = await response.text();
     assertEquals([path, response.status, text.startsWith("Permission denied: the token of ")], [path, 403, true]);
+  }
+  // What it may write leads to no other file.
+  for (
+    const value of [{ content: "!inline .windkit/token" }, { content: "!inline f/a/fine.ts" }, "!inline_fileset f/a"]
+  ) {
+    const made = await local.ask("POST", "resources/create", { path: "f/a/r", resource_type: "any", value }, headers);
+    assertEquals([made.status, /must not begin with/.test(await made.text())], [400, true]);
   }
   // Another run of the same script is its own affair.
   assertEquals((await local.ask("POST", `jobs_u/queue/cancel/${other}`, {}, headers)).status, 200);

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { readSignature } from "../../src/server/folder/signature.ts";
+import type { Json } from "../../src/workflow/journal.ts";
 import { unpinned } from "../../src/server/folder/imports.ts";
 import { assert, assertEquals, assertIncludes, assertRejects } from "../suite/assert.ts";
 import { trialFolder } from "./_folder_kit.ts";
@@ -215,7 +216,7 @@ Deno.test("problems lists what cannot be used, and the rest works", async () => 
   assertIncludes(of("f/a/Case.ts"), '"f/a/case.ts" only in case');
   assertIncludes(of("f/a/orphan.script.yaml"), "no code");
   assertIncludes(of("f/a/binary.ts"), "UTF-8");
-  assertIncludes(of("f/a/inline.resource.yaml"), "no path below the folder");
+  assertIncludes(of("f/a/inline.resource.yaml"), "refers to no file of its kind");
   assertIncludes(of("wmill.yaml"), "bun or deno");
   assertEquals(folder.script("f/a/good")?.content, MAIN);
   assertEquals(folder.script("f/a/broken_meta")?.content, MAIN);
@@ -715,4 +716,37 @@ Deno.test("A data folder that is inside of the folder under any name is no part 
     now: Date.now,
   });
   assertEquals(folder.scripts().map(({ path }) => path), ["f/a/x"]);
+});
+
+Deno.test("A resource's value leads to no file that is not one of a resource, neither to read nor to write", async () => {
+  await using trial = await trialFolder({
+    "f/a/x.ts": MAIN,
+    "f/a/old.resource.yaml": "value:\n  content: '!inline .windkit/key'\nresource_type: any\n",
+    "f/a/code.resource.yaml": "value:\n  content: '!inline f/a/x.ts'\nresource_type: any\n",
+    "f/a/all.resource.yaml": "value: '!inline_fileset .windkit'\nresource_type: any\n",
+    "f/a/y.ts": MAIN,
+    "f/a/y.script.yaml": "lock: '!inline .windkit/key'\n",
+  });
+  const { folder } = trial;
+  for (const path of ["f/a/old", "f/a/code", "f/a/all"]) {
+    assertEquals(folder.resource(path), undefined);
+    assertIncludes(folder.problems.find(({ file }) => file.startsWith(path))?.message ?? "", "refers to no file");
+  }
+  assertEquals(folder.script("f/a/y")?.lock, undefined);
+  const refused = (value: Json, path = "f/a/new"): string => {
+    try {
+      folder.writeResource({ path, value, resourceType: "any", description: "" });
+      return "written";
+    } catch (error) {
+      return error instanceof Error ? error.message : "";
+    }
+  };
+  for (const value of ["!inline_fileset f/a", { content: "!inline f/a/x.ts" }, { content: "!inline .windkit/key" }]) {
+    assertIncludes(refused(value), 'must not begin with "!inline"');
+  }
+  // One that cannot be read is replaced, in its own file.
+  assertEquals(refused({ content: "taken" }, "f/a/code"), "written");
+  assertEquals(folder.resource("f/a/code")?.value, { content: "taken" });
+  assertEquals(readFileSync(trial.path("f/a/x.ts"), "utf8"), MAIN);
+  assertEquals(folder.resource("f/a/new"), undefined);
 });

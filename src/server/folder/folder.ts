@@ -143,6 +143,16 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     }
   }
 
+  /** Writes; what cannot be written because of what it is, is a bad request. */
+  function writing<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      if (error instanceof RangeError) throw badRequest(error.message);
+      throw error;
+    }
+  }
+
   /** The scan, after a look whether a record's file has come since. */
   function scanFor(path: string, kind: "variable" | "resource"): void {
     const files = kind === "variable" ? scan.variables : scan.resources;
@@ -185,7 +195,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       // What is replaced is a version that may be asked for.
       const before = load(script.path)?.script;
       if (before !== undefined) kept.writeVersion(before);
-      saveScript({ disk, documents, owner }, script, scan.scripts.get(script.path), defaultTs);
+      writing(() => saveScript({ disk, documents, owner }, script, scan.scripts.get(script.path), defaultTs));
       refresh();
       const written = folder.script(script.path);
       if (written === undefined) throw new Error(`The script "${script.path}" was written and cannot be read`);
@@ -207,7 +217,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     variables: records.variables,
     writeVariable(variable) {
       checked(variable.path);
-      records.writeVariable(variable);
+      writing(() => records.writeVariable(variable));
     },
     deleteVariable: records.deleteVariable,
     resource(path) {
@@ -217,7 +227,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     resources: records.resources,
     writeResource(resource) {
       checked(resource.path);
-      records.writeResource(resource);
+      writing(() => records.writeResource(resource));
     },
     deleteResource: records.deleteResource,
     resourceType: records.type,
@@ -228,7 +238,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       } catch (error) {
         throw badRequest(messageOf(error));
       }
-      records.writeType(type);
+      writing(() => records.writeType(type));
     },
     deleteResourceType: records.deleteType,
     interpolate(value: Json, context?: Readonly<Record<string, string>>, onSecret?: () => void) {

@@ -165,6 +165,39 @@ export function checkTypeName(name: string): void {
   );
 }
 
+/** A reference to a file: `!inline FILE`; to a folder of files: `!inline_fileset FOLDER`. */
+const REFERENCE = /^!inline(?:_fileset)? /;
+
+/** What a reference may lead to: what `wmill sync pull` makes for it, and nothing else that is in the folder. */
+const REFERRED = {
+  content: /\.resource\.file\.[^/]+$/,
+  fileset: /\.fileset$/,
+  lock: /\.lock$/,
+} as const;
+
+/** True for a text that a file of the folder would have as the name of another one. */
+export function isReference(text: string): boolean {
+  return REFERENCE.test(text);
+}
+
+/**
+ * The file or folder that a text refers to; undefined when it is a text like any other.
+ *
+ * @param what what it is in place of: the content of a resource, a set of files, a script's lock
+ * @throws RangeError when it is none that is kept so
+ */
+export function referredBy(text: string, what: keyof typeof REFERRED): string | undefined {
+  const start = what === "fileset" ? "!inline_fileset " : "!inline ";
+  if (!text.startsWith(start)) return undefined;
+  const file = text.slice(start.length).trim();
+  // The data folder, and what belongs to other programs.
+  if (REFERRED[what].test(file) && !file.split("/").some((part) => part.startsWith("."))) return file;
+  const names = { content: "NAME.resource.file.ENDING", fileset: "NAME.fileset", lock: "NAME.lock" };
+  throw new RangeError(
+    `${quoted(text)} refers to no file of its kind: expected a path below the folder, ${names[what]}`,
+  );
+}
+
 function quoted(text: string): string {
   return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}...` : text);
 }
