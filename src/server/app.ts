@@ -191,11 +191,11 @@ export function createServer(parts: ServerParts): Server {
 
   /** Who opens a page and is not signed in is shown where to do that. */
   async function signIn(request: Request, refusal: Refusal): Promise<Response | undefined> {
+    // Only of a request that has an address it is said that nobody is signed in.
+    if (parts.pages === undefined || refusal.status !== 401) return undefined;
     const { pathname, search, origin } = new URL(request.url);
     const wantsPage = request.method === "GET" && request.headers.get("accept")?.includes("text/html") === true;
-    if (parts.pages === undefined || refusal.status !== 401 || pathname.startsWith("/api/") || !wantsPage) {
-      return undefined;
-    }
+    if (pathname.startsWith("/api/") || !wantsPage) return undefined;
     const page = await app.fetch(new Request(`${origin}/login?next=${encodeURIComponent(pathname + search)}`));
     return new Response(page.body, { status: 401, headers: page.headers });
   }
