@@ -83,6 +83,9 @@ export const ROUTES: readonly RouteModule[] = [
   jobRoutes,
 ];
 
+/** How much of an error that nobody expected is said, in characters. */
+const MOST_SAID = 500;
+
 /** Bodies of these are not read into memory: their routes stream them. */
 const STREAMED = /^\/api\/w\/[^/]+\/job_helpers\/upload_[^/]+$/;
 
@@ -185,8 +188,9 @@ export function createServer(parts: ServerParts): Server {
   app.onError((error) => {
     if (error instanceof Refusal) return refusalResponse(error);
     report(error);
-    // What went wrong may quote what nobody is to see.
-    return textResponse(`Internal: ${secrets.redact(error.message)}`, 500);
+    // What went wrong may quote what nobody is to see, and the places of code that it went through.
+    const [said = ""] = secrets.redact(error.message).slice(0, MOST_SAID).split("\n");
+    return textResponse(`Internal: ${said}`, 500);
   });
 
   /** Who opens a page and is not signed in is shown where to do that. */

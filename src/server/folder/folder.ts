@@ -227,6 +227,11 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     resources: records.resources,
     writeResource(resource) {
       checked(resource.path);
+      const { path, resourceType } = resource;
+      writing(() => {
+        // One that the file has already stays, whatever it is.
+        if (resourceType !== folder.resource(path)?.resourceType) checkTypeName(resourceType);
+      });
       writing(() => records.writeResource(resource));
     },
     deleteResource: records.deleteResource,

@@ -123,6 +123,9 @@ export function endingOf(language: string, defaultTs: DefaultTs): string {
   return found[0];
 }
 
+/** Names that Windows has for devices, whatever follows their first dot, and ends that it takes off. */
+const RESERVED = /^(?:con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])(?:\.|$)|[. ]$/i;
+
 /**
  * Checks a path of a script, variable or resource that is to be written.
  *
@@ -135,7 +138,13 @@ export function checkPath(path: string): void {
     throw new RangeError(`The path ${quoted(path)} must begin with "f/<folder>/", "u/<user>/" or "g/<group>/"`);
   }
   if (path.length > 255) throw new RangeError(`The path ${quoted(path)} must have at most 255 characters`);
+  if (!path.isWellFormed()) throw new RangeError(`The path ${quoted(path)} is no text that a file can be named by`);
   for (const part of parts) {
+    if (RESERVED.test(part)) {
+      throw new RangeError(
+        `The path ${quoted(path)} cannot be kept in a folder: ${quoted(part)} is no name of a file on Windows`,
+      );
+    }
     // deno-lint-ignore no-control-regex -- control characters are what it refuses
     if (part === "" || part.startsWith(".") || /[\\:*?"<>|\u0000-\u001f\u007f]/.test(part)) {
       throw new RangeError(
@@ -159,7 +168,7 @@ export function checkPath(path: string): void {
  * @throws RangeError when it is no name
  */
 export function checkTypeName(name: string): void {
-  if (/^[A-Za-z0-9_][A-Za-z0-9_-]{0,49}$/.test(name)) return;
+  if (/^[A-Za-z0-9_][A-Za-z0-9_-]{0,49}$/.test(name) && !RESERVED.test(name)) return;
   throw new RangeError(
     `The name ${quoted(name)} of a resource type must be of letters, digits, "_" and "-", 50 at most`,
   );

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Json } from "../../workflow/journal.ts";
+import { badRequest } from "../refusal.ts";
 import type { JobKin, JobQuery } from "../ports.ts";
 
 /** A condition, and its values. */
@@ -73,8 +74,17 @@ export function whereOf(query: JobQuery, now: number): Where {
   addTime("started_at >= ?", query.startedAfter);
   addTime("completed_at <= ?", query.completedBefore);
   addTime("completed_at >= ?", query.completedAfter);
-  if (query.args !== undefined) contains("args", "$", query.args, add, 0);
-  if (query.result !== undefined) contains("result", "$", query.result, add, 0);
+  for (const column of ["args", "result"] as const) {
+    const part = query[column];
+    if (part === undefined) continue;
+    const tests: string[] = [];
+    contains(column, "$", part, (sql, ...given) => {
+      tests.push(sql);
+      values.push(...given);
+    }, 0);
+    // What a script made may be deeper than SQLite reads: such a value contains nothing, and is no error of the list.
+    parts.push(`CASE WHEN json_valid(${column}) THEN ${tests.length === 0 ? "1" : tests.join(" AND ")} ELSE 0 END`);
+  }
   return { sql: parts.length === 0 ? "" : `WHERE ${parts.join(" AND ")}`, values };
 }
 
@@ -103,7 +113,9 @@ function contains(
   add: (sql: string, ...values: (string | number)[]) => void,
   depth: number,
 ): void {
-  if (depth > MAX_DEPTH) throw new RangeError(`Cannot look for part of "${column}": it is more than ${MAX_DEPTH} deep`);
+  if (depth > MAX_DEPTH) {
+    throw badRequest(`a part of "${column}" that is more than ${MAX_DEPTH} deep is not looked for`);
+  }
   if (Array.isArray(value)) {
     add(`json_type(${column}, ?) = 'array'`, path);
     for (const item of value) {

@@ -144,6 +144,11 @@ function parse(text: string): Json {
   return JSON.parse(text) as Json;
 }
 
+/** A number that can be read again: the metadata of a script may say any. */
+function wholeNumber(value: number): number {
+  return Math.trunc(Math.min(Math.max(value, -(2 ** 31)), 2 ** 31));
+}
+
 /** A job without its content, arguments, status and result is what lists give. */
 function jobOf(row: JobRow): Job {
   const { state, path, hash, started_at, completed_at, parent, root, success, progress, result, status } = row;
@@ -215,11 +220,11 @@ export function createJobTable(database: Database): JobTable {
         request.parent ?? null,
         root ?? null,
         request.tag ?? request.language,
-        request.priority ?? 0,
+        wholeNumber(request.priority ?? 0),
         request.timeoutS ?? null,
         request.cacheTtlS ?? null,
         concurrencyKey ?? null,
-        request.concurrentLimit ?? null,
+        request.concurrentLimit === undefined ? null : wholeNumber(request.concurrentLimit),
         request.concurrencyWindowS ?? null,
         request.entrypoint ?? null,
         request.preprocess === true ? 1 : 0,

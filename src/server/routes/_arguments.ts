@@ -51,7 +51,8 @@ function extrasOf(c: Context): Record<string, Json> {
   const names = (list: string | undefined): string[] =>
     (list ?? "").split(",").map((name) => name.trim()).filter(Boolean);
   for (const name of names(queryText(c, "include_header"))) {
-    const value = c.req.header(name);
+    // What can be the name of none is in no request.
+    const value = /^[\w!#$%&'*+.^`|~-]+$/.test(name) ? c.req.header(name) : undefined;
     if (value !== undefined) extras[name.toLowerCase().replaceAll("-", "_")] = value;
   }
   for (const name of names(queryText(c, "include_query"))) {

@@ -15,8 +15,8 @@ import {
   param,
   queryFlag,
   queryNumber,
+  queryStart,
   queryText,
-  queryTime,
   readFields,
 } from "./_request.ts";
 
@@ -48,8 +48,7 @@ export function scriptOf({ folder }: ServerContext, target: Target, name: string
 export function startOptions(context: ServerContext, c: Context): Omit<JobRequest, "kind" | "language" | "args"> {
   const id = queryText(c, "job_id");
   const parent = queryText(c, "parent_job"), root = queryText(c, "root_job");
-  const inSeconds = queryNumber(c, "scheduled_in_secs");
-  const at = queryTime(c, "scheduled_for") ?? (inSeconds === undefined ? undefined : context.now() + inSeconds * 1000);
+  const at = queryStart(c, context.now());
   const tag = queryText(c, "tag"), timeoutS = queryNumber(c, "timeout"), cacheTtlS = queryNumber(c, "cache_ttl");
   if (id !== undefined && context.jobs.get(checkId(id, "job_id")) !== undefined) {
     throw badRequest(`Id ${id} already exists`);

@@ -13,6 +13,7 @@ import { jobQuery } from "./_job_query.ts";
 import {
   checkId,
   idParam,
+  isFields,
   jobParam,
   param,
   queryFlag,
@@ -24,6 +25,8 @@ import {
 import { answerResult } from "./_result.ts";
 import { startScript } from "./_start.ts";
 import { streamUpdates } from "./updates.ts";
+
+const NO_MAP = "Failed to deserialize the JSON body into the target type: invalid type, expected a map";
 
 /** Ids that one call may name. */
 const MOST_IDS = 10_000;
@@ -185,7 +188,7 @@ async function readIds(c: Context): Promise<readonly string[]> {
   if (!Array.isArray(ids) || ids.length > MOST_IDS) {
     throw new Refusal(422, `Failed to deserialize the JSON body: expected at most ${MOST_IDS} ids`);
   }
-  return ids.map((id) => checkId(String(id)));
+  return ids.map((id) => checkId(typeof id === "string" ? id : (JSON.stringify(id) ?? "").slice(0, 100)));
 }
 
 /** Cancelling, and what else acts on the queue. */
@@ -193,8 +196,9 @@ function addQueue(app: Hono, context: ServerContext): void {
   const { jobs } = context;
 
   async function reasonOf(c: Context): Promise<string> {
-    const body = await readJson(c.req.raw);
-    const { reason } = Object(body) as { readonly reason?: unknown };
+    const body = await readJson(c.req.raw) ?? null;
+    if (body !== null && !isFields(body)) throw new Refusal(422, NO_MAP);
+    const reason = body?.reason;
     return typeof reason === "string" && reason !== "" ? reason : "no reason given";
   }
   async function cancel(c: Context, force: boolean): Promise<Response> {

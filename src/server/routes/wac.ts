@@ -19,8 +19,8 @@ import {
   param,
   queryFlag,
   queryNumber,
+  queryStart,
   queryText,
-  queryTime,
   readFields,
   readJson,
 } from "./_request.ts";
@@ -99,8 +99,7 @@ async function startTask(context: ServerContext, c: Context): Promise<Response> 
   if (!isFields(args)) throw new Refusal(422, `${NOT_JSON}: args: expected a map`);
   const { kind, path, hash, content, language } = parent;
   const script = hash === undefined ? undefined : context.folder.scriptByHash(hash);
-  const inSeconds = queryNumber(c, "scheduled_in_secs");
-  const at = queryTime(c, "scheduled_for") ?? (inSeconds === undefined ? undefined : context.now() + inSeconds * 1000);
+  const at = queryStart(c, context.now());
   const timeoutS = queryNumber(c, "timeout");
   const child = await jobs.start({
     kind,
