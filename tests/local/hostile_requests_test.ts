@@ -194,3 +194,48 @@ Deno.test("An error that nobody expected is one line, without the places that it
   assert.deepEqual([response.status, await response.text()], [500, "Internal: Boom of the test"]);
   assert.equal(server.reported.length, 1);
 });
+
+Deno.test("Headers of a result change nothing of this server's own safety, and one that is none is said in one line", async () => {
+  const given = {
+    "Set-Cookie": "windkit_8000=x",
+    "clear-site-data": '"*"',
+    "Access-Control-Allow-Origin": "*",
+    "content-security-policy": "default-src *",
+    "content-length": "1",
+    "transfer-encoding": "chunked",
+    "connection": "upgrade",
+    "content-encoding": "gzip",
+    "refresh": "0; url=https://evil.example",
+    "x-own": "kept",
+    "location": "/elsewhere",
+  };
+  await using server = await openTestServer({ files: { "f/answer": ({ result }) => result } });
+  const run = async (result: unknown): Promise<Response> =>
+    await server.ask("POST", "jobs/run_wait_result/p/f/answer", { result });
+  const response = await run({ windmill_headers: given, result: "a text" });
+  assert.equal(await response.text(), '"a text"');
+  const headers = Object.fromEntries(response.headers);
+  for (const name of ["set-cookie", "clear-site-data", "access-control-allow-origin", "refresh", "content-encoding"]) {
+    assert.equal(headers[name], undefined, name);
+  }
+  assert.deepEqual(
+    [headers["content-security-policy"], headers["x-own"], headers["location"]],
+    ["sandbox", "kept", "/elsewhere"],
+  );
+  for (
+    const result of [
+      { windmill_headers: { "a b": "x" } },
+      { windmill_headers: { "": "x" } },
+      { windmill_headers: { a: "x\r\ny: z" } },
+      { windmill_headers: { a: "\u2028" } },
+      { windmill_content_type: "text/html\nx: y", result: 1 },
+      { windmill_status_code: 99 },
+      { windmill_status_code: "x" },
+    ]
+  ) {
+    const refused = await run(result);
+    const text = await refused.text();
+    assert.deepEqual([refused.status, /^(?:Internal: )?Invalid [^\n]*$/.test(text)], [500, true], text);
+  }
+  assert.deepEqual(server.reported, []);
+});
