@@ -98,6 +98,14 @@ export function main(): void {
   equal((await kit.run("export function main() { throw null; }")).error?.message, "null was thrown");
 });
 
+test("code that does not parse is an error of syntax, by its own name", async () => {
+  const { error } = await kit.run("export function main( {");
+  equal([error?.name, error?.message.startsWith("Unexpected token"), error?.extra], ["SyntaxError", true, undefined]);
+  match(String(error?.stack), /^SyntaxError: Unexpected token[^]*main\.ts:1:\d+/);
+  const thrown = await kit.run("throw new TypeError('SyntaxErrors: own'); export function main() {}");
+  equal([thrown.error?.name, thrown.error?.message], ["TypeError", "SyntaxErrors: own"]);
+});
+
 test("a process that ends without a result gives its exit code and its last lines", async () => {
   const { error, log } = await kit.run(
     `export function main() { console.log("one"); console.error("two"); Deno.exit(3); }`,
