@@ -129,19 +129,17 @@ function addressOf(request: Request): URL {
   return url;
 }
 
-/**
- * A path as the routes see it: letters that need not be encoded are read as they are.
- *
- * @throws Refusal
- */
+/** A path as the routes see it: letters that need not be encoded are read as they are. */
 function routedPath(path: string): string {
-  try {
-    // What is encoded twice stays encoded once.
-    return decodeURI(path.replace(/%25/g, "%2525"));
-  } catch (cause) {
-    void cause;
-    throw badRequest("the path has a percent sign that encodes nothing");
-  }
+  // What is encoded twice stays encoded once; what encodes nothing is what it is.
+  return path.replace(/%25/g, "%2525").replace(/(?:%[\da-f]{2})+/gi, (text) => {
+    try {
+      return decodeURI(text);
+    } catch (error) {
+      void error;
+      return text;
+    }
+  });
 }
 
 /** What a scope is about: the first words of a path, and whether it is read, written or run. */

@@ -221,11 +221,11 @@ export interface Objects {
    */
   storage(name?: string | null): ObjectStore;
   /**
-   * The store that an S3 resource describes.
+   * The store that an S3 resource describes. One that a job asks for leads to nothing that the job could not reach by itself.
    *
    * @throws Refusal when it is none
    */
-  resource(value: Json): ObjectStore;
+  resource(value: Json, byJob?: boolean): ObjectStore;
   /** Storages besides the default one: those that are configured, and those that have objects. */
   names(): readonly string[];
 }

@@ -206,6 +206,33 @@ Deno.test("Scripts do not read the machine, the data folder or another job, and 
   await answers(local);
 });
 
+Deno.test("What the server asks for a script leads to no other service of this machine either", async () => {
+  const other = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response("reached"));
+  const { port } = other.addr;
+  await using local = await openLocal({ files: FILES });
+  try {
+    const store = { endPoint: "127.0.0.1", port, useSSL: false, pathStyle: true, bucket: "b", region: "eu" };
+    const text = await attempt(
+      local,
+      `import * as wmill from "windmill-client";\n${
+        body(`await wmill.setResource(${JSON.stringify(store)}, "f/a/store", "s3");
+          return await (await wmill.loadS3FileStream({ s3: "k" }, "f/a/store")).text();`)
+      }`,
+    );
+    assert(/"error"/.test(text) && /windkit\.json/.test(text) && !text.includes("reached"), text);
+    // Whoever runs the server may use it.
+    const open = await local.ask("GET", "job_helpers/download_s3_file?file_key=k&s3_resource_path=f/a/store");
+    assertEquals([open.status, await open.text()], [200, "reached"]);
+    for (const database of ["postgres://me@x/db?host=/var/run/postgresql", { host: "/tmp", dbname: "x", user: "me" }]) {
+      const preview = { content: "SELECT 1", language: "postgresql", args: { database } };
+      const refused = await (await local.ask("POST", "jobs/run_wait_result/preview", preview)).text();
+      assert(/path of a socket/.test(refused), refused);
+    }
+  } finally {
+    await other.shutdown();
+  }
+});
+
 Deno.test("Where the workspace closed the net, scripts reach the server and nothing else", async () => {
   await using local = await openLocal({ files: FILES, settings: { permissions: { net: "closed" } } });
   for (const url of ["https://example.com/", "http://1.1.1.1/"]) {
