@@ -140,15 +140,15 @@ export function checkPath(path: string): void {
   if (path.length > 255) throw new RangeError(`The path ${quoted(path)} must have at most 255 characters`);
   if (!path.isWellFormed()) throw new RangeError(`The path ${quoted(path)} is no text that a file can be named by`);
   for (const part of parts) {
-    if (RESERVED.test(part)) {
-      throw new RangeError(
-        `The path ${quoted(path)} cannot be kept in a folder: ${quoted(part)} is no name of a file on Windows`,
-      );
-    }
     // deno-lint-ignore no-control-regex -- control characters are what it refuses
     if (part === "" || part.startsWith(".") || /[\\:*?"<>|\u0000-\u001f\u007f]/.test(part)) {
       throw new RangeError(
         `The path ${quoted(path)} cannot be kept in a folder: ${quoted(part)} is no name of a file on every system`,
+      );
+    }
+    if (RESERVED.test(part)) {
+      throw new RangeError(
+        `The path ${quoted(path)} cannot be kept in a folder: ${quoted(part)} is no name of a file on Windows`,
       );
     }
     if (!isSyncedFolder(part)) {

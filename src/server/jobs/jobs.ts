@@ -10,6 +10,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { JobError, JobOutcome, Runner, RunnerJob } from "../../runner/ports.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Folder, Identity, Job, JobHooks, JobRequest, Jobs, Secrets } from "../ports.ts";
+import { badRequest } from "../refusal.ts";
 import { type EnvironmentParts, runnerJobOf } from "./environment.ts";
 import { createOutput } from "./output.ts";
 import { createQueue, type Running } from "./queue.ts";
@@ -62,6 +63,9 @@ export interface ServerJobs extends Jobs {
 
 /** A runner that does not end a job in time is not waited for any longer than this. */
 const GRACE_MS = 5_000;
+
+/** How deep jobs may be below each other: each that waits for its child is a process, beside those that have places. */
+const DEEPEST = 50;
 
 /** How often it is looked for jobs that are not kept any more, and how many are forgotten in one commit. */
 const RETENTION_EVERY_MS = 3_600_000, RETENTION_BATCH = 200;
@@ -308,6 +312,9 @@ export function createJobs(parts: JobsParts): ServerJobs {
     return await Promise.resolve(database.transaction(() => {
       const before = table.get(id);
       if (before !== undefined) return before;
+      if (request.parent !== undefined && table.depth(request.parent, DEEPEST) >= DEEPEST) {
+        throw badRequest(`a job has at most ${DEEPEST} jobs above it: does a script start itself without end?`);
+      }
       const { parent, root = parent === undefined ? undefined : table.get(parent)?.root ?? parent } = request;
       table.insert(request, id, root, concurrencyKeyOf(request, workspace), clock.now());
       database.afterCommit(() => queue.pump());

@@ -116,6 +116,8 @@ export interface JobTable {
   end(id: string, ending: Ending, now: number): boolean;
   /** The jobs below one, at any depth, that have not ended; parents come before their children. */
   openBelow(id: string): readonly { readonly id: string; readonly parent: string | null }[];
+  /** How many jobs are above one, as far as `most`. */
+  depth(id: string, most: number): number;
   /** Notes who has asked for a job's end. */
   setCanceled(id: string, by: string, reason: string): void;
   setSchedule(id: string, at: number): void;
@@ -282,6 +284,15 @@ export function createJobTable(database: Database): JobTable {
         SELECT jobs.id, jobs.parent FROM jobs JOIN below USING (id) WHERE state <> 'ended' AND jobs.id <> ? ORDER BY no`,
         id,
         id,
+      ),
+    depth: (id, most) =>
+      numberAt(
+        `WITH RECURSIVE above(id, n) AS (
+          SELECT parent, 1 FROM jobs WHERE id = ?1 AND parent IS NOT NULL
+          UNION ALL SELECT jobs.parent, n + 1 FROM jobs JOIN above USING (id) WHERE jobs.parent IS NOT NULL AND n < ?2)
+        SELECT max(n) AS n FROM above`,
+        id,
+        most,
       ),
     setCanceled: (id, by, reason) =>
       void database.run(
