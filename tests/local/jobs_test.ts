@@ -379,3 +379,10 @@ Deno.test("A language that has no runner fails the job with words that say so", 
   await using server = await openTestServer({ files: { "f/py": { run: () => 1, language: "python3" } } });
   await assert.rejects(server.client.jobs.run("f/py"), /Windkit runs no scripts of language python3/);
 });
+
+Deno.test("A header that has the token of whoever asks is no argument", async () => {
+  await using server = await openTestServer({ files: { "f/echo": (args) => args } });
+  const path = "jobs/run_wait_result/p/f/echo?include_header=Authorization,cookie,x-own";
+  const response = await server.ask("POST", path, {}, { cookie: "a=b", "x-own": "1" });
+  assert.deepEqual(await response.json(), { x_own: "1" });
+});
