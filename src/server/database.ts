@@ -74,7 +74,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<ServerData
     if (resultCode(error) === 5) throw lockedError(path, error);
     throw storageError(error, `open "${path}"`);
   }
-  return createDatabase(db, path);
+  return createDatabase(db, path, durability === "power");
 }
 
 function lockedError(path: string, cause: unknown): StorageLockedError {
@@ -98,7 +98,7 @@ interface Handle {
   close(): void;
 }
 
-function createDatabase(db: Handle, path: string): ServerDatabase {
+function createDatabase(db: Handle, path: string, syncs: boolean): ServerDatabase {
   const kept = new Map<string, Statement>();
   let depth = 0, closed = false;
   let waiting: (() => void)[] = [];
@@ -125,29 +125,44 @@ function createDatabase(db: Handle, path: string): ServerDatabase {
     }
   }
 
+  /** How commits are synced now: it can only be changed between them. */
+  let synced = syncs;
+  function sync(lasting: boolean): void {
+    if (depth > 0 || !syncs || lasting === synced) return;
+    // Done when it is prepared, so that a kept statement would do nothing.
+    db.prepare(`PRAGMA synchronous = ${lasting ? "FULL" : "NORMAL"}`).run();
+    synced = lasting;
+  }
+
   function run(sql: string, ...values: readonly Value[]): { readonly changes: number } {
+    sync(true);
+    return change(sql, values);
+  }
+
+  function change(sql: string, values: readonly Value[] = []): { readonly changes: number } {
     return { changes: Number(attempt(sql, values, (made, given) => made.run(...given)).changes) };
   }
 
   function undo(sql: string): void {
     try {
-      run(sql);
+      change(sql);
     } catch (error) {
       // A full disk ends the transaction by itself; what went wrong is thrown already.
       void error;
     }
   }
 
-  function transaction<T>(fn: () => T): T {
+  function transaction<T>(fn: () => T, lasting = true): T {
     const point = `part_${depth}`, outermost = depth === 0;
-    run(outermost ? "BEGIN IMMEDIATE" : `SAVEPOINT ${point}`);
+    sync(lasting);
+    change(outermost ? "BEGIN IMMEDIATE" : `SAVEPOINT ${point}`);
     const before = waiting.length;
     depth++;
     let value: T;
     try {
       value = fn();
       if (value instanceof Promise) throw new TypeError("Cannot wait inside a transaction: expected no promise");
-      run(outermost ? "COMMIT" : `RELEASE ${point}`);
+      change(outermost ? "COMMIT" : `RELEASE ${point}`);
     } catch (error) {
       waiting.length = before;
       if (outermost) undo("ROLLBACK");
@@ -203,7 +218,8 @@ function createDatabase(db: Handle, path: string): ServerDatabase {
     // `as`: as above.
     all: <T>(sql: string, ...values: readonly Value[]) =>
       attempt(sql, values, (made, given) => made.all(...given)) as unknown as readonly T[],
-    transaction,
+    transaction: (fn) => transaction(fn),
+    passing: (fn) => transaction(fn, false),
     migrate,
     afterCommit: (fn) => {
       if (depth > 0) waiting.push(fn);

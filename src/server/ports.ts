@@ -45,6 +45,11 @@ export interface Database {
   all<T>(sql: string, ...values: readonly (string | number | bigint | null | Uint8Array)[]): readonly T[];
   /** All or nothing: rolled back when `fn` throws. Inside another one it is a part of that. */
   transaction<T>(fn: () => T): T;
+  /**
+   * A transaction that a loss of power may take back until the next other one is committed: for what nobody is told of before, and
+   * what is made again. Inside another one it is a part of that.
+   */
+  passing<T>(fn: () => T): T;
   /** Calls back when the running transaction is committed, and never when it is rolled back; at once outside of one. */
   afterCommit(fn: () => void): void;
   /**
@@ -460,8 +465,11 @@ export interface JobKin {
 
 /** The job table and what works it off. */
 export interface Jobs extends AsyncDisposable {
-  /** Records a job and, when there is room, begins it. Durable when it resolves. */
-  start(request: JobRequest): Promise<Job>;
+  /**
+   * Records a job and, when there is room, begins it. Durable when it resolves; with `unacknowledged`, only with its end: for a
+   * caller that hears of nothing before.
+   */
+  start(request: JobRequest, unacknowledged?: boolean): Promise<Job>;
   get(id: string): Job | undefined;
   list(query: JobQuery): readonly Job[];
   count(query: JobQuery): number;
@@ -487,8 +495,8 @@ export interface Jobs extends AsyncDisposable {
   erase(id: string): boolean;
   /** Running jobs of each concurrency key. */
   concurrencyGroups(): readonly { readonly key: string; readonly running: number }[];
-  /** `workflow_as_code_status`, as the protocol's writers change it. */
-  updateStatus(id: string, change: (status: Json) => Json): void;
+  /** `workflow_as_code_status`, as the protocol's writers change it; `passing`: a loss of power may take it back. */
+  updateStatus(id: string, change: (status: Json) => Json, passing?: boolean): void;
   /** State of a flow's user, by key. */
   flowUserState(id: string, key: string): Json | undefined;
   setFlowUserState(id: string, key: string, value: Json): void;

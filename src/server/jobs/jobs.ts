@@ -136,8 +136,9 @@ export function createJobs(parts: JobsParts): ServerJobs {
     table,
     clock,
     concurrency,
+    // A loss of power gives it back to the queue, from where it is begun again.
     claim: (id) =>
-      database.transaction(() => {
+      database.passing(() => {
         if (!table.move(id, ["queued"], "running", clock.now())) return false;
         database.afterCommit(() => watchers.tell(id, { event: "started" }));
         return true;
@@ -250,7 +251,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
         io: {
           log: (text: string) => isOpen() ? output.write(id, "log", text) : undefined,
           stream: (text: string) => isOpen() ? output.write(id, "stream", text) : undefined,
-          memory: (bytes: number) => table.setMemory(id, bytes),
+          memory: (bytes: number) => database.passing(() => table.setMemory(id, bytes)),
           signal: abort.signal,
         },
       };
@@ -307,9 +308,10 @@ export function createJobs(parts: JobsParts): ServerJobs {
     retentionTimer = clock.setTimeout(forgetOld, dropped === RETENTION_BATCH ? 50 : RETENTION_EVERY_MS);
   }
 
-  async function start(request: JobRequest): Promise<Job> {
+  async function start(request: JobRequest, unacknowledged = false): Promise<Job> {
     const id = request.id ?? newId();
-    return await Promise.resolve(database.transaction(() => {
+    const commit = unacknowledged ? database.passing : database.transaction;
+    return await Promise.resolve(commit(() => {
       const before = table.get(id);
       if (before !== undefined) return before;
       if (request.parent !== undefined && table.depth(request.parent, DEEPEST) >= DEEPEST) {
@@ -443,8 +445,8 @@ export function createJobs(parts: JobsParts): ServerJobs {
     setProgress: (id, percent) => {
       if (table.setProgress(id, percent)) watchers.tell(id, { event: "progress", percent });
     },
-    updateStatus: (id, change) =>
-      database.transaction(() => {
+    updateStatus: (id, change, passing = false) =>
+      (passing ? database.passing : database.transaction)(() => {
         const job = table.get(id);
         if (job === undefined) return;
         const status = change(job.workflowAsCodeStatus ?? {});

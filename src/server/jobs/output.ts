@@ -122,7 +122,8 @@ export function createOutput({ database, clock, redact, maxChars, told }: Output
 
   function flushAll(): void {
     timer = undefined;
-    database.transaction(() => {
+    // Synced with the job's end at the latest.
+    database.passing(() => {
       for (const [job, of] of pending) flush(job, of, false);
     });
     if ([...pending.values()].some(({ line }) => line !== "")) arm(LINE_MS);
@@ -161,7 +162,7 @@ export function createOutput({ database, clock, redact, maxChars, told }: Output
         of.line += text.slice(cut);
       }
       if (of.chars < GATHER_CHARS) return arm(GATHER_MS);
-      database.transaction(() => flush(job, of, false));
+      database.passing(() => flush(job, of, false));
     },
     finish: (job) => {
       const of = pending.get(job);

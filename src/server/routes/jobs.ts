@@ -42,7 +42,7 @@ function addStarts(app: Hono, context: ServerContext): void {
     app.on(
       ["GET", "POST"],
       `/w/:workspace/jobs/run_wait_result/${rest}`,
-      async (c) => await answerResult(context, c, await startScript(context, c, target)),
+      async (c) => await answerResult(context, c, await startScript(context, c, target, true)),
     );
     app.on(
       ["GET", "POST"],

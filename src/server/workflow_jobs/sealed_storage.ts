@@ -46,6 +46,15 @@ export function createSeals(database: Database): Seals {
 }
 
 /**
+ * True for a write that the job table tells of: a run's begin, and its end. The caller hears of the job alone, whose own commit is
+ * synced; a loss of power before it takes both back, and the job goes on from the last step that is recorded. A sync less is a third of
+ * what a short workflow takes (0.7 to 1.6 ms on a disk that was idle).
+ */
+function isToldByItsJob(write: Write): boolean {
+  return write.w === "create" || (write.w === "append" && write.row?.state === "closed");
+}
+
+/**
  * A storage that encrypts what is written of some runs.
  *
  * @param storage what keeps it
@@ -84,7 +93,7 @@ export function sealedStorage(
     // Encrypted text is longer: four characters for three bytes, and some more.
     limits: { ...storage.limits, maxRecordBytes: Math.floor(storage.limits.maxRecordBytes * 0.7) },
     own: (owner) => storage.own(owner),
-    commit: (writes) => storage.commit(writes.map(closed)),
+    commit: (writes, lasting) => storage.commit(writes.map(closed), lasting ?? !writes.every(isToldByItsJob)),
     run: (id) => storage.run(id),
     runs: (query) => storage.runs(query),
     journal: async function* (run, fromSeq) {
