@@ -49,6 +49,8 @@ export interface ServerParts {
   readonly workflows?: WorkflowJobsOptions;
   /** Routes besides those that every server has. */
   readonly routes?: readonly RouteModule[];
+  /** Of these, what jobs may ask with their tokens: `POST /w/:workspace/mine`. @default none but those of `job_rights.ts` */
+  readonly jobRoutes?: readonly string[];
   /** Questions of workflows to people: for their pages. @default none */
   readonly approvals?: (context: ServerContext) => Approvals;
   /** Pages, mounted at the root. */
@@ -178,7 +180,7 @@ export function createServer(parts: ServerParts): Server {
   });
   for (const module of [...ROUTES, ...parts.routes ?? []]) {
     const routes = module(context);
-    for (const { method, path } of routes.routes) api.on(method, path, jobGuard(jobs, method, path));
+    for (const { method, path } of routes.routes) api.on(method, path, jobGuard(jobs, method, path, parts.jobRoutes));
     api.route("/", routes);
   }
   const app = new Hono();

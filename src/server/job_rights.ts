@@ -216,8 +216,15 @@ export function refuseStrangers(jobs: Pick<Jobs, "get" | "count">, caller: Calle
 }
 
 /** Looks at what a job's token may do before a route's handler does it. */
-export function jobGuard(jobs: Pick<Jobs, "get" | "count">, method: string, path: string): MiddlewareHandler {
-  const right = jobRight(`${method} ${path}`);
+export function jobGuard(
+  jobs: Pick<Jobs, "get" | "count">,
+  method: string,
+  path: string,
+  /** Routes that are not of this package, and that a job's token has: `POST /w/:workspace/mine`. */
+  further: readonly string[] = [],
+): MiddlewareHandler {
+  const route = `${method} ${path}`;
+  const right = jobRight(route) ?? (further.includes(route) ? "any" : undefined);
   return async (c, next) => {
     const caller = findCaller(c.req.raw);
     if (caller?.job !== undefined) {
