@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { chmodSync, closeSync, openSync, statSync } from "node:fs";
 import { SchemaTooNewError, StorageFailedError, StorageLockedError } from "../base/errors.ts";
 import { loadSqlite, numberOf, resultCode, runAll, type Statement, storageError } from "../storage/_sqlite_module.ts";
 import type { Database } from "./ports.ts";
@@ -46,6 +47,7 @@ export interface ServerDatabase extends Database, Disposable {
 export async function openDatabase(options: DatabaseOptions): Promise<ServerDatabase> {
   const { path, durability = "power" } = options;
   const sqlite = await loadSqlite();
+  if (path !== ":memory:") makePrivate(path);
   const db = openFile(path, () => new sqlite.DatabaseSync(path));
   try {
     runAll(db, [
@@ -83,6 +85,25 @@ function lockedError(path: string, cause: unknown): StorageLockedError {
     undefined,
     { cause },
   );
+}
+
+/**
+ * Sees to it that nobody but this user reads a database. SQLite gives the files beside it (`-wal`, `-shm`) the modes of the file
+ * itself. One that exists is never opened here: with the descriptor all locks on it would go that this process has.
+ *
+ * @param path of the file, which is made when there is none
+ */
+export function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    // `as`: errors of `node:fs` have a code. Whatever else is wrong, SQLite says.
+    if ((error as { readonly code?: unknown }).code !== "EEXIST") return;
+  }
+  for (const end of ["", "-wal", "-shm"]) {
+    const found = statSync(path + end, { throwIfNoEntry: false });
+    if (found?.isFile() === true && (found.mode & 0o077) !== 0) chmodSync(path + end, 0o600);
+  }
 }
 
 function openFile<T>(path: string, open: () => T): T {

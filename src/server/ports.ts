@@ -125,15 +125,17 @@ export interface FolderProblem {
 export interface Folder {
   /** Newest version of a script. */
   script(path: string): Script | undefined;
-  /** Any version that was ever live while the server ran, or that a stored job has run. */
+  /** Any version that was live while the server ran, within the retention of jobs, or that a stored job has run. */
   scriptByHash(hash: string): Script | undefined;
   scripts(): readonly Script[];
   /** Writes a new version (file and metadata). Throws when the path leaves the folder. */
   writeScript(script: Pick<Script, "path" | "content" | "language"> & Partial<Script>): Script;
-  /** Removes a script's files; its versions stay, by hash. False when there is none. */
+  /** Removes a script's files; its versions stay, by hash, as long as others do. False when there is none. */
   deleteScript(path: string): boolean;
   /** Versions of a script, the newest first: the current one, and those that are stored. */
   scriptVersions(path: string): readonly Script[];
+  /** Forgets versions that are not live since before a time and are none of those that are used; gives how many. */
+  forgetVersions(before: number, used: () => ReadonlySet<string>): number;
   /** `secret`: with the decrypted value. */
   variable(path: string, secret: boolean): Variable | undefined;
   variables(): readonly Variable[];
@@ -170,6 +172,12 @@ export interface Secrets {
   remember(value: string): void;
   /** The text with remembered values replaced by `***`. */
   redact(text: string): string;
+  /** True when a remembered value is in the text. */
+  holds(text: string): boolean;
+  /** Where a remembered value may begin of which the text has no more than the beginning; the text's length when none does. */
+  cutAt(text: string): number;
+  /** Values are remembered beyond the end of this process: forgets those that nobody has used since a time. */
+  forget?(before: number): void;
   /** Key for signatures, hex: resume links, signed objects. */
   readonly signingKey: Uint8Array;
 }
@@ -475,6 +483,8 @@ export interface Jobs extends AsyncDisposable {
   count(query: JobQuery): number;
   /** The log from an offset in characters; a job's log is bounded, and says so where it was cut. */
   log(id: string, offset?: number): string;
+  /** The whole log as it may be seen: also without what became secret after it was written. */
+  shownLog(id: string): string;
   /** The streamed result from an offset in characters. */
   stream(id: string, offset?: number): string;
   /** Up to where the log and the streamed result go. */

@@ -19,6 +19,9 @@ import { importMap } from "./package_modules.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import type { RelayTarget } from "./server_relay.ts";
 
+/** Longest result, when nothing else is said. */
+export const MAX_RESULT_CHARACTERS: number = 32 * 1024 * 1024;
+
 /** Options of {@linkcode createTypeScriptRunner}. */
 export interface TypeScriptRunnerOptions {
   /** Where job folders are made, one for each process: `<data>/jobs`. Nothing else belongs in it. */
@@ -35,11 +38,13 @@ export interface TypeScriptRunnerOptions {
   readonly denyNet?: readonly string[];
   /** Most memory of one job. @default 1 GiB */
   readonly memoryLimitBytes?: number;
+  /** Most that the files of one job take of the disk. @default 1 GiB */
+  readonly diskLimitBytes?: number;
   /** Time between SIGTERM and SIGKILL when a job is cancelled or its time is over. @default 1000 */
   readonly killGraceMs?: number;
   /** Characters of a job's log; what comes after is dropped, and the log says so. @default 10000000 */
   readonly maxLogCharacters?: number;
-  /** Characters of a result. @default 100000000 */
+  /** Characters of a result, and of each outcome inside of a workflow: as many as a body has bytes. @default 33554432 */
   readonly maxResultCharacters?: number;
 }
 
@@ -61,7 +66,8 @@ const TIDY_MS = 400;
  */
 export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): Promise<Runner> {
   const { poolSize = 1, net = "open", denyNet = [], memoryLimitBytes = 2 ** 30, killGraceMs = 1000 } = options;
-  const { maxLogCharacters = 10_000_000, maxResultCharacters = 100_000_000 } = options;
+  const { maxLogCharacters = 10_000_000, maxResultCharacters = MAX_RESULT_CHARACTERS, diskLimitBytes = 2 ** 30 } =
+    options;
   if (!(Number.isSafeInteger(poolSize) && poolSize >= 0)) {
     throw new RangeError(`Cannot make a runner: 'poolSize' must be a whole number from 0, found ${poolSize}`);
   }
@@ -153,6 +159,7 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
       const promise = execute(process, start, { ...bound(io), signal }, {
         timeoutMs: job.timeoutMs,
         memoryBytes: memoryLimitBytes,
+        diskBytes: diskLimitBytes,
         killGraceMs,
         logCharacters: maxLogCharacters,
         resultCharacters: maxResultCharacters,

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { createHmac } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { JobError, JobOutcome, Runner, RunnerJob } from "../../runner/ports.ts";
 import type { Json } from "../../workflow/journal.ts";
@@ -16,6 +17,7 @@ import { createOutput } from "./output.ts";
 import { createQueue, type Running } from "./queue.ts";
 import { createResultCache } from "./result_cache.ts";
 import { createJobTable, type Ending, type JobState } from "./table.ts";
+import { createStoredTexts } from "../stored_text.ts";
 import { createWatchers } from "./watchers.ts";
 
 /** How jobs are kept and run. */
@@ -118,13 +120,15 @@ export function createJobs(parts: JobsParts): ServerJobs {
     timeoutS: longestS = 86_400,
     retentionS = 30 * 86_400,
   } = parts.options;
-  const table = createJobTable(database);
-  const cache = createResultCache(database);
+  const texts = createStoredTexts(secrets);
+  const table = createJobTable(database, texts);
+  const cache = createResultCache(database, texts);
   const watchers = createWatchers(report);
   const output = createOutput({
     database,
     clock,
-    redact: (text) => secrets.redact(text),
+    secrets,
+    texts,
     maxChars: maxOutputChars,
     told: (job, event, text, offset) => watchers.tell(job, { event, text, offset }),
   });
@@ -246,7 +250,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const execution = {
         runner,
         get job() {
-          return made ??= runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token);
+          return made ??= runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token, () => hooks.readSecret?.(id));
         },
         io: {
           log: (text: string) => isOpen() ? output.write(id, "log", text) : undefined,
@@ -304,8 +308,18 @@ export function createJobs(parts: JobsParts): ServerJobs {
   function forgetOld(): void {
     const now = clock.now();
     cache.expire(now);
-    const dropped = database.transaction(() => table.drop(now - retentionS * 1000, RETENTION_BATCH));
+    const before = now - retentionS * 1000;
+    const dropped = database.transaction(() => table.drop(before, RETENTION_BATCH));
+    // Whoever has seen a value was made before it was used last.
+    secrets.forget?.(Math.min(before, table.oldest() ?? now));
+    if (dropped < RETENTION_BATCH) folder.forgetVersions(before, table.hashes);
     retentionTimer = clock.setTimeout(forgetOld, dropped === RETENTION_BATCH ? 50 : RETENTION_EVERY_MS);
+  }
+
+  /** Keys are compared where they are stored: one that holds a secret is stored as what can only be compared. */
+  function storedKey(key: string | undefined): string | undefined {
+    if (key === undefined || !secrets.holds(key)) return key;
+    return `secret:${createHmac("sha256", secrets.signingKey).update(key).digest("hex")}`;
   }
 
   async function start(request: JobRequest, unacknowledged = false): Promise<Job> {
@@ -318,7 +332,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
         throw badRequest(`a job has at most ${DEEPEST} jobs above it: does a script start itself without end?`);
       }
       const { parent, root = parent === undefined ? undefined : table.get(parent)?.root ?? parent } = request;
-      table.insert(request, id, root, concurrencyKeyOf(request, workspace), clock.now());
+      table.insert(request, id, root, storedKey(concurrencyKeyOf(request, workspace)), clock.now());
       database.afterCommit(() => queue.pump());
       const job = table.get(id);
       if (job === undefined) throw new Error(`Job ${id} is gone before it began`);
@@ -334,7 +348,8 @@ export function createJobs(parts: JobsParts): ServerJobs {
     return true;
   }
 
-  function cancel(id: string, by: string, reason: string, force = false): Promise<boolean> {
+  function cancel(id: string, by: string, why: string, force = false): Promise<boolean> {
+    const reason = secrets.redact(why);
     const ended = database.transaction(() => {
       if ((table.state(id) ?? "ended") === "ended") return undefined;
       const more = { canceledBy: by, canceledReason: reason };
@@ -427,6 +442,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
     list: (query) => table.list(query, clock.now()),
     count: (query) => table.count(query, clock.now()),
     log: (id, offset = 0) => output.read(id, "log", offset),
+    shownLog: (id) => secrets.redact(output.read(id, "log", 0)),
     stream: (id, offset = 0) => output.read(id, "stream", offset),
     offsets: (id) => ({ log: output.end(id, "log"), stream: output.end(id, "stream") }),
     cancel,
@@ -459,14 +475,14 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const sql = "SELECT value FROM user_states WHERE job = ? AND key = ?";
       const row = database.get<{ readonly value: string }>(sql, id, key);
       // `as`: only JSON is written to it.
-      return row && JSON.parse(row.value) as Json;
+      return row && JSON.parse(texts.open(row.value, "null")) as Json;
     },
     setFlowUserState: (id, key, value) =>
       void database.run(
         "INSERT INTO user_states VALUES (?, ?, ?) ON CONFLICT (job, key) DO UPDATE SET value = excluded.value",
         id,
         key,
-        JSON.stringify(value),
+        texts.close(JSON.stringify(value)),
       ),
     begin: () => {
       recover();

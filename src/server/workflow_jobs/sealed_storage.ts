@@ -1,6 +1,6 @@
 /**
  * Runs whose jobs have read a secret are kept encrypted: what they record from then on, and what is left for them. Replay needs the
- * values themselves, so that nothing in them can be hidden.
+ * values themselves, so that nothing in them can be hidden. Of other runs, what holds a value that is known to be secret is encrypted.
  *
  * @module
  */
@@ -55,37 +55,39 @@ function isToldByItsJob(write: Write): boolean {
 }
 
 /**
- * A storage that encrypts what is written of some runs.
+ * A storage that encrypts what is written of some runs, and what holds a secret.
  *
  * @param storage what keeps it
- * @param secrets the key
+ * @param secrets the key, and which values are secret
  * @param isSealed true for a run that is to be encrypted
  */
 export function sealedStorage(
   storage: Storage,
-  secrets: Pick<Secrets, "encrypt" | "decrypt">,
+  secrets: Pick<Secrets, "encrypt" | "decrypt" | "holds">,
   isSealed: (run: string) => boolean,
 ): Storage {
   const close = (text: string): string => `${MARK}${secrets.encrypt(text)}`;
   const open = (text: string): string => text.startsWith(MARK) ? secrets.decrypt(text.slice(MARK.length)) : text;
 
+  const closedText = (run: string, text: string): string => isSealed(run) || secrets.holds(text) ? close(text) : text;
+
   function closed(write: Write): Write {
     switch (write.w) {
       case "create":
-        return isSealed(write.row.id) ? { ...write, records: write.records.map(closedRecord) } : write;
+        return { ...write, records: closedRecords(write.row.id, write.records) };
       case "append":
-        return isSealed(write.run) ? { ...write, records: write.records.map(closedRecord) } : write;
+        return { ...write, records: closedRecords(write.run, write.records) };
       case "post": {
         const { message } = write;
-        return isSealed(message.run) ? { ...write, message: { ...message, payload: close(message.payload) } } : write;
+        return { ...write, message: { ...message, payload: closedText(message.run, message.payload) } };
       }
       case "take":
       case "drop":
         return write;
     }
   }
-  function closedRecord(record: StoredRecord): StoredRecord {
-    return { ...record, text: close(record.text) };
+  function closedRecords(run: string, records: readonly StoredRecord[]): readonly StoredRecord[] {
+    return records.map((record) => ({ ...record, text: closedText(run, record.text) }));
   }
   const opened = (message: Message): Message => ({ ...message, payload: open(message.payload) });
 
