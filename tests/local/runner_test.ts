@@ -7,7 +7,7 @@ import { deepStrictEqual as equal, match, ok } from "node:assert/strict";
 import { initSync, parse_deno } from "windmill-parser-wasm-ts";
 import config from "../../deno.json" with { type: "json" };
 import { SCRIPT_MODULES } from "../../src/runner/typescript/package_modules.ts";
-import { signatureOf } from "../../src/runner/typescript/signature.ts";
+import { signatureOf, workflowSignatures } from "../../src/runner/typescript/signature.ts";
 import { importsOf } from "../../src/runner/typescript/imports.ts";
 import { tokensOf } from "../../src/runner/typescript/tokens.ts";
 import { processesOf, runnerKit } from "./_runner_kit.ts";
@@ -301,6 +301,24 @@ Deno.test("signatures: as Windmill's parser reads them", async () => {
     dates: ["a"],
   });
   equal(signatureOf(tokensOf("export { main } from './x';"), "main"), undefined);
+});
+
+test("signatures of workflows: those of the functions that make them", async () => {
+  const of = (text: string) =>
+    Object.entries(workflowSignatures(tokensOf(text))).map(([name, { names, dates }]) =>
+      `${name}(${names.map((one) => dates.includes(one) ? `${one}!` : one).join()})`
+    ).join(" ");
+  equal(of("export const main = workflow(async (a: string, b: Date) => a);"), "main(a,b!)");
+  equal(of("export default wmill.workflow(async function order(a?: Date) {}); const x = 1;"), "default(a!)");
+  equal(
+    of("export const main: Workflow<(a: Date) => void> = workflow<() => void>(async <T>(a: Date, b: T) => {});"),
+    "main(a!,b)",
+  );
+  equal(
+    of("async function body(a: Date) {}\nconst w = workflow(body);\nexport { w as flow };\nexport default w;"),
+    "w(a!) flow(a!) default(a!)",
+  );
+  equal(of("export async function main(a: Date) { const inner = workflow((b: Date) => {}); }"), "");
 });
 
 // --- Ends ---

@@ -297,6 +297,25 @@ export const main = workflow(async (n: number) => { await sleep(1); return n + 1
   equal(logOf(job).split("preprocessing").length, 2);
 });
 
+test("what a workflow types as a Date is one, whatever makes its arguments", async (server) => {
+  const content = (head: string): string =>
+    `import { sleep, step, workflow } from "windmill-client";
+export async function preprocessor(event: { kind: string }) { return { name: "Ada", from: "2020-01-01", to: 86400000 }; }
+async function between(name: string, from: Date, to?: Date, later: Date = new Date(1)) {
+  await sleep(1);
+  return [name, from.getTime(), to?.toISOString(), await step("later", () => later.getTime())];
+}
+${head}`;
+  for (const head of ["export const main = workflow(between);", "export default workflow(between);"]) {
+    const { result } = await server.run(content(head), { name: "Ada", from: "2020-01-01", to: null });
+    equal(result, ["Ada", 1577836800000, null, 1]);
+  }
+  server.put({ "f/kit/date.ts": content("export const main = workflow(between);") });
+  await until(() => server.server.context.folder.script("f/kit/date")?.hasPreprocessor === true);
+  const { result } = await server.run("f/kit/date", { any: 1 });
+  equal(result, ["Ada", 1577836800000, "1970-01-02T00:00:00.000Z", 1]);
+});
+
 test("progress, log lines and a run that goes on as another are the job's", async () => {
   const job = await server.run(
     `

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { dateOf } from "./dates.ts";
 import type { MessageKind, ResultMessage, StartLine } from "./protocol.ts";
 
 const FRAME = "\x1e";
@@ -87,7 +88,7 @@ async function serve(): Promise<void> {
     await useClient(job);
     if (helper !== undefined) {
       const { runSession } = await helper;
-      await runSession(exports, lines, (line) => say("s", line));
+      await runSession(exports, lines, (line) => say("s", line), job.workflows);
       outcome = '{"ok":true,"result":null}';
     } else {
       outcome = await runScript(job, exports, (text) => say("t", stringify(text)));
@@ -219,8 +220,7 @@ function positional(
   const { names = namesOf(fn), dates = [] } = signatures[name] ?? {};
   return names.map((one) => {
     const value = Object.hasOwn(args, one) ? args[one] : undefined;
-    if (!dates.includes(one) || value instanceof Date) return value;
-    return value ? new Date(value as string | number) : undefined;
+    return dates.includes(one) ? dateOf(value) : value;
   });
 }
 
