@@ -132,6 +132,8 @@ export class RunDriver {
   readonly #waits = new Map<Key, Wait>();
   /** Calls that have a `called` record and have not settled. */
   readonly #called = new Map<Key, Called | undefined>();
+  /** Messages that were refused, until that is recorded. */
+  readonly #refusing = new Set<string>();
   #session: DrivenSession;
   #nextSeq: number;
   #check: string;
@@ -200,7 +202,7 @@ export class RunDriver {
   /** Calls back when it is known of a message that was read whether the run takes it; `kept`: nothing waits for it. */
   whenConsidered(message: string, kept: () => void): void {
     if (this.#closed) kept();
-    else this.#whenLive(() => this.#messages.isChecking(message) || kept());
+    else this.#whenLive(() => this.#messages.isChecking(message) || this.#refusing.has(message) || kept());
   }
 
   /** Starts or replays the body. */
@@ -732,8 +734,10 @@ export class RunDriver {
   }
 
   #refuse(key: Key, { id, kind }: Message, reason: string): void {
+    this.#refusing.add(id);
     this.#append([{ t: "refused", key, inbox: id, reason }], undefined, () => {
       const { emit, told } = this.#shared;
+      this.#refusing.delete(id);
       if (kind === "event" || kind === "approval") {
         emit?.({ event: "answer_refused", run: this.id, key, kind, inbox: id, reason });
       }
