@@ -20,6 +20,7 @@ interface JsonSchema {
   readonly type?: unknown;
   readonly enum?: readonly unknown[];
   readonly properties?: Readonly<Record<string, unknown>>;
+  readonly required?: readonly unknown[];
   readonly items?: unknown;
   readonly format?: unknown;
 }
@@ -124,7 +125,14 @@ function expectedBy(schema: unknown, path: readonly string[], found: unknown): s
     (at, name) => Object(at.properties?.[name] ?? at.items),
     Object(schema),
   );
-  const { type, enum: choices, format } = part;
+  const { format } = part;
+  return brokenIn(part, found) ??
+    (typeof found === "string" && format !== undefined ? `format ${quoted(format)}` : undefined);
+}
+
+/** What a value breaks of a part of a JSON schema: its choices, its type, its bounds. */
+function brokenIn(part: JsonSchema, found: unknown): string | undefined {
+  const { type, enum: choices } = part;
   const kind = kindOf(found);
   if (choices !== undefined) return choices.includes(found) ? undefined : choices.map(quoted).join(" or ");
   if (typeof type === "string" && type !== kind && !(type === "integer" && Number.isInteger(found))) return type;
@@ -135,7 +143,52 @@ function expectedBy(schema: unknown, path: readonly string[], found: unknown): s
     const room = end[1] === "i" ? size - bound : bound - size;
     return room > 0 || (room === 0 && exclusive === undefined) ? [] : `${keyword} ${bound}`;
   });
-  return broken.join(", ") || (kind === "string" && format !== undefined ? `format ${quoted(format)}` : undefined);
+  return broken.join(", ") || undefined;
+}
+
+/**
+ * Makes of an approval's form of plain JSON schema what a host asks before it takes an answer: types, choices, bounds and what is
+ * required, at any depth. Patterns and formats are not looked at.
+ *
+ * @param form a JSON schema with `properties`, or one in the field `schema`
+ * @returns undefined when the form is none: nothing is checked then
+ */
+export function formCheck(form: unknown): ((value: unknown) => Promise<string | undefined>) | undefined {
+  const { schema: inner } = Object(form) as { readonly schema?: JsonSchema };
+  const schema = [inner, form as JsonSchema].find((one) => kindOf(Object(one).properties) === "object");
+  if (schema === undefined) return undefined;
+  const whole: JsonSchema = { type: "object", ...schema };
+  const isNeeded = (schema.required ?? []).length > 0;
+  return (value) => {
+    const issues = !isNeeded && isAbsent(value) ? [] : issuesOf(whole, value, []);
+    return Promise.resolve(issues.length === 0 ? undefined : differences(issues, value, whole));
+  };
+}
+
+/** Where a value differs from a JSON schema. */
+function issuesOf(part: JsonSchema, value: unknown, path: readonly string[]): readonly Issue[] {
+  // What refers to a variable or a resource stands for its value.
+  if (typeof value === "string" && /^\$(?:res|var):/.test(value)) return [];
+  const expected = brokenIn(part, value);
+  if (expected !== undefined) return [{ message: `Expected ${expected}`, path, expected }];
+  if (Array.isArray(value)) {
+    return value.flatMap((item: unknown, i) => issuesOf(Object(part.items), item, [...path, String(i)]));
+  }
+  if (kindOf(value) !== "object") return [];
+  const fields = value as Readonly<Record<string, unknown>>;
+  return Object.entries(part.properties ?? {}).flatMap(([name, field]) => {
+    const found = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    if (!isAbsent(found)) return issuesOf(Object(field), found, [...path, name]);
+    const { type } = Object(field) as JsonSchema;
+    return part.required?.includes(name) === true && !(found === null && Array.isArray(type) && type.includes("null"))
+      ? [{ message: "Required", path: [...path, name], expected: typeof type === "string" ? type : "a value" }]
+      : [];
+  });
+}
+
+/** What a page sends of a field that was left empty. */
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
 }
 
 function quoted(value: unknown): string {
