@@ -154,6 +154,56 @@ export const main = workflow(async (n: number) => {
   );
 });
 
+test("childWorkflow starts another workflow of the folder: a job of its own below this one, cancelled with it", async (server) => {
+  server.put({
+    "f/kit/child.ts": `
+import { sleep, step, workflow } from "windmill-client";
+export const main = workflow(async (n: number, at?: Date) => {
+  await sleep(n > 100 ? 3600 : 1);
+  if (n < 0) throw Object.assign(new Error("too small"), { name: "TooSmall" });
+  return [await step("double", () => n * 2), at?.getTime()];
+});`,
+  });
+  await until(() => server.server.context.folder.script("f/kit/child")?.autoKind === "wac");
+  const parent = (n: string): string => `
+import { childWorkflow, workflow } from "@windkit/windmill-client/workflow";
+export const main = workflow(async () => {
+  const given = await childWorkflow("f/kit/child", { n: 1, at: new Date(5) });
+  const failed = await childWorkflow("f/kit/child", { n: -1 }).catch((error) => [error.name, error.message, error.result.error.name]);
+  const none = await childWorkflow("f/kit/none").catch((error) => error.message);
+  return [given, failed, none, await childWorkflow("f/kit/child", { n: ${n} })];
+});`;
+  const job = await server.run(parent("2"));
+  equal(job.result, [
+    [2, 5],
+    ["TaskError", "too small", "TooSmall"],
+    "Not found: script not found at name f/kit/none",
+    [4, null],
+  ]);
+  const children = server.list({ parent: job.id });
+  equal(children.map(({ path, root, success }) => [path, root, success]).sort(), [
+    ["f/kit/child", job.id, false],
+    ["f/kit/child", job.id, true],
+    ["f/kit/child", job.id, true],
+  ]);
+  // Each is a workflow with steps of its own, and one entry of its parent's timeline.
+  ok(children.every(({ id }) => Object.hasOwn(job.workflowAsCodeStatus as object, id)));
+  ok(children.some(({ workflowAsCodeStatus }) => Object.hasOwn(workflowAsCodeStatus as object, "_step/double")));
+
+  const id = await server.start(parent("1000"));
+  await server.when(
+    id,
+    () =>
+      server.list({ parent: id }).length === 3 &&
+      server.list({ parent: id, completed: false }).some(({ suspended }) => suspended),
+  );
+  await server.server.context.jobs.cancel(id, "ann", "enough");
+  await server.ended(id);
+  const last = server.list({ parent: id }).filter(({ canceled }) => canceled);
+  equal(last.length, 1);
+  await server.ended(last[0]?.id ?? "");
+});
+
 test("a task's time, cache and limit are its job's", async () => {
   const job = await server.run(`
 import { task, taskInfo, workflow } from "windmill-client";
