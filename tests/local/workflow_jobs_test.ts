@@ -154,7 +154,7 @@ export const main = workflow(async (n: number) => {
   );
 });
 
-test("childWorkflow starts another workflow of the folder: a job of its own below this one, cancelled with it", async (server) => {
+test("childWorkflow starts another workflow of the folder: a job of its own below this one, cancelled with it", async () => {
   server.put({
     "f/kit/child.ts": `
 import { sleep, step, workflow } from "windmill-client";
@@ -191,17 +191,17 @@ export const main = workflow(async () => {
   ok(children.some(({ workflowAsCodeStatus }) => Object.hasOwn(workflowAsCodeStatus as object, "_step/double")));
 
   const id = await server.start(parent("1000"));
-  await server.when(
-    id,
-    () =>
-      server.list({ parent: id }).length === 3 &&
-      server.list({ parent: id, completed: false }).some(({ suspended }) => suspended),
-  );
-  await server.server.context.jobs.cancel(id, "ann", "enough");
+  const { jobs } = server.server.context;
+  const sleeps = Promise.withResolvers<Job>();
+  using _ = jobs.watchAll((one) => {
+    const child = jobs.get(one);
+    if (child?.parent === id && child.args.n === 1000 && child.suspended) sleeps.resolve(child);
+  });
+  const sleeper = await sleeps.promise;
+  await jobs.cancel(id, "ann", "enough");
   await server.ended(id);
-  const last = server.list({ parent: id }).filter(({ canceled }) => canceled);
-  equal(last.length, 1);
-  await server.ended(last[0]?.id ?? "");
+  equal((await server.ended(sleeper.id)).canceled, true);
+  equal(childrenOf(jobs.get(id) as Job).map(({ success }) => success), [true, false, false]);
 });
 
 test("a task's time, cache and limit are its job's", async () => {
@@ -347,7 +347,7 @@ export const main = workflow(async (n: number) => { await sleep(1); return n + 1
   equal(logOf(job).split("preprocessing").length, 2);
 });
 
-test("what a workflow types as a Date is one, whatever makes its arguments", async (server) => {
+test("what a workflow types as a Date is one, whatever makes its arguments", async () => {
   const content = (head: string): string =>
     `import { sleep, step, workflow } from "windmill-client";
 export async function preprocessor(event: { kind: string }) { return { name: "Ada", from: "2020-01-01", to: 86400000 }; }
@@ -409,6 +409,32 @@ export const main = workflow(async () => { await sleep(1); return "${word} " + w
   equal((await server.run("f/kit/talk")).result, "new new");
 });
 
+test("scripts and workflows import data files of the folder, as JSON and as text", async () => {
+  server.put({
+    "f/kit/prices.json": '{"tea":3}',
+    "f/kit/mail.txt": "Hello",
+    "f/kit/bill.ts": `import prices from "./prices.json" with { type: "json" };
+import again from "/f/kit/prices.json";
+import mail from "./mail.txt" with { type: "text" };
+export async function main() { return [prices.tea, again.tea, mail]; }`,
+    "f/kit/later.ts": `import { sleep, workflow } from "windmill-client";
+import prices from "./prices.json";
+export const main = workflow(async () => { await sleep(1); return prices.tea; });`,
+    "f/kit/leak.ts": `import key from "./key.variable.json";\nexport function main() { return key; }`,
+    "f/kit/key.variable.json": '{"value":"s3cret"}',
+  });
+  await until(() => server.server.context.folder.script("f/kit/leak") !== undefined);
+  equal((await server.run("f/kit/bill")).result, [3, 3, "Hello"]);
+  const id = await server.start("f/kit/later");
+  await server.when(id, ({ suspended }) => suspended);
+  server.put({ "f/kit/prices.json": '{"tea":4}' });
+  // What it began with.
+  equal((await server.ended(id)).result, 3);
+  equal((await server.run("f/kit/bill")).result, [4, 4, "Hello"]);
+  const { result } = await server.run("f/kit/leak");
+  ok(JSON.stringify(result).includes("in the workspace"), JSON.stringify(result));
+});
+
 test("a step's checkpoint and a task of a plain script are taken of the job itself alone", async () => {
   const { jobs, identity } = server.server.context;
   const id = await server.start(
@@ -435,7 +461,8 @@ test("a step's checkpoint and a task of a plain script are taken of the job itse
   };
   equal(kept.result, { error: { name: "Error", message: "WAC step 'bad' failed" } });
   equal((await server.ask("POST", path, { key: 5, result: 1 }, own)).status, 422);
-  const { _checkpoint } = statusOf(jobs.get(id) as Job);
+  const { _checkpoint, "_step/bad": bad, "_step/s": good } = statusOf(jobs.get(id) as Job);
+  equal([bad?.failed, good?.failed, good?.duration_ms], [true, undefined, 3]);
   equal(Object.keys(_checkpoint?.completed_steps as object).sort(), ["bad", "s"]);
   const v1 = `jobs/run/workflow_as_code/${id}/helper`;
   equal((await server.ask("POST", v1, { args: { n: 1 } }, other)).status, 403);
