@@ -123,6 +123,13 @@ export interface Folder {
   /** Any version that was ever live while the server ran, or that a stored job has run. */
   scriptByHash(hash: string): Script | undefined;
   scripts(): readonly Script[];
+  /**
+   * Text of a file that scripts import as data: `f/shop/prices.json`. Undefined when there is none; files of scripts, variables and
+   * resources are none.
+   *
+   * @throws RangeError when it is too large, or no text
+   */
+  dataFile(file: string): string | undefined;
   /** Writes a new version (file and metadata). Throws when the path leaves the folder. */
   writeScript(script: Pick<Script, "path" | "content" | "language"> & Partial<Script>): Script;
   /** Removes a script's files; its versions stay, by hash. False when there is none. */
@@ -149,6 +156,8 @@ export interface Folder {
   interpolate(value: Json, context?: Readonly<Record<string, string>>, onSecret?: () => void): Json;
   /** What cannot be used now. */
   readonly problems: readonly FolderProblem[];
+  /** Why something is not there although it has a file; undefined when it has none, or is in order. */
+  problemOf(kind: "script" | "variable" | "resource" | "resource type", name: string): FolderProblem | undefined;
   /** Calls back when something was changed on disk: what changed, relative to the folder. */
   watch(onChange: (files: readonly string[]) => void): Disposable;
 }

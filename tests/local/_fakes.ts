@@ -113,7 +113,9 @@ export function fakeFolder(files: FakeFiles, variables: Readonly<Record<string, 
     deleteResourceType: () => false,
     writeResourceType: none,
     interpolate,
+    dataFile: () => undefined,
     problems: [],
+    problemOf: () => undefined,
     watch: () => ({ [Symbol.dispose]: () => {} }),
   };
 }
