@@ -484,6 +484,8 @@ export interface Jobs extends AsyncDisposable {
   /** State of a flow's user, by key. */
   flowUserState(id: string, key: string): Json | undefined;
   setFlowUserState(id: string, key: string, value: Json): void;
+  /** The server stops: what runs is waited for, and nothing begins any more. */
+  readonly draining: boolean;
   /** Says that a suspended job may go on, or ended: used by the workflow jobs. */
   readonly hooks: JobHooks;
 }

@@ -488,6 +488,34 @@ export async function main(n: number) { return await task(inner)(n); }`,
   equal(childrenOf(job).map(({ entrypoint }) => entrypoint), ["inner"]);
 });
 
+test("a job is told that its server stops, and may end early", async () => {
+  await using own = await workflowServer();
+  const path = (id: string): string => `jobs/worker_is_draining/${id}`;
+  const id = await own.start(`export async function main() {
+  const { BASE_URL, WM_WORKSPACE, WM_JOB_ID, WM_TOKEN } = Deno.env.toObject();
+  const url = BASE_URL + "/api/w/" + WM_WORKSPACE + "/jobs/worker_is_draining/" + WM_JOB_ID;
+  for (const seen = [];;) {
+    const answer = await (await fetch(url, { headers: { authorization: "Bearer " + WM_TOKEN } })).json();
+    if (!seen.includes(answer)) seen.push(answer);
+    if (answer) return seen;
+    console.log("asked");
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}`);
+  const asked = Promise.withResolvers<void>();
+  const { jobs } = own.server.context;
+  using _ = jobs.watch(id, ({ event }) => event === "log" && asked.resolve());
+  await asked.promise;
+  equal([(await own.ask("GET", path(crypto.randomUUID()))).status, (await own.ask("GET", path("x"))).status], [
+    404,
+    400,
+  ]);
+  const closed = own.server.close({ drainMs: 20_000 });
+  equal((await own.ended(id)).result, [false, true]);
+  equal(await (await own.ask("GET", path(id))).json(), false);
+  await closed;
+});
+
 test("a server that stops lets workflows go on in the next one, one place or not", async () => {
   const root = await Deno.makeTempDir();
   try {
