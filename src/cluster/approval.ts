@@ -8,7 +8,7 @@ import type { SchemaOutput, StandardSchema } from "../base/standard_schema.ts";
 import type { Json } from "../workflow/journal.ts";
 import { here, outside } from "./_here.ts";
 import { formOf } from "./approval_form.ts";
-import { formCheck, isStandardSchema, kindOf, schemaCheck, schemaOutput } from "./schema_check.ts";
+import { isStandardSchema, kindOf, schemaCheck, schemaOutput } from "./schema_check.ts";
 
 /** What `waitForApproval` takes. */
 export interface ApprovalOptions {
@@ -177,8 +177,7 @@ export function waitForApproval(
     options: used
       ? decode(encode(Object.fromEntries(Object.entries(shown).filter(([, v]) => v !== undefined)))) as Json
       : undefined,
-    typed: schema !== undefined,
-    check: schema === undefined ? formCheck(form) : schemaCheck(schema, Object(form).schema),
+    check: schema === undefined ? undefined : schemaCheck(schema, Object(form).schema),
   }) as Promise<ApprovalResult>;
   if (schema === undefined && !("onTimeout" in options) && !("onReject" in options)) return answered;
   const result = answered.then((answer) => taken(answer, schema, options));

@@ -13,6 +13,7 @@ import {
   RunExistsError,
 } from "../base/errors.ts";
 import { failureOf, shortened } from "../workflow/failure.ts";
+import { formProblem } from "../workflow/form_check.ts";
 import type {
   AbandonReason,
   Call,
@@ -248,12 +249,19 @@ export class RunDriver {
     return this.#lazyMessages ??= new RunMessages(this.#shared.storage, this.id, {
       whenLive: (then) => this.#whenLive(then),
       waitOf: (key) => this.#closed || this.#cancelling ? undefined : this.#waits.get(key),
-      check: (key, value) => this.#session.check(key, value),
+      check: (key, value) => this.#problem(key, value),
       answer: (key, message, late) => this.#answer(key, message, late),
       refuse: (key, message, reason) => this.#refuse(key, message, reason),
       settle: (message) => this.#settleBy(message),
       busy: (by) => this.#busy(by),
     });
+  }
+
+  /** What is wrong with an answer: the body's schema says, or a form of plain JSON schema. */
+  async #problem(key: Key, value: Json): Promise<string | undefined> {
+    const call = this.#waits.get(key)?.call;
+    const isPlain = call?.kind === "approval" && call.typed !== true;
+    return await this.#session.check(key, value) ?? (isPlain ? formProblem(call.form, value) : undefined);
   }
 
   /** Leaves memory. What is recorded stands; attempts that run are aborted and their outcomes dropped. */

@@ -103,10 +103,8 @@ export interface ApprovalSpec {
   readonly key?: Key | undefined;
   readonly timeoutMs: number;
   readonly form?: Json | undefined;
-  /** The form is made of a schema, and may be described in other words by another version of its library. */
-  readonly typed?: boolean | undefined;
   readonly options?: Json | undefined;
-  /** What is wrong with an answer; undefined when it fits. */
+  /** What is wrong with an answer, where the form is made of a schema; undefined when it fits. */
   readonly check?: ((value: Json) => Promise<string | undefined>) | undefined;
 }
 

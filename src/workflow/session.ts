@@ -445,11 +445,11 @@ class RunSession implements BodySession {
 
   approval(spec: ApprovalSpec): Promise<unknown> {
     const promise = new CallPromise<unknown>();
-    const { key: chosen, timeoutMs, form, typed = false, options, check } = spec;
+    const { key: chosen, timeoutMs, form, options, check } = spec;
     if (this.#refuseWait("waitForApproval", promise)) return promise;
     // The form of a schema is not compared: another version of its library may describe it in other words, and an answer that does
     // not fit a changed schema says so itself.
-    const compared = typed ? undefined : form;
+    const compared = check === undefined ? form : undefined;
     const described = this.#encode(() => ({ timeoutMs, form: compared, options }), promise);
     if (described === undefined) return promise;
     if (chosen !== undefined && !this.#keys.claim(chosen)) {
@@ -464,6 +464,7 @@ class RunSession implements BodySession {
         kind: "approval",
         timeoutMs,
         ...(form === undefined ? undefined : { form }),
+        ...(check === undefined ? undefined : { typed: true }),
         ...(options === undefined ? undefined : { options }),
       },
       fp: this.#fingerprint("approval", "approval", described),
