@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ValidationError, type ValidationIssue } from "../base/errors.ts";
+import { ValidationError } from "../base/errors.ts";
 import type { SchemaAnswer, StandardSchema } from "../base/standard_schema.ts";
 import { differences, type Issue, kindOf } from "../workflow/json_schema.ts";
 
