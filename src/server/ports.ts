@@ -128,6 +128,13 @@ export interface Folder {
   /** Any version that was live while the server ran, within the retention of jobs, or that a stored job has run. */
   scriptByHash(hash: string): Script | undefined;
   scripts(): readonly Script[];
+  /**
+   * Text of a file that scripts import as data: `f/shop/prices.json`. Undefined when there is none; files of scripts, variables and
+   * resources are none.
+   *
+   * @throws RangeError when it is too large, or no text
+   */
+  dataFile(file: string): string | undefined;
   /** Writes a new version (file and metadata). Throws when the path leaves the folder. */
   writeScript(script: Pick<Script, "path" | "content" | "language"> & Partial<Script>): Script;
   /** Removes a script's files; its versions stay, by hash, as long as others do. False when there is none. */
@@ -156,6 +163,8 @@ export interface Folder {
   interpolate(value: Json, context?: Readonly<Record<string, string>>, onSecret?: () => void): Json;
   /** What cannot be used now. */
   readonly problems: readonly FolderProblem[];
+  /** Why something is not there although it has a file; undefined when it has none, or is in order. */
+  problemOf(kind: "script" | "variable" | "resource" | "resource type", name: string): FolderProblem | undefined;
   /** Calls back when something was changed on disk: what changed, relative to the folder. */
   watch(onChange: (files: readonly string[]) => void): Disposable;
 }
@@ -510,6 +519,8 @@ export interface Jobs extends AsyncDisposable {
   /** State of a flow's user, by key. */
   flowUserState(id: string, key: string): Json | undefined;
   setFlowUserState(id: string, key: string, value: Json): void;
+  /** The server stops: what runs is waited for, and nothing begins any more. */
+  readonly draining: boolean;
   /** Says that a suspended job may go on, or ended: used by the workflow jobs. */
   readonly hooks: JobHooks;
 }

@@ -53,7 +53,6 @@ Deno.test("openFolder() reads scripts under the names that the command line writ
     "f/a/types.d.ts": "export {}",
     "f/a/flow.flow/inner.ts": MAIN,
     "f/a/app__app/inner.ts": MAIN,
-    "f/a/mod__mod/script.ts": MAIN,
     "f/a/node_modules/x/index.ts": MAIN,
     "f/.hidden/x.ts": MAIN,
     "src/helper.ts": MAIN,
@@ -160,6 +159,52 @@ Deno.test("script() tells workflows by the worker's rule, and files that only ot
   assertEquals(script("deno_flow")?.autoKind, undefined);
   assertEquals(script("library")?.autoKind, "lib");
   assertEquals(["pre", "listed", "text"].map((name) => script(name)?.hasPreprocessor), [true, true, false]);
+});
+
+Deno.test("modules of a script are named as not served", async () => {
+  await using trial = await trialFolder({
+    "f/a/x.ts": MAIN,
+    "f/a/x__mod/help.ts": MAIN,
+    "f/a/y.flow/a__mod/x.ts": MAIN,
+  });
+  const [problem, ...others] = problemsOf(trial.folder);
+  assertIncludes(problem ?? "", "f/a/x__mod: The modules of a script are not served here");
+  assertEquals(others, []);
+});
+
+Deno.test("dataFile() gives texts that are nothing else, and nothing from outside", async () => {
+  await using trial = await trialFolder({
+    "f/a/x.ts": MAIN,
+    "f/a/x.script.yaml": "summary: ''\n",
+    "f/a/x.script.lock": "{}",
+    "f/a/data.json": '{"n":1}',
+    "f/a/mail.txt": "Hello",
+    "f/a/key.variable.json": '{"value":"s3cret"}',
+    "f/a/db.resource.yaml": "value: {}\n",
+    "f/a/ini.resource.file.ini": "x",
+    "f/a/.env": "x",
+    "f/a/more.env": "x",
+    "f/a/y.flow/data.json": "1",
+    "f/.hidden/data.json": "1",
+    "other/data.json": "1",
+    "data.json": "1",
+    "f/a/binary.txt": new Uint8Array([0xff, 0xfe]),
+  });
+  const { folder, root } = trial;
+  symlinkSync(join(root, "f/a/data.json"), join(root, "f/a/link.json"));
+  assertEquals(["data.json", "mail.txt", "more.env"].map((name) => folder.dataFile(`f/a/${name}`)), [
+    '{"n":1}',
+    "Hello",
+    "x",
+  ]);
+  const none = [
+    ...["x.ts", "x.script.yaml", "x.script.lock", "key.variable.json", "db.resource.yaml", "ini.resource.file.ini"],
+    ...[".env", "y.flow/data.json", "link.json", "none.json", "../../data.json", "../../.windkit/key", "./data.json"],
+  ].map((name) => `f/a/${name}`);
+  for (const file of [...none, "f/.hidden/data.json", "other/data.json", "data.json", ".windkit/key", "/etc/passwd"]) {
+    assertEquals(folder.dataFile(file), undefined, file);
+  }
+  assertIncludes(thrown(() => folder.dataFile("f/a/binary.txt")).message, "is no text");
 });
 
 Deno.test("problems lists what cannot be used, and the rest works", async () => {

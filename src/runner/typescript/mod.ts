@@ -233,6 +233,7 @@ function startLine(job: RunnerJob, io: RunnerIo, prepared: Prepared, process: Bo
     preprocess: job.preprocess === true,
     args: job.args,
     signatures: prepared.signatures,
+    ...(prepared.workflows === undefined ? undefined : { workflows: prepared.workflows }),
     env: job.env,
     ...(prepared.client ? { client: "@windkit/windmill-client/hosted/workflow" } : {}),
     session: io.session !== undefined,

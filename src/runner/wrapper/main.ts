@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { dateOf } from "./dates.ts";
 import type { MessageKind, ResultMessage, StartLine } from "./protocol.ts";
 
 const FRAME = "\x1e";
@@ -91,7 +92,7 @@ async function serve(): Promise<void> {
     if (helper !== undefined) {
       client.catch(() => undefined); // inside a workflow, tasks are of its session: nothing waits for it
       const { runSession } = await helper;
-      await runSession(exports, lines, (line) => say("s", line));
+      await runSession(exports, lines, (line) => say("s", line), job.workflows);
       outcome = '{"ok":true,"result":null}';
     } else {
       await client;
@@ -243,8 +244,7 @@ function positional(
   const { names = namesOf(fn), dates = [] } = signatures[name] ?? {};
   return names.map((one) => {
     const value = Object.hasOwn(args, one) ? args[one] : undefined;
-    if (!dates.includes(one) || value instanceof Date) return value;
-    return value ? new Date(value as string | number) : undefined;
+    return dates.includes(one) ? dateOf(value) : value;
   });
 }
 

@@ -87,6 +87,20 @@ export function readName(file: string, defaultTs: DefaultTs): NamedFile | undefi
   return scriptNamed(folder, name, ".ts", defaultTs);
 }
 
+/**
+ * Says whether a file may be imported as data: one of a folder that is synced, which is nothing else by its name.
+ *
+ * @param file path relative to the folder, with `/`
+ * @param defaultTs language of a plain `.ts`
+ */
+export function isDataFile(file: string, defaultTs: DefaultTs): boolean {
+  const parts = file.split("/");
+  const name = parts.pop() ?? "";
+  return /^[fug]$/.test(parts[0] ?? "") && parts.length > 1 && parts.every(isSyncedFolder) && /^[^.].*\../.test(name) &&
+    readName(file, defaultTs) === undefined && !/\.(?:[cm]?[jt]sx?|yaml|yml|lock)$/.test(name) && !RECORD.test(name) &&
+    !name.includes(".resource.file.");
+}
+
 function readRecord(folder: string, [, name = "", infix, kind]: RegExpExecArray): NamedFile | undefined {
   if (kind === "resource-type") {
     return folder === "" ? { is: "resource type", path: infix === undefined ? name : `${name}.${infix}` } : undefined;

@@ -46,7 +46,12 @@ export interface Records {
   deleteType(name: string): boolean;
   /** Reads everything that was not read yet: what is wrong is in the list then. */
   problems(): readonly FolderProblem[];
+  /** What is wrong with the file of one record. */
+  problemOf(kind: RecordKind, name: string): FolderProblem | undefined;
 }
+
+/** Kinds of records. */
+export type RecordKind = "variable" | "resource" | "resource type";
 
 interface Read {
   readonly mark: string;
@@ -77,6 +82,12 @@ export function openRecords(access: RecordAccess): Records {
     } catch (error) {
       return { mark, problem: messageOf(error) };
     }
+  }
+
+  function problemIn(file: FoundFile): FolderProblem | undefined {
+    recordOf(file);
+    const message = cache.get(file.file)?.problem;
+    return message === undefined ? undefined : { file: file.file, message };
   }
 
   function change(file: string, fields: Readonly<Record<string, Json | undefined>>): void {
@@ -290,11 +301,12 @@ export function openRecords(access: RecordAccess): Records {
     problems() {
       const { variables, resources, types } = access.scan();
       for (const path of resources.keys()) resource(path);
-      return [...variables.values(), ...resources.values(), ...types.values()].flatMap((file) => {
-        recordOf(file);
-        const problem = cache.get(file.file)?.problem;
-        return problem === undefined ? [] : [{ file: file.file, message: problem }];
-      });
+      return [...variables.values(), ...resources.values(), ...types.values()].flatMap((file) => problemIn(file) ?? []);
+    },
+    problemOf(kind, name) {
+      const { variables, resources, types } = access.scan();
+      const file = { variable: variables, resource: resources, "resource type": types }[kind].get(name);
+      return file === undefined ? undefined : problemIn(file);
     },
   };
 }

@@ -133,7 +133,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
     told: (job, event, text, offset) => watchers.tell(job, { event, text, offset }),
   });
   const hooks: JobHooks = {};
-  let closing = false;
+  let draining = false, closing = false;
   let retentionTimer: unknown;
 
   const queue = createQueue({
@@ -424,6 +424,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
 
   async function close(drainMs: number): Promise<void> {
     if (closing) return;
+    draining = true;
     queue.stop();
     if (drainMs > 0) await within(queue.idle(), drainMs);
     closing = true;
@@ -436,6 +437,9 @@ export function createJobs(parts: JobsParts): ServerJobs {
   }
 
   return {
+    get draining() {
+      return draining;
+    },
     hooks,
     start,
     get: table.get,

@@ -7,6 +7,7 @@ import type { Context } from "hono";
 import { readRange } from "../objects/ranges.ts";
 import type { ObjectInfo, ObjectStore, ServerContext } from "../ports.ts";
 import { findCaller } from "../auth.ts";
+import { absent } from "../folder/absent.ts";
 import { badRequest, notFound } from "../refusal.ts";
 
 /** The store that a request is about: that of a resource's path, else a storage by its name. */
@@ -21,7 +22,7 @@ export function storeOf(
   const path = asked.resourcePath?.replace(/^(?:\$res:|res:\/\/)/, "") ?? "";
   if (path === "") return objects.storage(asked.storage);
   const resource = folder.resource(path);
-  if (resource === undefined) throw notFound(`Resource ${path} not found`);
+  if (resource === undefined) throw absent(folder, "resource", path, `Resource ${path} not found`);
   return objects.resource(folder.interpolate(resource.value), asked.byJob);
 }
 

@@ -6,6 +6,7 @@
 import type { Context } from "hono";
 import type { Job, JobRequest, Script, ServerContext } from "../ports.ts";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
+import { absent } from "../folder/absent.ts";
 import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { jobInput } from "./_arguments.ts";
 import {
@@ -37,11 +38,7 @@ export function scriptOf({ folder }: ServerContext, target: Target, name: string
   }
   const script = folder.script(name);
   if (script !== undefined) return script;
-  // A script that does not parse is there: saying so saves a search.
-  const problem = folder.problems.find(({ file }) => file === name || file.startsWith(`${name}.`));
-  throw notFound(
-    `script not found at name ${name}${problem === undefined ? "" : `: ${problem.file}: ${problem.message}`}`,
-  );
+  throw absent(folder, "script", name, `script not found at name ${name}`);
 }
 
 /** What the query of every start says. */

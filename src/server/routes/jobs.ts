@@ -160,6 +160,11 @@ function addLists(app: Hono, context: ServerContext): void {
     const query = { completed: false, running: false, suspended: false, createdBefore };
     return jsonResponse({ position: jobs.count({ ...query, offset: 0, limit: 1 }) });
   });
+  // Asked by the Python client from 1.850 on: a long script can end early, so that who stops the server waits less.
+  app.get("/w/:workspace/jobs/worker_is_draining/:id", (c) => {
+    const { running } = jobParam(c, jobs);
+    return jsonResponse(running && jobs.draining);
+  });
   app.get("/w/:workspace/jobs/queue/scheduled_for/:id", (c) => jsonResponse(jobParam(c, jobs).scheduledFor));
   app.post("/w/:workspace/jobs_u/queue/get_started_at_by_ids", async (c) => {
     const found = (await readIds(c)).map((id) => {

@@ -46,6 +46,11 @@ function openScript(job: Job): Job {
   return job;
 }
 
+/** True for the record of a step that has failed. */
+function isFailure(value: Json): boolean {
+  return isFailureRecord(value) && value.__wmill_error === true;
+}
+
 /** Adds a step to a job's checkpoint; gives what is stored of it. */
 function addStep({ jobs }: ServerContext, job: Job, fields: Readonly<Record<string, Json>>, now: number): Json {
   const { key, result, started_at: startedAt, duration_ms: durationMs } = fields;
@@ -82,6 +87,7 @@ function addStep({ jobs }: ServerContext, job: Job, fields: Readonly<Record<stri
         started_at: at,
         name: key,
         ...(typeof durationMs === "number" ? { duration_ms: durationMs } : undefined),
+        ...(isFailure(value) ? { failed: true } : undefined),
       },
     };
   });
@@ -136,7 +142,7 @@ export function wacRoutes(context: ServerContext): Hono {
     const caller = callerOf(c.req.raw);
     if (caller.job !== found.id) throw denied(`only job ${found.id} itself may write its checkpoint`);
     const value = addStep(context, openScript(found), await readFields(c.req.raw), context.now());
-    return jsonResponse({ failure: isFailureRecord(value) && value.__wmill_error === true ? value : null });
+    return jsonResponse({ failure: isFailure(value) ? value : null });
   });
   // The second is what the description of the API says.
   app.post("/w/:workspace/jobs/run/workflow_as_code/:id/:entrypoint", (c) => startTask(context, c));
