@@ -163,6 +163,7 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
       database,
       now: Date.now,
       s3: settings.s3,
+      reach: { open: settings.net === "open", denied: settings.denyNet },
       folder,
       secrets,
     });

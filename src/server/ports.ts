@@ -128,6 +128,13 @@ export interface Folder {
   /** Any version that was live while the server ran, within the retention of jobs, or that a stored job has run. */
   scriptByHash(hash: string): Script | undefined;
   scripts(): readonly Script[];
+  /**
+   * Text of a file that scripts import as data: `f/shop/prices.json`. Undefined when there is none; files of scripts, variables and
+   * resources are none.
+   *
+   * @throws RangeError when it is too large, or no text
+   */
+  dataFile(file: string): string | undefined;
   /** Writes a new version (file and metadata). Throws when the path leaves the folder. */
   writeScript(script: Pick<Script, "path" | "content" | "language"> & Partial<Script>): Script;
   /** Removes a script's files; its versions stay, by hash, as long as others do. False when there is none. */
@@ -156,6 +163,8 @@ export interface Folder {
   interpolate(value: Json, context?: Readonly<Record<string, string>>, onSecret?: () => void): Json;
   /** What cannot be used now. */
   readonly problems: readonly FolderProblem[];
+  /** Why something is not there although it has a file; undefined when it has none, or is in order. */
+  problemOf(kind: "script" | "variable" | "resource" | "resource type", name: string): FolderProblem | undefined;
   /** Calls back when something was changed on disk: what changed, relative to the folder. */
   watch(onChange: (files: readonly string[]) => void): Disposable;
 }
@@ -187,7 +196,7 @@ export interface Caller {
   readonly username: string;
   readonly email: string;
   readonly isAdmin: boolean;
-  /** A job's token: only that job's own affairs, and what its scripts may do. */
+  /** A job's token: it is good for what `job_rights.ts` says. */
   readonly job?: string;
   /** Scopes of the token; absent: all. */
   readonly scopes?: readonly string[];
@@ -234,11 +243,11 @@ export interface Objects {
    */
   storage(name?: string | null): ObjectStore;
   /**
-   * The store that an S3 resource describes.
+   * The store that an S3 resource describes. One that a job asks for leads to nothing that the job could not reach by itself.
    *
    * @throws Refusal when it is none
    */
-  resource(value: Json): ObjectStore;
+  resource(value: Json, byJob?: boolean): ObjectStore;
   /** Storages besides the default one: those that are configured, and those that have objects. */
   names(): readonly string[];
 }
@@ -373,6 +382,8 @@ export interface Job {
   readonly scheduledFor: number;
   readonly parent?: string;
   readonly root?: string;
+  /** The job whose token it was started with, or whose workflow started it; absent when a person did. */
+  readonly startedBy?: string;
   readonly tag: string;
   readonly priority?: number;
   /** A process of it runs now. */
@@ -442,6 +453,10 @@ export interface JobQuery {
   /** True for those that could begin now. */
   readonly scheduledForBeforeNow?: boolean;
   readonly concurrencyKey?: string;
+  /** One job. */
+  readonly id?: string;
+  /** Only those that a job's token may see. */
+  readonly kin?: JobKin;
   /** What the arguments contain, as jsonb contains: at any depth. */
   readonly args?: Json;
   /** What the result contains. */
@@ -452,6 +467,17 @@ export interface JobQuery {
   readonly orderDesc?: boolean;
   readonly offset: number;
   readonly limit: number;
+}
+
+/**
+ * The kin of a job: its tree, what that started, jobs of its script and what those started, each with all that is below it.
+ */
+export interface JobKin {
+  readonly job: string;
+  /** The outermost job of its tree. */
+  readonly root: string;
+  /** Path of its script; absent when it is of none. */
+  readonly path?: string;
 }
 
 /** The job table and what works it off. */
@@ -493,6 +519,8 @@ export interface Jobs extends AsyncDisposable {
   /** State of a flow's user, by key. */
   flowUserState(id: string, key: string): Json | undefined;
   setFlowUserState(id: string, key: string, value: Json): void;
+  /** The server stops: what runs is waited for, and nothing begins any more. */
+  readonly draining: boolean;
   /** Says that a suspended job may go on, or ended: used by the workflow jobs. */
   readonly hooks: JobHooks;
 }

@@ -50,6 +50,18 @@ Deno.test("dev serves a folder, tells of its problems as they come and go, and o
   folder.write("f/a/broken.ts", HELLO);
   await process.line(/"event":"solved","file":"f\/a\/broken.ts"/);
 
+  // A workflow that would do another thing when it is replayed.
+  folder.write(
+    "f/a/flow.ts",
+    'import { step, workflow } from "windmill-client";\nexport const main = workflow(async () => await step("at", () => 1) + Date.now());\n',
+  );
+  await process.line(/"event":"problem","file":"f\/a\/flow.ts","message":"line 2, column 70: Date.now.*windkit check/);
+  folder.write(
+    "f/a/flow.ts",
+    'import { waitForEvent, workflow } from "@windkit/windmill-client";\nexport const main = workflow(async () => await waitForEvent("go"));\n',
+  );
+  await process.line(/"event":"solved","file":"f\/a\/flow.ts"/);
+
   folder.write("windkit.json", "{}");
   folder.write("output.txt", "of this very command");
   await process.line(/"event":"changed","files":\["windkit.json"\]/);

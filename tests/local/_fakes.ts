@@ -114,7 +114,9 @@ export function fakeFolder(files: FakeFiles, variables: Readonly<Record<string, 
     deleteResourceType: () => false,
     writeResourceType: none,
     interpolate,
+    dataFile: () => undefined,
     problems: [],
+    problemOf: () => undefined,
     watch: () => ({ [Symbol.dispose]: () => {} }),
   };
 }

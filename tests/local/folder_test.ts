@@ -14,6 +14,7 @@ import {
 import { join } from "node:path";
 import { readSignature } from "../../src/server/folder/signature.ts";
 import { openWithWorkspaceKey } from "../../src/server/folder/workspace_key.ts";
+import type { Json } from "../../src/workflow/journal.ts";
 import { unpinned } from "../../src/server/folder/imports.ts";
 import { assert, assertEquals, assertIncludes, assertRejects } from "../suite/assert.ts";
 import { trialFolder } from "./_folder_kit.ts";
@@ -52,7 +53,6 @@ Deno.test("openFolder() reads scripts under the names that the command line writ
     "f/a/types.d.ts": "export {}",
     "f/a/flow.flow/inner.ts": MAIN,
     "f/a/app__app/inner.ts": MAIN,
-    "f/a/mod__mod/script.ts": MAIN,
     "f/a/node_modules/x/index.ts": MAIN,
     "f/.hidden/x.ts": MAIN,
     "src/helper.ts": MAIN,
@@ -161,6 +161,52 @@ Deno.test("script() tells workflows by the worker's rule, and files that only ot
   assertEquals(["pre", "listed", "text"].map((name) => script(name)?.hasPreprocessor), [true, true, false]);
 });
 
+Deno.test("modules of a script are named as not served", async () => {
+  await using trial = await trialFolder({
+    "f/a/x.ts": MAIN,
+    "f/a/x__mod/help.ts": MAIN,
+    "f/a/y.flow/a__mod/x.ts": MAIN,
+  });
+  const [problem, ...others] = problemsOf(trial.folder);
+  assertIncludes(problem ?? "", "f/a/x__mod: The modules of a script are not served here");
+  assertEquals(others, []);
+});
+
+Deno.test("dataFile() gives texts that are nothing else, and nothing from outside", async () => {
+  await using trial = await trialFolder({
+    "f/a/x.ts": MAIN,
+    "f/a/x.script.yaml": "summary: ''\n",
+    "f/a/x.script.lock": "{}",
+    "f/a/data.json": '{"n":1}',
+    "f/a/mail.txt": "Hello",
+    "f/a/key.variable.json": '{"value":"s3cret"}',
+    "f/a/db.resource.yaml": "value: {}\n",
+    "f/a/ini.resource.file.ini": "x",
+    "f/a/.env": "x",
+    "f/a/more.env": "x",
+    "f/a/y.flow/data.json": "1",
+    "f/.hidden/data.json": "1",
+    "other/data.json": "1",
+    "data.json": "1",
+    "f/a/binary.txt": new Uint8Array([0xff, 0xfe]),
+  });
+  const { folder, root } = trial;
+  symlinkSync(join(root, "f/a/data.json"), join(root, "f/a/link.json"));
+  assertEquals(["data.json", "mail.txt", "more.env"].map((name) => folder.dataFile(`f/a/${name}`)), [
+    '{"n":1}',
+    "Hello",
+    "x",
+  ]);
+  const none = [
+    ...["x.ts", "x.script.yaml", "x.script.lock", "key.variable.json", "db.resource.yaml", "ini.resource.file.ini"],
+    ...[".env", "y.flow/data.json", "link.json", "none.json", "../../data.json", "../../.windkit/key", "./data.json"],
+  ].map((name) => `f/a/${name}`);
+  for (const file of [...none, "f/.hidden/data.json", "other/data.json", "data.json", ".windkit/key", "/etc/passwd"]) {
+    assertEquals(folder.dataFile(file), undefined, file);
+  }
+  assertIncludes(thrown(() => folder.dataFile("f/a/binary.txt")).message, "is no text");
+});
+
 Deno.test("problems lists what cannot be used, and the rest works", async () => {
   const bomb = `a: &a ["x","x","x","x","x","x","x","x","x"]\n${
     "bcdefghi".split("").map((name, at) => {
@@ -216,7 +262,7 @@ Deno.test("problems lists what cannot be used, and the rest works", async () => 
   assertIncludes(of("f/a/Case.ts"), '"f/a/case.ts" only in case');
   assertIncludes(of("f/a/orphan.script.yaml"), "no code");
   assertIncludes(of("f/a/binary.ts"), "UTF-8");
-  assertIncludes(of("f/a/inline.resource.yaml"), "no path below the folder");
+  assertIncludes(of("f/a/inline.resource.yaml"), "refers to no file of its kind");
   assertIncludes(of("wmill.yaml"), "bun or deno");
   assertEquals(folder.script("f/a/good")?.content, MAIN);
   assertEquals(folder.script("f/a/broken_meta")?.content, MAIN);
@@ -759,4 +805,37 @@ Deno.test("A data folder that is inside of the folder under any name is no part 
     now: Date.now,
   });
   assertEquals(folder.scripts().map(({ path }) => path), ["f/a/x"]);
+});
+
+Deno.test("A resource's value leads to no file that is not one of a resource, neither to read nor to write", async () => {
+  await using trial = await trialFolder({
+    "f/a/x.ts": MAIN,
+    "f/a/old.resource.yaml": "value:\n  content: '!inline .windkit/key'\nresource_type: any\n",
+    "f/a/code.resource.yaml": "value:\n  content: '!inline f/a/x.ts'\nresource_type: any\n",
+    "f/a/all.resource.yaml": "value: '!inline_fileset .windkit'\nresource_type: any\n",
+    "f/a/y.ts": MAIN,
+    "f/a/y.script.yaml": "lock: '!inline .windkit/key'\n",
+  });
+  const { folder } = trial;
+  for (const path of ["f/a/old", "f/a/code", "f/a/all"]) {
+    assertEquals(folder.resource(path), undefined);
+    assertIncludes(folder.problems.find(({ file }) => file.startsWith(path))?.message ?? "", "refers to no file");
+  }
+  assertEquals(folder.script("f/a/y")?.lock, undefined);
+  const refused = (value: Json, path = "f/a/new"): string => {
+    try {
+      folder.writeResource({ path, value, resourceType: "any", description: "" });
+      return "written";
+    } catch (error) {
+      return error instanceof Error ? error.message : "";
+    }
+  };
+  for (const value of ["!inline_fileset f/a", { content: "!inline f/a/x.ts" }, { content: "!inline .windkit/key" }]) {
+    assertIncludes(refused(value), 'must not begin with "!inline"');
+  }
+  // One that cannot be read is replaced, in its own file.
+  assertEquals(refused({ content: "taken" }, "f/a/code"), "written");
+  assertEquals(folder.resource("f/a/code")?.value, { content: "taken" });
+  assertEquals(readFileSync(trial.path("f/a/x.ts"), "utf8"), MAIN);
+  assertEquals(folder.resource("f/a/new"), undefined);
 });

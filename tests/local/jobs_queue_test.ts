@@ -274,3 +274,24 @@ Deno.test("A server that stops lets jobs end for a while; what is left is begun 
     await Deno.remove(dir, { recursive: true });
   }
 });
+
+Deno.test("A script that starts itself without end is stopped at a depth, and the server goes on", async () => {
+  await using server = await openTestServer({
+    files: {
+      "f/again": async (_, __, { env, id }) => {
+        const response = await fetch(`${env["BASE_URL"]}/api/w/ws/jobs/run_wait_result/p/f/again?parent_job=${id}`, {
+          method: "POST",
+          headers: { authorization: `Bearer ${env["WM_TOKEN"]}` },
+        });
+        // A part of it: each level would escape the one below once more.
+        const text = await response.text();
+        throw new Error(/at most 50 jobs above it/.exec(text)?.[0] ?? text.slice(0, 100));
+      },
+    },
+  });
+  const response = await server.ask("POST", "jobs/run_wait_result/p/f/again", {});
+  const text = await response.text();
+  assert.deepEqual([response.status, /at most 50 jobs above it/.test(text)], [422, true], text);
+  assert.equal(server.server.context.jobs.count({ offset: 0, limit: 1 }), 51);
+  assert.deepEqual(server.reported, []);
+});

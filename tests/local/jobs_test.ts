@@ -380,6 +380,13 @@ Deno.test("A language that has no runner fails the job with words that say so", 
   await assert.rejects(server.client.jobs.run("f/py"), /Windkit runs no scripts of language python3/);
 });
 
+Deno.test("A header that has the token of whoever asks is no argument", async () => {
+  await using server = await openTestServer({ files: { "f/echo": (args) => args } });
+  const path = "jobs/run_wait_result/p/f/echo?include_header=Authorization,cookie,x-own";
+  const response = await server.ask("POST", path, {}, { cookie: "a=b", "x-own": "1" });
+  assert.deepEqual(await response.json(), { x_own: "1" });
+});
+
 Deno.test("What holds a secret is encrypted in the table: lists that look into it go on, and without the key it is lost", async () => {
   const secret = "word-of-the-vault";
   await using server = await openTestServer({

@@ -4,7 +4,7 @@
  * @module
  */
 import { execFile, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -139,8 +139,9 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
       clearTimeout(timer);
       relay.close();
       relay.closeAllConnections();
-      if (socket !== inFolder) rmSync(socket, { force: true });
       await removeFolder(folder);
+      // The job may have put a folder in its place.
+      if (socket !== inFolder) await removeFolder(socket);
       if (detached) rmSync(pidFile(folder), { force: true });
     },
   };
@@ -175,7 +176,7 @@ async function removeFolder(folder: string): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });
   } catch {
-    makeRemovable(folder);
+    if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) makeRemovable(folder);
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import { pathToFileURL } from "node:url";
-import { parseExact } from "../../base/exact_numbers.ts";
+import { isExactNumber, parseExact } from "../../base/exact_numbers.ts";
+import type { Json } from "../../workflow/journal.ts";
 import type { JobError, JobOutcome, RunnerIo } from "../ports.ts";
 import type { ResultMessage, StartLine } from "../wrapper/protocol.ts";
 import type { BoxedProcess, Ended } from "./boxed_process.ts";
@@ -38,6 +39,8 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
     const folderUrl = `${pathToFileURL(box.folder).href}/`;
     const log = createBoundedLog((text) => io.log(text), limits.logCharacters);
     let result: string | undefined;
+    const streamed: string[] = [];
+    let streamedLength = 0;
     let quiet = false;
     let done = false;
     let stopped: JobError | undefined;
@@ -67,7 +70,16 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
       if (stopped !== undefined) return { ok: false, error: stopped };
       if (result === undefined) return { ok: false, error: deathOf(ended, log.last) };
       const message = parseExact(result) as ResultMessage;
-      return message.ok ? message : { ...message, error: shown(message.error, folderUrl) };
+      if (!message.ok) return { ...message, error: shown(message.error, folderUrl) };
+      // What a workflow's process ends with is not its result.
+      return io.session === undefined ? { ...message, result: withStream(message.result, streamed.join("")) } : message;
+    }
+    function stream(piece: string): void {
+      io.stream(piece);
+      if (io.session !== undefined) return;
+      streamedLength += piece.length;
+      if (streamedLength <= limits.resultCharacters) streamed.push(piece);
+      else sinks.tooLong();
     }
     function cancel(): void {
       const { reason } = io.signal;
@@ -78,7 +90,7 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
       message(kind: string, text: string): void {
         if (kind === "r") result = text;
         else if (kind === "e") quiet = true;
-        else if (kind === "t") io.stream(JSON.parse(text) as string);
+        else if (kind === "t") stream(JSON.parse(text) as string);
         else io.session?.receive(clean(text));
         if (result !== undefined && quiet && stopped === undefined) finish();
       },
@@ -91,7 +103,7 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
     const clean = (text: string): string => text.includes(folderUrl) ? text.replaceAll(folderUrl, "") : text;
     const add = (text: string): void => log.add(clean(text));
     const readers = [
-      createOutputReader({ ...sinks, lines: (text) => partStream(text, add, io.stream) }, limits.resultCharacters),
+      createOutputReader({ ...sinks, lines: (text) => partStream(text, add, stream) }, limits.resultCharacters),
       createOutputReader({ ...sinks, lines: add }, limits.resultCharacters),
     ] as const;
     for (const reader of readers) reader.expect(start.mark);
@@ -129,6 +141,14 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
     box.send(JSON.stringify(start));
     io.session?.attach((line) => box.send(line));
   });
+}
+
+/** A result with what was streamed: the text alone where there is no other result, a field of an object; else as it is. */
+function withStream(result: Json, streamed: string): Json {
+  if (streamed === "") return result;
+  if (result === null) return streamed;
+  const hasFields = typeof result === "object" && !Array.isArray(result) && !isExactNumber(result);
+  return hasFields ? { ...result, wm_stream: streamed } : result;
 }
 
 /** The error of a process that ended without a result, in Windmill's words. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { chmodSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { JobOutcome, Runner, RunnerIo, RunnerJob } from "../ports.ts";
@@ -82,6 +82,7 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
   const stubMap = join(cacheFolder, "import_map_stubs.json");
   writeFileSync(map, importMap(false));
   writeFileSync(stubMap, importMap(true));
+  closeWebStorage(cacheFolder);
   const box: Omit<BoxOptions, "codeCache"> = { deno, cacheFolder, importMap: map, net, denyNet, memoryLimitBytes };
   const graph = createGraphCheck({ deno, cacheFolder, stubMap });
   const warm: BoxedProcess[] = [];
@@ -200,6 +201,17 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
   };
 }
 
+/**
+ * Deno keeps `localStorage` and `caches` beside its cache, and has one of them for all programs of a name: what one job wrote there, the
+ * next one would read. A file in the place of that folder leaves them none; workers have `caches` by themselves.
+ */
+function closeWebStorage(cacheFolder: string): void {
+  const path = join(cacheFolder, "location_data");
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return;
+  rmSync(path, { recursive: true, force: true });
+  writeFileSync(path, "");
+}
+
 function write(folder: string, { files }: Prepared): void {
   const made = new Set([folder]);
   for (const [path, text] of files) {
@@ -221,6 +233,7 @@ function startLine(job: RunnerJob, io: RunnerIo, prepared: Prepared, process: Bo
     preprocess: job.preprocess === true,
     args: job.args,
     signatures: prepared.signatures,
+    ...(prepared.workflows === undefined ? undefined : { workflows: prepared.workflows }),
     env: job.env,
     ...(prepared.client ? { client: "@windkit/windmill-client/hosted/workflow" } : {}),
     session: io.session !== undefined,

@@ -10,6 +10,8 @@ import { isConcurrent, runWith } from "../../platform/run_context.ts";
 import type { BodySession } from "../../workflow/body_session.ts";
 import { bodyOf } from "../../workflow/definition.ts";
 import { createSession } from "../../workflow/session.ts";
+import { dateOf } from "./dates.ts";
+import type { Parameters } from "./protocol.ts";
 import type { FromBody, SessionState, ToBody } from "./session_lines.ts";
 
 type Body = (...args: never[]) => unknown;
@@ -65,14 +67,18 @@ export async function rehearse(client: Readonly<Record<string, unknown>>): Promi
  * @param exports the script's module
  * @param lines what the driver says
  * @param say says a line to it
+ * @param parameters those of the workflows, as far as the script's text tells
  * @throws Error when the script exports no workflow
  */
 export async function runSession(
   exports: Readonly<Record<string, unknown>>,
   lines: AsyncIterable<string>,
   say: (line: string) => void,
+  parameters: Parameters = {},
 ): Promise<void> {
-  const body = bodyOf(entryOf(exports));
+  const [name, entry] = entryOf(exports);
+  const body = bodyOf(entry);
+  const { names = [], dates = [] } = parameters[name] ?? {};
   const tell = (message: FromBody): void => say(JSON.stringify(message));
   const running = new Map<string, AbortController>();
   const over = Promise.withResolvers<void>();
@@ -98,6 +104,7 @@ export async function runSession(
   function begin({ begin: header, history, only, can = [], hostName = "this host", changes }: Begin): BodySession {
     const made: BodySession = createSession({
       body,
+      argument: (value, i) => dates.includes(names[i] ?? "") ? dateOf(value) : value,
       can: new Set(can),
       hostName,
       ...(changes === undefined ? undefined : { changes }),
@@ -149,12 +156,13 @@ export async function runSession(
 }
 
 /** The workflow of a file: the default export when it is one, else the first by name (wac-protocol 1.4). */
-function entryOf(exports: Readonly<Record<string, unknown>>): Body {
-  const { default: chosen, ...named } = exports;
-  const found = [chosen, ...Object.keys(named).sort().map((name) => named[name])].find((value) =>
-    typeof value === "function" && (value as { readonly _is_workflow?: unknown })._is_workflow === true
-  );
+function entryOf(exports: Readonly<Record<string, unknown>>): readonly [name: string, workflow: Body] {
+  const names = ["default", ...Object.keys(exports).filter((name) => name !== "default").sort()];
+  const found = names.find((name) => {
+    const value = exports[name];
+    return typeof value === "function" && (value as { readonly _is_workflow?: unknown })._is_workflow === true;
+  });
   // Windmill's words, as far as they are known.
   if (found === undefined) throw new Error("No workflow() entrypoint found: export what workflow() returns");
-  return found as Body;
+  return [found, exports[found] as Body];
 }

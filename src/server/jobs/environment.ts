@@ -79,9 +79,11 @@ export function runnerJobOf(
     ...(job.preprocess === true && { preprocess: true }),
     env,
     ...(job.timeoutS !== undefined && { timeoutMs: job.timeoutS * 1000 }),
-    resolve: (path) => {
-      const script = folder.script(path);
-      return Promise.resolve(script && { content: script.content, language: script.language });
+    resolve: async (path) => {
+      const script = await Promise.resolve(folder.script(path));
+      if (script !== undefined) return { content: script.content, language: script.language };
+      const content = folder.dataFile(path);
+      return content === undefined ? undefined : { content, language: "data" };
     },
   };
 }

@@ -11,6 +11,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { JobError, JobOutcome, Runner, RunnerJob } from "../../runner/ports.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Folder, Identity, Job, JobHooks, JobRequest, Jobs, Secrets } from "../ports.ts";
+import { badRequest } from "../refusal.ts";
 import { type EnvironmentParts, runnerJobOf } from "./environment.ts";
 import { createOutput } from "./output.ts";
 import { createQueue, type Running } from "./queue.ts";
@@ -64,6 +65,9 @@ export interface ServerJobs extends Jobs {
 
 /** A runner that does not end a job in time is not waited for any longer than this. */
 const GRACE_MS = 5_000;
+
+/** How deep jobs may be below each other: each that waits for its child is a process, beside those that have places. */
+const DEEPEST = 50;
 
 /** How often it is looked for jobs that are not kept any more, and how many are forgotten in one commit. */
 const RETENTION_EVERY_MS = 3_600_000, RETENTION_BATCH = 200;
@@ -129,7 +133,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
     told: (job, event, text, offset) => watchers.tell(job, { event, text, offset }),
   });
   const hooks: JobHooks = {};
-  let closing = false;
+  let draining = false, closing = false;
   let retentionTimer: unknown;
 
   const queue = createQueue({
@@ -324,6 +328,9 @@ export function createJobs(parts: JobsParts): ServerJobs {
     return await Promise.resolve(commit(() => {
       const before = table.get(id);
       if (before !== undefined) return before;
+      if (request.parent !== undefined && table.depth(request.parent, DEEPEST) >= DEEPEST) {
+        throw badRequest(`a job has at most ${DEEPEST} jobs above it: does a script start itself without end?`);
+      }
       const { parent, root = parent === undefined ? undefined : table.get(parent)?.root ?? parent } = request;
       table.insert(request, id, root, storedKey(concurrencyKeyOf(request, workspace)), clock.now());
       database.afterCommit(() => queue.pump());
@@ -417,6 +424,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
 
   async function close(drainMs: number): Promise<void> {
     if (closing) return;
+    draining = true;
     queue.stop();
     if (drainMs > 0) await within(queue.idle(), drainMs);
     closing = true;
@@ -429,6 +437,9 @@ export function createJobs(parts: JobsParts): ServerJobs {
   }
 
   return {
+    get draining() {
+      return draining;
+    },
     hooks,
     start,
     get: table.get,

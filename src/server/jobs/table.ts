@@ -39,6 +39,9 @@ export const JOB_STEPS: readonly (readonly string[])[] = [[
   "CREATE TABLE user_states(job TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (job, key)) WITHOUT ROWID",
   "CREATE TABLE results(key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, result TEXT NOT NULL) WITHOUT ROWID",
   "CREATE INDEX results_expire ON results(expires_at)",
+], [
+  "ALTER TABLE jobs ADD COLUMN started_by TEXT",
+  "CREATE INDEX jobs_root ON jobs(root) WHERE root IS NOT NULL",
 ]];
 
 /** A row of the table. */
@@ -61,6 +64,7 @@ interface JobRow {
   readonly canceled_reason: string | null;
   readonly parent: string | null;
   readonly root: string | null;
+  readonly started_by: string | null;
   readonly tag: string;
   readonly priority: number;
   readonly timeout_s: number | null;
@@ -115,6 +119,8 @@ export interface JobTable {
   end(id: string, ending: Ending, now: number): boolean;
   /** The jobs below one, at any depth, that have not ended; parents come before their children. */
   openBelow(id: string): readonly { readonly id: string; readonly parent: string | null }[];
+  /** How many jobs are above one, as far as `most`. */
+  depth(id: string, most: number): number;
   /** Notes who has asked for a job's end. */
   setCanceled(id: string, by: string, reason: string): void;
   setSchedule(id: string, at: number): void;
@@ -147,6 +153,11 @@ function parse(text: string): Json {
   return JSON.parse(text) as Json;
 }
 
+/** A number that can be read again: the metadata of a script may say any. */
+function wholeNumber(value: number): number {
+  return Math.trunc(Math.min(Math.max(value, -(2 ** 31)), 2 ** 31));
+}
+
 /** What is left of a result that nobody can read any more. */
 const LOST = JSON.stringify("[Windkit: this was encrypted with a key that the data folder does not have any more]");
 
@@ -175,6 +186,7 @@ function jobWith(row: JobRow, result: string | undefined, { open }: StoredTexts)
     ...(started_at !== null && { startedAt: started_at }),
     ...(parent !== null && { parent }),
     ...(root !== null && { root }),
+    ...(row.started_by !== null && { startedBy: row.started_by }),
     tag: row.tag,
     ...(row.priority !== 0 && { priority: row.priority }),
     running: state === "running",
@@ -215,8 +227,8 @@ export function createJobTable(database: Database, texts: StoredTexts): JobTable
       database.run(
         `INSERT INTO jobs(id, state, kind, path, hash, language, created_by, email, created_at, scheduled_for, parent, root, tag,
           priority, timeout_s, cache_ttl_s, concurrency_key, concurrent_limit, concurrency_window_s, entrypoint, preprocess,
-          invisible, args, content, status)
-        VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          invisible, args, content, status, started_by)
+        VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         id,
         request.kind,
         request.path ?? null,
@@ -229,11 +241,11 @@ export function createJobTable(database: Database, texts: StoredTexts): JobTable
         request.parent ?? null,
         root ?? null,
         request.tag ?? request.language,
-        request.priority ?? 0,
+        wholeNumber(request.priority ?? 0),
         request.timeoutS ?? null,
         request.cacheTtlS ?? null,
         concurrencyKey ?? null,
-        request.concurrentLimit ?? null,
+        request.concurrentLimit === undefined ? null : wholeNumber(request.concurrentLimit),
         request.concurrencyWindowS ?? null,
         request.entrypoint ?? null,
         request.preprocess === true ? 1 : 0,
@@ -241,6 +253,7 @@ export function createJobTable(database: Database, texts: StoredTexts): JobTable
         closeJson(request.args),
         request.content === undefined ? null : close(request.content),
         checkpoint === undefined ? null : closeJson({ _checkpoint: checkpoint }),
+        request.caller.job ?? null,
       );
     },
     get: (id) => {
@@ -290,6 +303,15 @@ export function createJobTable(database: Database, texts: StoredTexts): JobTable
         SELECT jobs.id, jobs.parent FROM jobs JOIN below USING (id) WHERE state <> 'ended' AND jobs.id <> ? ORDER BY no`,
         id,
         id,
+      ),
+    depth: (id, most) =>
+      numberAt(
+        `WITH RECURSIVE above(id, n) AS (
+          SELECT parent, 1 FROM jobs WHERE id = ?1 AND parent IS NOT NULL
+          UNION ALL SELECT jobs.parent, n + 1 FROM jobs JOIN above USING (id) WHERE jobs.parent IS NOT NULL AND n < ?2)
+        SELECT max(n) AS n FROM above`,
+        id,
+        most,
       ),
     setCanceled: (id, by, reason) =>
       void database.run(
