@@ -623,6 +623,13 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
   "./storage/sqlite": [
     "openSqliteStorage",
   ],
+  "./storage/durable-object": [
+    "createDurableObjectStorage",
+  ],
+  "./durable-object": [
+    "createWorkflowObjects",
+    "workflowRuns",
+  ],
   "./testing": [
     "ExploreError",
     "createVirtualHost",
