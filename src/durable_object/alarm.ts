@@ -42,18 +42,19 @@ const SOONEST_MS = 50;
 
 /**
  * @param hop calls later: for timers whose time has come
- * @param wanted looks at what is stored
+ * @param wanted looks at what is stored, and is told when the alarm rang last
  */
 export function createObjectAlarm(
   storage: ObjectStorage,
   now: () => number,
   hop: (then: () => void) => void,
-  wanted: () => Wanted,
+  wanted: (rangAt: number) => Wanted,
 ): ObjectAlarm {
   const timers = new Set<Timer>();
   /** When the alarm is set for; Infinity when none is, undefined when that is not known. */
   let set: number | undefined;
   let rangAt = -Infinity;
+  let counts = false;
 
   function move(at: number): void {
     if (at === set) return;
@@ -64,7 +65,8 @@ export function createObjectAlarm(
   }
 
   function plan(): void {
-    const { at = Infinity, isActive } = wanted();
+    const { at = Infinity, isActive } = wanted(rangAt);
+    counts = isActive;
     let first = at;
     if (isActive) { for (const timer of timers) first = Math.min(first, timer.at); }
     if (first <= now()) {
@@ -79,7 +81,8 @@ export function createObjectAlarm(
     const timer = { at, wake };
     timers.add(timer);
     if (at <= now()) hop(() => wakeOne(timer));
-    else if (set === undefined || at < set) move(Math.ceil(at));
+    // Of runs that are parked only what is stored counts: an engine that looks again and again must not wake its object so.
+    else if (counts && (set === undefined || at < set)) move(Math.ceil(at));
     return { [Symbol.dispose]: () => void timers.delete(timer) };
   }
 

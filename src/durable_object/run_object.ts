@@ -269,15 +269,19 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
   // --- The alarm ---
 
   /** When this object has to be woken next, by what is stored. */
-  function wanted(): Wanted {
+  function wanted(rangAt: number): Wanted {
     if (current === undefined) return { at: undefined, isActive: false };
     const { store, outbox } = current;
-    const { active, orphans, untold, wake, closed } = store.sql(STATE).get() ?? {};
+    const rang = Math.max(0, rangAt);
+    const { active, orphans, untold, overdue, wake, closed } = store.sql(STATE).get(rang, rang) ?? {};
     const isActive = active === 1;
     const retryAt = untold === 1 ? outbox?.retryAt : undefined;
-    const times = [wake, retryAt].filter((at) => typeof at === "number");
+    const times = typeof retryAt === "number" ? [retryAt] : [];
+    if (typeof wake === "number") times.push(wake);
     if (retentionMs !== undefined && typeof closed === "number") times.push(closed + retentionMs);
-    if (isActive || orphans === 1 || (untold === 1 && retryAt === undefined)) {
+    // Rung for, and not gone on: in a moment it has, or its code does not fit, and nothing comes of ringing on.
+    const isOverdue = overdue === 1;
+    if (isActive || isOverdue || orphans === 1 || (untold === 1 && retryAt === undefined)) {
       if (beatAt === undefined || beatAt <= now()) beatAt = now() + beatMs;
       times.push(beatAt);
     } else {
@@ -298,8 +302,8 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
 
   async function alarm(): Promise<void> {
     clock.rang();
-    if (opening === undefined && !holdsRuns(storage)) return;
     try {
+      if (opening === undefined && !holdsRuns(storage)) return;
       const { engine, outbox } = await opened();
       slowDown(engine);
       clock.wakeDue();
@@ -344,6 +348,8 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
         throw new TypeError(`Cannot start a run: '${name}' must be text, found ${typeof value}`);
       }
     }
+    // Before anything is stored: an index that is never told would be noticed late.
+    bindingOf(env, index);
     starting++;
     let opened_: Opened | undefined;
     try {
@@ -381,13 +387,14 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       (error) => void (waited.signal.aborted || (ended = { done: true, error: toWire(error) })),
     );
     try {
+      // One that was stopped is not closed: what there is to tell of it is found in a moment.
+      await Promise.race([result, new Promise<void>((resolve) => host.hop(resolve))]);
       let row = await newestOf(store, runId);
-      if (row?.state === "closed") await result;
-      else if (row?.state !== "parked") {
+      if (ended === undefined && row?.state !== "closed" && row?.state !== "parked") {
         await Promise.race([result, engine.idle(), pause(Math.min(Math.max(0, waitMs), LONGEST_WAIT_MS))]);
         row = await newestOf(store, runId);
-        if (row?.state === "closed") await result;
       }
+      if (row?.state === "closed") await result;
       if (ended !== undefined) return ended;
       const { state = "active", wakeAt } = row ?? {};
       return { done: false, state, ...(wakeAt === undefined ? undefined : { wakeAt }) };
@@ -435,7 +442,8 @@ const STATE = `SELECT
   EXISTS(SELECT 1 FROM runs INDEXED BY runs_state WHERE state IN (0, 1)) AS active,
   EXISTS(SELECT 1 FROM runs INDEXED BY runs_state WHERE state = 4) AS orphans,
   EXISTS(SELECT 1 FROM outbox) AS untold,
-  (SELECT min(wake_at) FROM runs INDEXED BY runs_due WHERE state = 2 AND wake_at IS NOT NULL) AS wake,
+  EXISTS(SELECT 1 FROM runs INDEXED BY runs_due WHERE state = 2 AND wake_at IS NOT NULL AND wake_at <= ?) AS overdue,
+  (SELECT min(wake_at) FROM runs INDEXED BY runs_due WHERE state = 2 AND wake_at IS NOT NULL AND wake_at > ?) AS wake,
   (SELECT min(closed_at) FROM runs INDEXED BY runs_closed WHERE closed_at IS NOT NULL) AS closed`;
 
 /** Whose object this is: what was stored, else what is said now, which is stored. */
