@@ -27,15 +27,28 @@ const ROW = "0123456789abcdef" + JSON.stringify({
   by: "engine/10000",
 });
 
-/** Inserts that nobody awaits, into a table with the records' index. */
+/** Bare inserts: nobody awaits them, or each has a turn of the loop to itself, as each step has. */
 export class Raw extends DurableObject {
   override async fetch(request: Request): Promise<Response> {
     const { sql } = this.ctx.storage;
     sql.exec(
       "CREATE TABLE IF NOT EXISTS raw(no INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, text TEXT NOT NULL)",
     );
-    const count = Number(new URL(request.url).searchParams.get("count"));
-    for (let i = 0; i < count; i++) sql.exec("INSERT INTO raw(run, seq, text) VALUES(?, ?, ?)", 1, i, ROW);
+    const { pathname, searchParams } = new URL(request.url);
+    const count = Number(searchParams.get("count"));
+    const insert = (i: number): unknown => sql.exec("INSERT INTO raw(run, seq, text) VALUES(?, ?, ?)", 1, i, ROW);
+    if (pathname === "/raw") { for (let i = 0; i < count; i++) insert(i); }
+    else {
+      await new Promise<void>((resolve) => {
+        let i = 0;
+        const turn = (): void => {
+          insert(i);
+          if (++i < count) setTimeout(turn, 0);
+          else resolve();
+        };
+        turn();
+      });
+    }
     return Response.json(count);
   }
 }
@@ -65,7 +78,9 @@ export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     const count = Number(searchParams.get("count"));
-    if (pathname === "/raw") return await env.RAW.get(env.RAW.idFromName("raw")).fetch(request);
+    if (pathname === "/raw" || pathname === "/turns") {
+      return await env.RAW.get(env.RAW.idFromName("raw")).fetch(request);
+    }
     if (pathname === "/ours") {
       return Response.json(await (await workflowRuns(env.RUN, env.INDEX).start("work", [count])).result());
     }

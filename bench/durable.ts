@@ -43,16 +43,19 @@ async function measure(
     await rate(worker, "/raw", 1000);
     for (let i = 0; i < 3; i++) await rate(worker, "/ours", STEPS[where] / 4);
     await rate(worker, "/peer", 20);
-    const raw: number[] = [], ours: number[] = [], peer: number[] = [];
+    const raw: number[] = [], turns: number[] = [], ours: number[] = [], peer: number[] = [];
     for (let round = 0; round < rounds; round++) {
       raw.push(await rate(worker, "/raw", ROWS));
+      turns.push(await rate(worker, "/turns", STEPS[where]));
       ours.push(await rate(worker, "/ours", STEPS[where]));
       peer.push(await rate(worker, "/peer", PEER_STEPS[where]));
     }
     b.measure(`inserts that nobody awaits, ${where}`, "rows/s", raw);
+    b.measure(`inserts, one a turn of the loop, ${where}`, "rows/s", turns);
     b.measure(`steps one after the other, ${where}`, "steps/s", ours);
     b.measure(`steps of Cloudflare Workflows, ${where}`, "steps/s", peer);
     const overRaw = b.measure(`steps over inserts, ${where}, by round`, "ratio", ratios(ours, raw));
+    b.measure(`steps over inserts of one a turn, ${where}, by round`, "ratio", ratios(ours, turns));
     const overPeer = b.measure(`steps over Cloudflare Workflows', ${where}, by round`, "ratio", ratios(ours, peer));
     if (where === "memory") {
       b.bar("steps in a Durable Object over inserts that nobody awaits", "ratio", overRaw.median, "at least", 0.15);

@@ -22,6 +22,8 @@ export interface ObjectAlarm {
   timer(at: number, wake: () => void): Disposable;
   /** Sets the alarm where it has to be now. */
   plan(): void;
+  /** Sets the alarm to try again: what is stored cannot be looked at, or could not be changed. */
+  retry(at: number): void;
   /** Finds out whether one is set. */
   load(): Promise<void>;
   /** It has rung: none is set any more. */
@@ -42,13 +44,13 @@ const SOONEST_MS = 50;
 
 /**
  * @param hop calls later: for timers whose time has come
- * @param wanted looks at what is stored, and is told when the alarm rang last
+ * @param wanted looks at what is stored, and is told when the alarm rang last; undefined: the alarm stays as it is
  */
 export function createObjectAlarm(
   storage: ObjectStorage,
   now: () => number,
   hop: (then: () => void) => void,
-  wanted: (rangAt: number) => Wanted,
+  wanted: (rangAt: number) => Wanted | undefined,
 ): ObjectAlarm {
   const timers = new Set<Timer>();
   /** When the alarm is set for; Infinity when none is, undefined when that is not known. */
@@ -65,7 +67,9 @@ export function createObjectAlarm(
   }
 
   function plan(): void {
-    const { at = Infinity, isActive } = wanted(rangAt);
+    const found = wanted(rangAt);
+    if (found === undefined) return;
+    const { at = Infinity, isActive } = found;
     counts = isActive;
     let first = at;
     if (isActive) { for (const timer of timers) first = Math.min(first, timer.at); }
@@ -93,6 +97,7 @@ export function createObjectAlarm(
   return {
     timer,
     plan,
+    retry: (at) => move(Math.ceil(at)),
     async load() {
       const at = await storage.getAlarm();
       set ??= at ?? Infinity;

@@ -216,8 +216,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     const store = openDurableObject(storage, limits, {
       schema: OBJECT_SCHEMA,
       within: (writes, sql) => noteChanges(writes, sql, now()),
-      after(writes) {
-        if (!writes.some((w) => w.w !== "append" || w.row !== undefined)) return;
+      after() {
         // In this turn: whoever is told of the commit finds the alarm set, whatever happens next.
         clock.plan();
         void current?.outbox?.deliver();
@@ -238,7 +237,12 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       row: (run) => store.run(run),
       attempted: (error) => {
         if (error !== undefined) tell({ event: "warning", message: `Cannot tell the index: ${error.message}` });
-        if (current?.store === store) clock.plan();
+        try {
+          if (current?.store === store) clock.plan();
+        } catch (problem) {
+          clock.retry(now() + slower());
+          tell({ event: "warning", message: `Cannot look at what is stored: ${String(problem)}` });
+        }
       },
     });
     current = { store, outbox };
@@ -249,7 +253,11 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       host,
       name: root,
       onEvent: (event) => {
-        if (event.event === "failed" && made.engine !== undefined) failed(made.engine);
+        if (event.event === "failed" && made.engine !== undefined) {
+          failed(made.engine);
+          // Whatever was rung for has not come about.
+          clock.retry(now() + slower());
+        }
         tell(event);
       },
     });
@@ -269,8 +277,8 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
   // --- The alarm ---
 
   /** When this object has to be woken next, by what is stored. */
-  function wanted(rangAt: number): Wanted {
-    if (current === undefined) return { at: undefined, isActive: false };
+  function wanted(rangAt: number): Wanted | undefined {
+    if (current === undefined) return undefined;
     const { store, outbox } = current;
     const rang = Math.max(0, rangAt);
     const { active, orphans, untold, overdue, wake, closed } = store.sql(STATE).get(rang, rang) ?? {};
@@ -291,13 +299,19 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     return { at: times.length === 0 ? undefined : Math.min(...times), isActive };
   }
 
+  /** The pause before the next ring for nothing: longer each time. */
+  function slower(): number {
+    return beatMs = Math.min(beatMs * 2, LONGEST_BEAT_MS);
+  }
+
   /** Rings less often while nothing comes of it. */
   function slowDown(engine: Engine): void {
     if (beatAt !== undefined && beatAt > now()) return;
     const { commits, running, waiting, queued } = engine.stats();
     const isBusy = running + waiting + queued > 0 || commits !== commitsSeen;
     commitsSeen = commits;
-    beatMs = isBusy ? heartbeatMs : Math.min(beatMs * 2, LONGEST_BEAT_MS);
+    if (isBusy) beatMs = heartbeatMs;
+    else slower();
   }
 
   async function alarm(): Promise<void> {
@@ -312,8 +326,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       else clock.plan();
     } catch (error) {
       // Not thrown on: the platform would try six times, and then no more.
-      beatMs = Math.min(beatMs * 2, LONGEST_BEAT_MS);
-      await storage.setAlarm(now() + beatMs);
+      clock.retry(now() + slower());
       tell({ event: "warning", message: `The alarm failed, and is set again: ${String(error)}` });
     }
   }

@@ -139,6 +139,18 @@ Deno.test("object: after a commit that failed the next call begins with what is 
   deepStrictEqual(await object.outcome({ runId: "a" }), { done: true, value: 1 });
 });
 
+Deno.test("object: when the commit fails for which the alarm rang, it rings again", async () => {
+  const { object, ctx, events, until } = bench({ heartbeatMs: 20 });
+  await object.start(start("a", "nap", [0.3]));
+  await until("parked", () => events.some(({ event }) => event === "run_parked"));
+  ctx.failWith(new Error("disk I/O error: SQLITE_IOERR"), true);
+  await until("failed", () => events.some(({ event }) => event === "failed"));
+  await until("failed again", () => events.filter(({ event }) => event === "failed").length > 1);
+  ctx.failWith(undefined);
+  await until("closed", () => events.some(({ event }) => event === "run_closed"));
+  deepStrictEqual(await object.outcome({ runId: "a" }), { done: true, value: "rested" });
+});
+
 Deno.test("object: what the index could not be told is told later, in the end as it is then", async () => {
   let isAway = true;
   const { object, ctx, told, events, until } = bench(
