@@ -4,6 +4,8 @@ import * as compat from "@windkit/windmill-client/compat";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
 import * as cloudflare from "@windkit/windmill-client/edge/cloudflare";
+import * as durableObject from "@windkit/windmill-client/durable-object";
+import * as durableStorage from "@windkit/windmill-client/storage/durable-object";
 import * as deno from "@windkit/windmill-client/edge/deno";
 import * as node from "@windkit/windmill-client/edge/node";
 import * as vercel from "@windkit/windmill-client/edge/vercel";
@@ -740,6 +742,8 @@ const modules: Readonly<Record<string, object>> = {
   "./engine": engine,
   "./storage/memory": memory,
   "./storage/sqlite": sqlite,
+  "./storage/durable-object": durableStorage,
+  "./durable-object": durableObject,
   "./testing": testing,
   "./errors": errors,
   "./handlers": handlers,
