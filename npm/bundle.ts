@@ -273,7 +273,8 @@ function checkPlaces(
 ): void {
   for (const path of Object.keys(inputs)) {
     const text = new TextDecoder().decode(modules.get(path));
-    if (!/\bimport\.meta\b/.test(text) || posix.dirname(path) === posix.dirname(output)) continue;
+    // A text that begins so is a name, and no question.
+    if (!/(?<!["'`])\bimport\.meta\b/.test(text) || posix.dirname(path) === posix.dirname(output)) continue;
     if (FIND_THEIR_WAY.includes(path) && output.startsWith("src/")) continue;
     const asked = text.match(/\bimport\.meta\.url\b/g)?.length ?? 0;
     const upward = text.match(/["']\.\.\/?["'],\s*import\.meta\.url\b/g)?.length ?? 0;
