@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FetchFunction } from "../http/transport.ts";
 import type { ClientOptions } from "../sdk/connection.ts";
 
 /** What a platform knows about a request besides the request itself. Each member may be missing. */
@@ -13,6 +14,8 @@ export interface HandlerContext {
   readonly params?: Readonly<Record<string, string | undefined>>;
   /** Keeps the isolate alive until the promise has settled, after the response was sent. */
   readonly waitUntil?: (work: Promise<unknown>) => void;
+  /** Stands between the handler and its Windmill: is given what makes the client's requests, gives what is used instead. */
+  readonly wrapFetch?: (fetch: FetchFunction | undefined) => FetchFunction;
 }
 
 /** Answers one request. It never rejects: what goes wrong becomes a response. */
@@ -43,5 +46,6 @@ export async function connectionOf(
   context: HandlerContext,
 ): Promise<ClientOptions> {
   const chosen = typeof client === "function" ? await client(request, context) : client;
-  return context.env ? { env: context.env, ...chosen } : { ...chosen };
+  const options = context.env ? { env: context.env, ...chosen } : { ...chosen };
+  return context.wrapFetch ? { ...options, fetch: context.wrapFetch(options.fetch) } : options;
 }
