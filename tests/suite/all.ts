@@ -38,6 +38,8 @@ import "./engine_runs.ts";
 import "./engine_undo.ts";
 import "./errors.ts";
 import "./journal_file.ts";
+import "./observe.ts";
+import "./observe_trace.ts";
 import "./official_defects.ts";
 import "./official_defects_data.ts";
 import "./preprocessors.ts";
