@@ -6,6 +6,7 @@ import * as errors from "@windkit/windmill-client/errors";
 import * as hosted from "@windkit/windmill-client/hosted";
 import * as hostedWorkflow from "@windkit/windmill-client/hosted/workflow";
 import * as root from "@windkit/windmill-client";
+import * as observe from "@windkit/windmill-client/observe";
 import * as memory from "@windkit/windmill-client/storage/memory";
 import * as sqlite from "@windkit/windmill-client/storage/sqlite";
 import * as testing from "@windkit/windmill-client/testing";
@@ -690,6 +691,7 @@ const modules: Readonly<Record<string, object>> = {
   "./storage/sqlite": sqlite,
   "./testing": testing,
   "./errors": errors,
+  "./observe": observe,
   "./hosted": hosted,
   "./hosted/workflow": hostedWorkflow,
 };
