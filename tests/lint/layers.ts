@@ -64,7 +64,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   engine: { layers: ["base", "platform", "workflow"] },
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   durable_object: { layers: ["base", "engine", "storage"] },
-  handlers: { layers: ["base", "wire", "http", "sdk"] },
+  // The clock of a client that has none of its own: heart-beats of streams.
+  handlers: { layers: ["base", "wire", "http", "sdk", "src/platform/network.ts"] },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
   server: {
     // Files of the data folder, random tokens; how a failed task is written is the workflow's affair.

@@ -1,0 +1,152 @@
+/**
+ * The arguments of a job, read from a request.
+ *
+ * @module
+ */
+import { checkSchema, type StandardSchema } from "../base/standard_schema.ts";
+import { release } from "../http/body.ts";
+import { isRecord } from "../wire/answer.ts";
+import { HandlerError } from "./_answer.ts";
+import type { HandlerContext } from "./handler.ts";
+
+/** Where arguments come from. */
+export type InputSource = "query" | "body" | "params";
+
+/** Options of reading arguments. */
+export interface InputOptions {
+  /**
+   * Where arguments come from. Whichever is chosen, a placeholder of the route goes before a field of the body of the same name,
+   * and that before a field of the query: what a route was chosen by cannot be changed by what came with it.
+   *
+   * @default ["query", "body", "params"]
+   */
+  readonly from?: readonly InputSource[];
+  /**
+   * Schema of the arguments, of any library that follows the Standard Schema interface; the job gets what it makes of them. Fields
+   * of the query, of forms and of routes are texts: a schema turns them into what they stand for.
+   *
+   * @default any arguments are taken as they are
+   */
+  readonly input?: StandardSchema;
+  /**
+   * Makes the job's arguments of those that were read and checked: adds who asks, for example, which no browser may say itself.
+   *
+   * @default they are the job's
+   */
+  readonly args?: (
+    input: unknown,
+    request: Request,
+    context: HandlerContext,
+  ) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
+  /** How large a body may be, in bytes. @default 1048576 */
+  readonly maxBodyBytes?: number;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function refuse(message: string, cause?: unknown): never {
+  throw new HandlerError(400, "InputError", message, undefined, { cause });
+}
+
+/** Reads a body whole, as long as it is not larger than it may be. */
+export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const { body } = request;
+  let size = Number(request.headers.get("content-length") ?? 0);
+  const reader = body?.getReader();
+  const pieces: Uint8Array[] = [];
+  if (!(size > maxBytes)) {
+    size = 0;
+    while (reader && size <= maxBytes) {
+      const { done, value } = await reader.read().catch((cause) => refuse("The body ended too early", cause));
+      if (done) break;
+      pieces.push(value);
+      size += value.length;
+    }
+  }
+  if (size > maxBytes) {
+    release(reader);
+    throw new HandlerError(413, "PayloadTooLargeError", `Expected a body of at most ${maxBytes} bytes`);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/** Fields by name; a name that comes several times has an array. */
+function gather(entries: Iterable<readonly [string, unknown]>): Fields {
+  const found = new Map<string, unknown>();
+  const several = new Set<string>();
+  for (const [name, value] of entries) {
+    if (!found.has(name)) found.set(name, value);
+    else if (several.has(name)) (found.get(name) as unknown[]).push(value); // `as`: the next line made it one
+    else found.set(name, [found.get(name), value]) && several.add(name);
+  }
+  // Not by assignment: a name may be one that objects have already.
+  return Object.fromEntries(found);
+}
+
+async function bodyFields(request: Request, maxBytes: number): Promise<Fields> {
+  const bytes = await readBody(request, maxBytes);
+  if (bytes.length === 0) return {};
+  const type = request.headers.get("content-type") ?? "";
+  const [kind = ""] = type.toLowerCase().split(";");
+  const encoding = request.headers.get("content-encoding") ?? "identity";
+  if (encoding === "identity") {
+    if (/^multipart\/form-data\s*$/.test(kind)) {
+      const form = await new Response(bytes, { headers: { "content-type": type } }).formData()
+        .catch((cause) => refuse("The body is no form of several parts", cause));
+      const fields = gather(form as unknown as Iterable<[string, unknown]>); // `as`: the types of the runtimes differ
+      for (const [name, value] of Object.entries(fields)) {
+        if ([value].flat().some((one) => typeof one !== "string")) {
+          refuse(`Field ${JSON.stringify(name)} is a file, and an argument is none: store it first and pass where it is`);
+        }
+      }
+      return fields;
+    }
+    const json = /^application\/(json|[\w.-]+\+json)\s*$/.test(kind);
+    if (json || /^application\/x-www-form-urlencoded\s*$/.test(kind)) {
+      let value: unknown;
+      try {
+        const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+        value = json ? JSON.parse(text) : gather(new URLSearchParams(text));
+      } catch {
+        // The parser's own words quote the body.
+        refuse(`The body is no ${json ? "JSON" : "form"} in UTF-8`);
+      }
+      if (isRecord(value)) return value;
+      refuse(`Expected arguments by name, found ${Array.isArray(value) ? "an array" : `JSON of type ${typeof value}`}`);
+    }
+  }
+  throw new HandlerError(
+    415,
+    "UnsupportedMediaTypeError",
+    "Expected a body of type application/json, application/x-www-form-urlencoded or multipart/form-data, not compressed",
+  );
+}
+
+/** Reads and checks the arguments of a job; gives them as JSON. */
+export async function readArguments(
+  request: Request,
+  context: HandlerContext,
+  { from = ["query", "body", "params"], input, args, maxBodyBytes = 1_048_576 }: InputOptions,
+): Promise<{ readonly fields: Fields; readonly text: string }> {
+  let fields: unknown = {
+    ...(from.includes("query") && gather(new URL(request.url).searchParams)),
+    ...(from.includes("body") && await bodyFields(request, maxBodyBytes)),
+    ...(from.includes("params") && context.params),
+  };
+  if (input !== undefined) fields = await checkSchema(input, fields, "the arguments");
+  if (args !== undefined) fields = await args(fields, request, context);
+  if (!isRecord(fields)) throw new TypeError(`Expected arguments by name from 'input' or 'args', found ${typeof fields}`);
+  try {
+    return { fields, text: JSON.stringify(fields) };
+  } catch (error) {
+    // Nested too deep: whoever sent it must hear of it. Anything else is a mistake of a schema.
+    if (error instanceof RangeError) refuse("The arguments are nested too deep");
+    throw error;
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * Functions from a request to a response that call Windmill: for Workers, Deno, Node and whatever else speaks `Request` and
+ * `Response`. `docs/handlers.md` tells of each.
+ *
+ * @module
+ */
+export type { HandlerErrorBody, HandlerErrorName } from "./_answer.ts";
+export type { ErrorReport } from "./_answer.ts";
+export type { Connection, Handler, HandlerContext } from "./handler.ts";
+export type { InputOptions, InputSource } from "./input.ts";
+export { runFlow, type RunHandlerOptions, runScript, type StartSettings } from "./run.ts";
+export {
+  type Authorize,
+  type FollowJobOptions,
+  type StartStreamOptions,
+  streamJob,
+  type StreamJobOptions,
+  type StreamSettings,
+} from "./stream_job.ts";
