@@ -102,7 +102,9 @@ async function bodyFields(request: Request, maxBytes: number): Promise<Fields> {
       const fields = gather(form as unknown as Iterable<[string, unknown]>); // `as`: the types of the runtimes differ
       for (const [name, value] of Object.entries(fields)) {
         if ([value].flat().some((one) => typeof one !== "string")) {
-          refuse(`Field ${JSON.stringify(name)} is a file, and an argument is none: store it first and pass where it is`);
+          refuse(
+            `Field ${JSON.stringify(name)} is a file, and an argument is none: store it first and pass where it is`,
+          );
         }
       }
       return fields;
@@ -141,7 +143,9 @@ export async function readArguments(
   };
   if (input !== undefined) fields = await checkSchema(input, fields, "the arguments");
   if (args !== undefined) fields = await args(fields, request, context);
-  if (!isRecord(fields)) throw new TypeError(`Expected arguments by name from 'input' or 'args', found ${typeof fields}`);
+  if (!isRecord(fields)) {
+    throw new TypeError(`Expected arguments by name from 'input' or 'args', found ${typeof fields}`);
+  }
   try {
     return { fields, text: JSON.stringify(fields) };
   } catch (error) {

@@ -27,6 +27,7 @@ import "./client_wait.ts";
 import "./client_wire.ts";
 import "./compat_configuration.ts";
 import "./compat_services.ts";
+import "./edge_hostile.ts";
 import "./engine_cancel.ts";
 import "./engine_chain.ts";
 import "./engine_children.ts";
