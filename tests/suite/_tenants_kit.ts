@@ -46,17 +46,18 @@ export type BodyEnd = "whole" | "half" | "silent";
 /** Bodies that are counted as long as nobody read them to their end or gave them up. */
 export interface CountedBodies {
   readonly make: (pieces: readonly string[], end: BodyEnd, signal: AbortSignal) => ReadableStream<Uint8Array>;
-  readonly open: () => number;
+  /** What the open ones began with, and how they would end. */
+  readonly open: () => readonly string[];
   readonly made: () => number;
 }
 
 /** Counts bodies, as a runtime has them: the signal of the request breaks them. */
 export function countBodies(): CountedBodies {
   const bytes = new TextEncoder();
-  const open = new Set<object>();
+  const open = new Map<object, string>();
   let made = 0;
   return {
-    open: () => open.size,
+    open: () => [...open.values()],
     made: () => made,
     make(pieces, end, signal) {
       made++;
@@ -73,7 +74,7 @@ export function countBodies(): CountedBodies {
         if (!over) broken(signal.reason);
         close();
       }
-      open.add(key);
+      open.set(key, `${pieces[0]?.slice(0, 40)}: ${end}`);
       return new ReadableStream<Uint8Array>({
         start(controller) {
           broken = (reason) => controller.error(reason);
@@ -98,6 +99,15 @@ export function countBodies(): CountedBodies {
   };
 }
 
+/** How long a call may take: much, on a machine that does other things too, and little enough for the silent ones. */
+const LIMIT_MS = 500;
+
+/** How many requests each lane makes at least, on a machine that is busy with other things too. */
+const LEAST = 12;
+
+/** How long a call may take that ignores its limit. */
+const HANG_MS = 8_000;
+
 /** What came of a run. */
 export interface TenantsReport {
   /** Everything that was seen where it does not belong. */
@@ -107,12 +117,12 @@ export interface TenantsReport {
   /** How many requests ended in which way. */
   readonly ends: Readonly<Record<string, number>>;
   /** Bodies that nobody read to their end or gave up. */
-  readonly openBodies: number;
+  readonly openBodies: readonly string[];
 }
 
 /** How two tenants are let loose. */
 export interface TenantsOptions {
-  /** How long, in milliseconds. */
+  /** How long at least, in milliseconds. */
   readonly ms: number;
   readonly seed: number;
   /** How many requests are made at once. @default 64 */
@@ -172,7 +182,7 @@ export async function runTenants({ ms, seed, lanes = 64, planted = false }: Tena
     const { pathname, searchParams } = url;
     const result = JSON.stringify({ said: mine.secret });
     const drawn = random();
-    const end: BodyEnd = drawn < 0.06 ? "half" : drawn < 0.08 ? "silent" : "whole";
+    const end: BodyEnd = drawn < 0.06 ? "half" : drawn < 0.067 ? "silent" : "whole";
     function whole(...pieces: readonly string[]): Response {
       return new Response(bodies.make(pieces, end, signal), { headers: { "content-type": "application/json" } });
     }
@@ -197,8 +207,9 @@ export async function runTenants({ ms, seed, lanes = 64, planted = false }: Tena
     if (/\/get_value\//.test(pathname)) return count(requests, "variable"), cut(JSON.stringify(mine.secret));
     if (/\/download_s3_file/.test(pathname)) return count(requests, "download"), whole(mine.secret, mine.secret);
     if (/\/upload_s3_file/.test(pathname)) return count(requests, "upload"), cut(`{"file_key":"${mine.secret}"}`);
+    // Never silent: a request to cancel has a limit of its own, of seconds.
     count(requests, "cancel");
-    return cut("{}");
+    return new Response("cancelled");
   }
 
   async function respond(address: string, init: RequestInit): Promise<Response> {
@@ -230,7 +241,7 @@ export async function runTenants({ ms, seed, lanes = 64, planted = false }: Tena
       return new Response(null, { status: 307, headers: { location: `/moved?to=${encodeURIComponent(url.href)}` } });
     }
     if (drawn < 0.18) return new Response(null, { status: 302, headers: { location: "https://elsewhere.test/" } });
-    if (drawn < 0.2) return await new Promise<Response>(() => {});
+    if (drawn < 0.207) return await new Promise<Response>(() => {});
     return answer(mine, url, signal);
   }
 
@@ -247,7 +258,7 @@ export async function runTenants({ ms, seed, lanes = 64, planted = false }: Tena
 
   function optionsOf({ workspace, token }: Tenant): ClientOptions {
     const retry = { baseMs: 1, maxMs: 2 };
-    return { baseUrl: "https://windmill.test", workspace, token, env: {}, fetch, retry, timeoutMs: 40 };
+    return { baseUrl: "https://windmill.test", workspace, token, env: {}, fetch, retry, timeoutMs: LIMIT_MS };
   }
 
   let latest: Tenant | undefined;
@@ -258,8 +269,8 @@ export async function runTenants({ ms, seed, lanes = 64, planted = false }: Tena
     return latest;
   }
   // Made once, for everybody: what is different is chosen by request.
-  const chosen = { client: (request: Request) => optionsOf(tenantOf(request)), timeoutMs: 40 };
-  const bound = { client: { fetch, retry: { baseMs: 1 } }, timeoutMs: 40 };
+  const chosen = { client: (request: Request) => optionsOf(tenantOf(request)), timeoutMs: LIMIT_MS };
+  const bound = { client: { fetch, retry: { baseMs: 1, maxMs: 2 }, timeoutMs: LIMIT_MS }, timeoutMs: LIMIT_MS };
   function hooksOf(check: (event: RequestEvent) => void, handler: Handler): Handler {
     return observeHandler(handler, { onRequest: check, onResponse: check, onRetry: check });
   }
@@ -316,7 +327,7 @@ export async function runTenants({ ms, seed, lanes = 64, planted = false }: Tena
   async function callClient(mine: Tenant, signal: AbortSignal): Promise<void> {
     // A client of this request alone.
     const client = createClient(optionsOf(mine));
-    const limits = { signal, timeoutMs: 60 };
+    const limits = { signal, timeoutMs: LIMIT_MS };
     const values = [
       () => client.variables.get("f/app/value", limits),
       () => client.jobs.run("f/app/echo", { said: mine.secret }, limits),
@@ -341,22 +352,31 @@ export async function runTenants({ ms, seed, lanes = 64, planted = false }: Tena
         controller.abort(new Error("left"));
       })();
     }
+    let hangs: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      hangs = setTimeout(() => reject(new Error(`Expected ${name ?? "client"} to end, aborted: ${abort}`)), HANG_MS);
+    });
     try {
-      await work;
+      await Promise.race([work, late]);
     } catch (error) {
       // `as`: what is thrown here are errors
       const { name, message, cause } = error as Error;
       look(mine, `${name} ${message} ${cause}`, "error");
+      if (message.startsWith("Expected ")) cross(message);
       count(ends, `thrown: ${abort ? "aborted" : name}`);
+    } finally {
+      clearTimeout(hangs);
     }
   }
 
   const end = Date.now() + ms;
   await Promise.all(Array.from({ length: lanes }, async (_, lane) => {
     const mine = tenants[lane % 2 === 0 ? 0 : 1];
-    do await one(mine); while (Date.now() < end);
+    for (let made = 0; made < LEAST || Date.now() < end; made++) await one(mine);
   }));
   // What was given up ends in its own time: the last ones have a time limit.
-  for (let turns = 0; turns < 200 && bodies.open() > 0; turns++) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let turns = 0; turns < 1_000 && bodies.open().length > 0; turns++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   return { crossed, requests, ends, openBodies: bodies.open() };
 }
