@@ -171,3 +171,201 @@ test("abort: thousands of requests that are given up leave no body, no request, 
     sources: 0,
   });
 });
+
+// A Windmill that is down, slow, somebody else's, or answers half
+
+/** One way in which a Windmill misbehaves, and what a handler answers then. */
+interface Misbehaviour {
+  readonly name: string;
+  readonly answer: (signal: AbortSignal) => Response | Promise<Response>;
+  readonly status: number;
+  readonly error: string;
+}
+
+function plain(body: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(body, { status, headers: { "content-type": "application/json", ...headers } });
+}
+
+const MISBEHAVIOURS: readonly Misbehaviour[] = [
+  {
+    name: "is down",
+    answer: () => {
+      throw new TypeError(`connect to http://stub.test with Bearer ${TOKEN} refused`);
+    },
+    status: 502,
+    error: "WindmillApiError",
+  },
+  { name: "never answers", answer: () => new Promise<Response>(() => {}), status: 504, error: "DeadlineError" },
+  {
+    name: "falls silent in its answer",
+    answer: (signal) => new Response(countBodies().make(['{"said":'], "silent", signal)),
+    status: 504,
+    error: "DeadlineError",
+  },
+  {
+    name: "breaks off in its answer",
+    answer: (signal) => new Response(countBodies().make(['{"said":'], "half", signal)),
+    status: 502,
+    error: "WindmillApiError",
+  },
+  { name: "says half of its JSON", answer: () => plain('{"said":'), status: 502, error: "WindmillApiError" },
+  {
+    name: "is busy, and says the token",
+    answer: () => plain(`Bearer ${TOKEN} must wait`, 503),
+    status: 502,
+    error: "WindmillApiError",
+  },
+  {
+    name: "is a page to sign in",
+    answer: () => plain(`<html>${TOKEN}</html>`, 401, { "content-type": "text/html" }),
+    status: 502,
+    error: "WindmillApiError",
+  },
+  {
+    name: "redirects to another host",
+    answer: () => plain("", 307, { location: "https://elsewhere.test/api" }),
+    status: 502,
+    error: "WindmillApiError",
+  },
+];
+
+for (const { name, answer, status, error } of MISBEHAVIOURS) {
+  test(`handlers: a Windmill that ${name} is answered with ${status}, and nothing secret is said or sent`, async () => {
+    const stub = serve((_, signal) => answer(signal));
+    const clock = stillClock();
+    const client = {
+      baseUrl: "http://stub.test",
+      workspace: "ws",
+      token: TOKEN,
+      env: {},
+      clock,
+      fetch: stub.fetch,
+      timeoutMs: 900,
+      random: () => 0,
+    };
+    const told: string[] = [];
+    const onError = (thrown: unknown) => told.push(`${thrown}`);
+    const handlers: Readonly<Record<string, Handler>> = {
+      script: runScript("f/a/b", { client, onError, timeoutMs: 900 }),
+      flow: runFlow("f/a/b", { client, onError, timeoutMs: 900, detached: true }),
+      stream: streamJob({ client, onError, run: { script: "f/a/b" } }),
+    };
+    for (const [kind, handler] of Object.entries(handlers)) {
+      const request = new Request("https://edge.test/?token=mine", { method: "POST" });
+      const response = await clock.drive(handler(request));
+      const text = await response.text();
+      const found = JSON.parse(text) as { readonly error: { readonly name: string; readonly message: string } };
+      assertEquals([kind, response.status, found.error.name], [kind, status, error]);
+      assertEquals(Object.keys(found), ["error"]);
+      for (const secret of [TOKEN, "stub.test", "\\n    at ", ".ts:"]) {
+        assert(!text.includes(secret), `Found ${secret} in ${text}`);
+      }
+      assertEquals(response.headers.get("cache-control"), "no-store");
+    }
+    // Reads follow a redirect, and take nothing along.
+    for (const { url, headers, body } of stub.seen.filter(({ url }) => !url.startsWith("http://stub.test/"))) {
+      assertEquals([url, [...headers], body], ["https://elsewhere.test/api", [], ""]);
+    }
+    assertEquals(told.length, 3);
+    assert(!told.join().includes(TOKEN), told.join());
+    // Whoever was asked to cancel the job may take as long as that.
+    await clock.pass(5_000);
+    assertEquals(clock.timers(), 0);
+  });
+}
+
+test("handlers: a read that is redirected to another host takes nothing secret along", async () => {
+  const stub = serve(({ url }) =>
+    url.startsWith("http://stub.test")
+      ? plain("", 302, { location: "https://elsewhere.test/stolen" })
+      : plain('{"completed":true,"success":true,"result":{"from":"elsewhere"}}')
+  );
+  const client = { baseUrl: "http://stub.test", workspace: "ws", token: TOKEN, env: {}, fetch: stub.fetch };
+  await createClient(client).jobs.resultMaybe("0190a0b2-0000-7000-8000-000000000001").catch(() => {});
+  const [, there] = stub.seen;
+  assertEquals([there?.url, [...there?.headers ?? []]], ["https://elsewhere.test/stolen", []]);
+});
+
+// Bindings
+
+const BINDINGS = { WM_BASE_URL: "http://stub.test", WM_WORKSPACE: "ws", WM_TOKEN: TOKEN };
+
+test("bindings: one that is missing, empty, or no text is named at the first request, and nothing is sent", async () => {
+  const stub = serve(() => plain("1"));
+  const client = { fetch: stub.fetch };
+  const handlers: Readonly<Record<string, Handler>> = {
+    script: runScript("f/a/b", { client }),
+    flow: runFlow("f/a/b", { client, detached: true }),
+    stream: streamJob({ client, run: { script: "f/a/b" } }),
+    follow: observeHandler(
+      streamJob({ client, authorize: () => true, jobId: () => "0190a0b2-0000-7000-8000-000000000001" }),
+    ),
+  };
+  for (const [kind, handler] of Object.entries(handlers)) {
+    for (const name of Object.keys(BINDINGS)) {
+      for (const value of [undefined, "", null, 7, {}]) {
+        const request = new Request("https://edge.test/", { method: kind === "follow" ? "GET" : "POST" });
+        const response = await handler(request, { env: { ...BINDINGS, [name]: value } });
+        const text = await response.text();
+        assertEquals([kind, name, value, response.status], [kind, name, value, 500]);
+        assertIncludes(text, name);
+        assert(!text.includes(TOKEN), text);
+      }
+    }
+    const response = await handler(new Request("https://edge.test/"), { env: {} });
+    assertEquals([response.status, JSON.parse(await response.text()).error.name], [500, "ConfigurationError"]);
+  }
+  assertEquals(stub.seen, []);
+});
+
+test("bindings: what is no token or no address is named, and not shown", async () => {
+  const stub = serve(() => plain("1"));
+  const handler = runScript("f/a/b", { client: { fetch: stub.fetch } });
+  const wrong = [
+    ["WM_BASE_URL", "ftp://user:s3cr3t@stub.test"],
+    ["WM_BASE_URL", "https://user:s3cr3t@stub.test"],
+    ["WM_TOKEN", "s3cr3t with spaces"],
+    ["WM_TOKEN", "s3cr3t\r\nx-more: 1"],
+  ] as const;
+  for (const [name, value] of wrong) {
+    const response = await handler(new Request("https://edge.test/"), { env: { ...BINDINGS, [name]: value } });
+    const text = await response.text();
+    assertEquals(response.status, 500);
+    assertIncludes(text, name);
+    assert(!text.includes("s3cr3t"), text);
+  }
+  assertEquals(stub.seen, []);
+});
+
+// Bodies
+
+test("handlers: a body over the limit is answered with 413, is not read further, and starts nothing", async () => {
+  const stub = serve(() => plain("1"));
+  const client = { ...BINDINGS, fetch: stub.fetch };
+  const options = { client: { fetch: client.fetch }, maxBodyBytes: 1_000 };
+  let read = 0, cancelled = 0;
+  function endless(): ReadableStream<Uint8Array> {
+    return new ReadableStream({
+      pull(controller) {
+        read++;
+        controller.enqueue(new Uint8Array(500).fill(32));
+      },
+      cancel: () => void cancelled++,
+    }, { highWaterMark: 0 });
+  }
+  const handlers = [
+    runScript("f/a/b", options),
+    runFlow("f/a/b", { ...options, detached: true }),
+    streamJob({ ...options, run: { script: "f/a/b" } }),
+  ];
+  for (const handler of handlers) {
+    read = cancelled = 0;
+    const init = { method: "POST", headers: { "content-type": "application/json" }, body: endless(), duplex: "half" };
+    const response = await handler(new Request("https://edge.test/", init), { env: BINDINGS });
+    assertEquals([response.status, JSON.parse(await response.text()).error.name], [413, "PayloadTooLargeError"]);
+    await settle();
+    assert(read < 8, `Expected that reading stops, found ${read} pieces`);
+    assertEquals(cancelled, 1);
+  }
+  assertEquals(stub.seen, []);
+});
