@@ -17,6 +17,7 @@ export {
   jobs,
   kafka,
   resources,
+  runs,
   s3,
   sql,
   state,
@@ -25,7 +26,7 @@ export {
   users,
   variables,
 } from "../src/handlers/client.ts";
-export type { ClientOf, ClientOptions, Groups } from "../src/handlers/client.ts";
+export type { ClientOf, ClientOptions, Groups, RunsGroup } from "../src/handlers/client.ts";
 export type { Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
 export type { RunHandlerOptions } from "../src/handlers/run.ts";
 export type { StreamJobOptions } from "../src/handlers/stream_job.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { hasCode, type ValidationIssue, type WindmillApiError } from "../base/errors.ts";
+import { hasCode, type WindmillApiError } from "../base/errors.ts";
 
 /** Kind of an error that a handler answers with. */
 export type HandlerErrorName =
@@ -58,20 +58,11 @@ export class HandlerError extends Error {
   }
 }
 
-function issueOf({ message, path = [] }: ValidationIssue): { readonly message: string; readonly path: string[] } {
-  // Not `path.map`: ArkType's path is an array of a class of its own.
-  return { message, path: Array.from(path, (part) => String((part as { readonly key?: PropertyKey }).key ?? part)) };
-}
-
 /** Status and words of an error, as a browser may see them. */
 export function describeError(error: unknown): HandlerError["answer"] {
   if (error instanceof HandlerError) return error.answer;
   const { message } = Object(error) as Error;
   if (hasCode(error, "CONFIGURATION")) return [500, { name: "ConfigurationError", message }];
-  if (hasCode(error, "VALIDATION_FAILED")) {
-    const { issues } = error as unknown as { readonly issues: readonly ValidationIssue[] };
-    return [400, { name: "ValidationError", message: message.replace(/;[^;]*$/, ""), issues: issues.map(issueOf) }];
-  }
   if (hasCode(error, "WINDMILL_API")) {
     const { status, body } = error as WindmillApiError;
     // The server's own limit on waiting.
@@ -93,8 +84,11 @@ export function describeError(error: unknown): HandlerError["answer"] {
 export function errorAnswer(error: unknown): Response {
   const [status, words] = describeError(error);
   const body: HandlerErrorBody = { error: words };
-  const headers = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
-  return Response.json(body, { status, headers });
+  return new Response(JSON.stringify(body), {
+    status,
+    // Not `Response.json`: runtimes differ in the type that it says.
+    headers: { "content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff" },
+  });
 }
 
 /** What is told of errors. */

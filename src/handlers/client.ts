@@ -4,6 +4,11 @@
  * @module
  */
 import { type ClientOptions, inWorkspace, prepare } from "../sdk/connection.ts";
+import type { JobsGroup } from "../sdk/jobs_group.ts";
+import type { JobArgs } from "../sdk/_typed_calls.ts";
+import { runJob, type RunOptions, startJob, type StartOptions, type WaitOptions } from "../sdk/jobs.ts";
+import { readResultMaybe, stopJob } from "../sdk/jobs_records.ts";
+import { awaitJob } from "../sdk/jobs_wait.ts";
 import { type Connection, connectionOf, type HandlerContext } from "./handler.ts";
 
 export { approvalsGroup as approvals } from "../sdk/approvals.ts";
@@ -19,6 +24,26 @@ export { tokensGroup as tokens } from "../sdk/tokens.ts";
 export { usersGroup as users } from "../sdk/users.ts";
 export { variablesGroup as variables } from "../sdk/variables.ts";
 export type { ClientOptions } from "../sdk/connection.ts";
+
+/** The functions of `jobs` that run scripts and flows: a third of its size. */
+export type RunsGroup = Pick<
+  JobsGroup,
+  "start" | "startFlow" | "run" | "runFlow" | "wait" | "resultMaybe" | "cancel"
+>;
+
+/** The functions of {@linkcode RunsGroup} for one client. */
+export function runs(c: ClientOptions): RunsGroup {
+  // `as`: what they give has the type that the caller says.
+  return {
+    start: (path: string, args?: JobArgs | null, o?: StartOptions) => startJob(c, "p", path, args, o),
+    startFlow: (path: string, args?: JobArgs | null, o?: StartOptions) => startJob(c, "f", path, args, o),
+    run: <T>(path: string, args?: JobArgs | null, o?: RunOptions) => runJob(c, "p", path, args, o) as Promise<T>,
+    runFlow: <T>(path: string, args?: JobArgs | null, o?: RunOptions) => runJob(c, "f", path, args, o) as Promise<T>,
+    wait: <T>(jobId: string, o?: WaitOptions) => awaitJob(c, jobId, o) as Promise<T>,
+    resultMaybe: (jobId, o) => readResultMaybe(c, jobId, o),
+    cancel: (jobId, o) => stopJob(c, jobId, o),
+  };
+}
 
 /** What a client is made of: one function for all of it (`createClient`), or one for each group of its functions. */
 export type Groups =

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { checkSchema, type StandardSchema } from "../base/standard_schema.ts";
+import type { ValidationIssue } from "../base/errors.ts";
+import type { StandardSchema } from "../base/standard_schema.ts";
 import { release } from "../http/body.ts";
 import { isRecord } from "../wire/answer.ts";
 import { HandlerError } from "./_answer.ts";
@@ -130,6 +131,11 @@ async function bodyFields(request: Request, maxBytes: number): Promise<Fields> {
   );
 }
 
+function issueOf({ message, path = [] }: ValidationIssue): { readonly message: string; readonly path: string[] } {
+  // Not `path.map`: ArkType's path is an array of a class of its own.
+  return { message, path: Array.from(path, (part) => String((part as { readonly key?: PropertyKey }).key ?? part)) };
+}
+
 /** Reads and checks the arguments of a job; gives them as JSON. */
 export async function readArguments(
   request: Request,
@@ -141,7 +147,14 @@ export async function readArguments(
     ...(from.includes("body") && await bodyFields(request, maxBodyBytes)),
     ...(from.includes("params") && context.params),
   };
-  if (input !== undefined) fields = await checkSchema(input, fields, "the arguments");
+  if (input !== undefined) {
+    const { issues, ...rest } = await input["~standard"].validate(fields);
+    if (issues !== undefined) {
+      const message = "The arguments do not fit their schema";
+      throw new HandlerError(400, "ValidationError", message, { issues: issues.map(issueOf) });
+    }
+    fields = (rest as { readonly value: unknown }).value; // `as`: without issues there is one
+  }
   if (args !== undefined) fields = await args(fields, request, context);
   if (!isRecord(fields)) {
     throw new TypeError(`Expected arguments by name from 'input' or 'args', found ${typeof fields}`);

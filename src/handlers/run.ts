@@ -3,16 +3,20 @@
  *
  * @module
  */
-import { hasCode, type JobFailedError, type WindmillApiError } from "../base/errors.ts";
+import { hasCode, type WindmillApiError } from "../base/errors.ts";
 import { encodePath } from "../base/url.ts";
-import { exchange } from "../http/transport.ts";
+import { openScope } from "../http/scope.ts";
+import { type CallOptions, exchange } from "../http/transport.ts";
+import { systemClock } from "../platform/network.ts";
 import { type FailedRequest, readValue } from "../wire/answer.ts";
+import type { JobResult } from "../wire/jobs.ts";
 import { type ClientOptions, prepare, withBody } from "../sdk/connection.ts";
 import { type Runnable, startCall, startJob, type StartOptions } from "../sdk/jobs.ts";
 import { askToStop, readResultMaybe } from "../sdk/jobs_records.ts";
-import { finishJob } from "../sdk/jobs_wait.ts";
+import { awaitVerdict } from "../sdk/jobs_wait.ts";
 import { answerOrError, checkMethod, type ErrorReport, HandlerError } from "./_answer.ts";
 import { answerOf, passedHeaders, resultAnswer, withoutStack } from "./_result.ts";
+import { onOwnHost } from "./_own_host.ts";
 import { type Connection, connectionOf, type Handler, type HandlerContext } from "./handler.ts";
 import { type InputOptions, readArguments } from "./input.ts";
 
@@ -167,7 +171,7 @@ async function run(
 ): Promise<Response> {
   const { onDeadline = "cancel", detached = onDeadline === "leave", cancelOnDisconnect = false } = options;
   checkMethod(request, "GET", "POST", "PUT", "PATCH", "DELETE");
-  const client = await connectionOf(options, request, context);
+  const client = onOwnHost(await connectionOf(options, request, context));
   // The job gets an id from here: so it can be cancelled, and told apart from what a server on the way answers.
   const start = { ...options.start, jobId: crypto.randomUUID() as string };
   const call = startCall(client, "run_wait_result", kind, path, {}, start, false);
@@ -179,13 +183,7 @@ async function run(
   if (gone?.aborted) throw hungUp();
   const job: Job = { client, jobId: start.jobId, token: prepared.token, options };
   const work = detached
-    ? finishJob(
-      client,
-      `the job of ${JSON.stringify(path)}`,
-      undefined,
-      (calls) => startJob(client, kind, path, fields, { ...start, ...calls }, false),
-      limits,
-    ).then((result) => successOf(job, result), (error) => failureOf(job, error))
+    ? startAndWait(job, (calls) => startJob(client, kind, path, fields, { ...start, ...calls }, false), limits)
     : exchange(withBody(prepared, text, "application/json"), (response) => readAnswer(job, prepared, response))
       .catch((error) => judge(job, error));
   // The platform may end what nobody waits for any more, and Windmill then the job.
@@ -223,14 +221,25 @@ function passes({ options }: Job): (name: string) => boolean {
   return options.passHeader ?? (() => true);
 }
 
-function successOf(job: Job, result: unknown): Response {
-  return resultAnswer(result, true, passes(job));
+/** The answer to a job that ended. */
+function endedAnswer(job: Job, { success, result }: JobResult): Response {
+  return success === true ? resultAnswer(result, true, passes(job)) : failedAnswer(job, result);
 }
 
-/** The answer to a job that failed; every other error is thrown again. */
-function failureOf(job: Job, error: unknown): Response {
-  if (!hasCode(error, "JOB_FAILED")) throw error;
-  return failedAnswer(job, (error as Error as JobFailedError).result);
+/** Starts a job in a request of its own, and answers when it ended. */
+async function startAndWait(
+  job: Job,
+  start: (calls: CallOptions) => Promise<string>,
+  { signal: gone, timeoutMs }: { readonly signal?: AbortSignal; readonly timeoutMs: number },
+): Promise<Response> {
+  const { client, jobId } = job;
+  const { signal, close } = openScope(client.clock ?? systemClock, gone, timeoutMs, "a job");
+  try {
+    await start({ signal });
+    return endedAnswer(job, await awaitVerdict(client, jobId, { signal }));
+  } finally {
+    close();
+  }
 }
 
 function failedAnswer(job: Job, result: unknown): Response {
@@ -298,5 +307,5 @@ async function judge(job: Job, error: unknown): Promise<Response> {
   const limits = { timeoutMs: Math.min(SHORT_MS, options.timeoutMs ?? SHORT_MS), retry: { attempts: 1 } };
   const found = await readResultMaybe(client, jobId, limits).catch(() => undefined);
   if (found?.completed !== true) throw error;
-  return found.success === true ? successOf(job, found.result) : failedAnswer(job, found.result);
+  return endedAnswer(job, found);
 }

@@ -12,6 +12,7 @@ import { askToStop } from "../sdk/jobs_records.ts";
 import { followUpdates, type JobUpdate } from "../sdk/jobs_updates.ts";
 import { failureOf } from "../wire/jobs.ts";
 import { answerOrError, checkMethod, describeError, type ErrorReport, HandlerError } from "./_answer.ts";
+import { onOwnHost } from "./_own_host.ts";
 import { type Connection, connectionOf, type Handler, type HandlerContext } from "./handler.ts";
 import { type InputOptions, readArguments } from "./input.ts";
 import type { StartSettings } from "./run.ts";
@@ -177,7 +178,7 @@ function forbidden(): never {
 async function stream(options: StreamJobOptions, request: Request, context: HandlerContext): Promise<Response> {
   const starts = "run" in options;
   checkMethod(request, "GET", ...(starts ? ["POST"] : []));
-  const client = await connectionOf(options, request, context);
+  const client = onOwnHost(await connectionOf(options, request, context));
   // What is missing is said before anything is started.
   const { token } = prepare(client, { route: jobRoute(client, "jobs_u/get", "any") });
   let place = readPlace(request.headers.get("last-event-id"));

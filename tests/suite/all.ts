@@ -38,6 +38,8 @@ import "./engine_replay.ts";
 import "./engine_runs.ts";
 import "./engine_undo.ts";
 import "./errors.ts";
+import "./handlers_run.ts";
+import "./handlers_stream_job.ts";
 import "./journal_file.ts";
 import "./observe.ts";
 import "./observe_trace.ts";

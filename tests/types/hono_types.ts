@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { Hono, type Context, type Handler, type MiddlewareHandler } from "hono";
+import { type Context, type Handler, Hono, type MiddlewareHandler } from "hono";
 import { type Client, createClient } from "@windkit/windmill-client/client";
 import {
+  type HonoContext,
+  type HonoHandler,
   jobs,
   runFlow,
   runScript,
@@ -13,8 +15,6 @@ import {
   toHono,
   variables,
   windmill,
-  type HonoContext,
-  type HonoHandler,
   type WindmillEnv,
 } from "@windkit/windmill-client/hono";
 import { expectType } from "./_same.ts";
