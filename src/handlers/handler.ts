@@ -16,6 +16,8 @@ export interface HandlerContext {
   readonly waitUntil?: (work: Promise<unknown>) => void;
   /** Stands between the handler and its Windmill: is given what makes the client's requests, gives what is used instead. */
   readonly wrapFetch?: (fetch: FetchFunction | undefined) => FetchFunction;
+  /** Where Windmill is for all handlers of a deployment: a handler's own `client` goes before it, option by option. */
+  readonly client?: Connection["client"];
 }
 
 /** Answers one request. It never rejects: what goes wrong becomes a response. */
@@ -45,7 +47,9 @@ export async function connectionOf(
   request: Request,
   context: HandlerContext,
 ): Promise<ClientOptions> {
-  const chosen = typeof client === "function" ? await client(request, context) : client;
-  const options = context.env ? { env: context.env, ...chosen } : { ...chosen };
+  const [shared, own] = await Promise.all(
+    [context.client, client].map((one) => typeof one === "function" ? one(request, context) : one),
+  );
+  const options = { ...(context.env && { env: context.env }), ...shared, ...own };
   return context.wrapFetch ? { ...options, fetch: context.wrapFetch(options.fetch) } : options;
 }

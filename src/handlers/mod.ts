@@ -10,6 +10,9 @@ export type { Connection, Handler, HandlerContext } from "./handler.ts";
 export type { InputOptions, InputSource } from "./input.ts";
 export { observeHandler, type ObserveHandlerOptions, openTelemetryHandler } from "./observe.ts";
 export { runFlow, type RunHandlerOptions, runScript, type StartSettings } from "./run.ts";
+export { s3Proxy, type S3ProxyOptions } from "./s3_proxy.ts";
+export type { AddressRules } from "./s3_proxy_address.ts";
+export type { HeaderRules } from "./s3_proxy_headers.ts";
 export {
   type Authorize,
   type FollowJobOptions,

@@ -64,7 +64,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   engine: { layers: ["base", "platform", "workflow"] },
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   durable_object: { layers: ["base", "engine", "storage"] },
-  // The clock of a client that has none of its own: heart-beats of streams.
+  // The runtime's `fetch` and clock, where a client has none of its own: bodies of objects, heart-beats of streams.
   handlers: { layers: ["base", "wire", "http", "sdk", "src/platform/network.ts"] },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
   server: {
@@ -78,7 +78,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   cli: { layers: sources, node: true },
   testing: { layers: ["base", "wire", "http", "sdk", "workflow", "engine", "storage"] },
   compat: { layers: ["mod.ts", "sdk", "cluster", "http", "platform", "wire", "base"] },
-  edge: { layers: ["mod.ts", "handlers", "durable_object", "engine", "storage", "server"], node: true },
+  // Bindings of a process are its variables, each read when it is asked for.
+  edge: {
+    layers: ["mod.ts", "handlers", "durable_object", "engine", "storage", "server", "src/platform/env.ts"],
+    node: true,
+  },
   "mod.ts": { layers: ["sdk", "workflow", "cluster", "base", "src/compat/default_export.ts"] },
 };
 
