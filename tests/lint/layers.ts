@@ -64,7 +64,22 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   engine: { layers: ["base", "platform", "workflow"] },
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   durable_object: { layers: ["base", "engine", "storage"] },
-  handlers: { layers: ["base", "wire", "http", "sdk"] },
+  handlers: {
+    layers: [
+      "base",
+      "wire",
+      "http",
+      "sdk",
+      // The time that a signature's is compared with, and what nobody can guess: nonces, tokens of forms.
+      "src/platform/network.ts",
+      "src/platform/random.ts",
+      // Forms of approvals are those of the local server's page: pure functions from a schema to HTML, and back.
+      "src/ui/form.ts",
+      "src/ui/form_fields.ts",
+      "src/ui/form_values.ts",
+      "src/ui/html.ts",
+    ],
+  },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
   server: {
     // Files of the data folder, random tokens; how a failed task is written is the workflow's affair.
