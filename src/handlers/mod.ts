@@ -21,3 +21,25 @@ export {
   type StreamJobOptions,
   type StreamSettings,
 } from "./stream_job.ts";
+export { webhook } from "./webhook.ts";
+export type {
+  WebhookBaseOptions,
+  WebhookCall,
+  WebhookHandleOptions,
+  WebhookOptions,
+  WebhookRunOptions,
+  WebhookSecret,
+  WebhookTarget,
+} from "./webhook.ts";
+export { github, isSigned, slack, standardWebhooks, stripe, WebhookRejectedError } from "./webhook_schemes.ts";
+export type {
+  GitHubOptions,
+  StandardWebhooksOptions,
+  ToleranceOptions,
+  WebhookDelivery,
+  WebhookProblem,
+  WebhookProof,
+  WebhookScheme,
+} from "./webhook_schemes.ts";
+export { createReplayWindow } from "./webhook_window.ts";
+export type { ReplayWindow, ReplayWindowOptions } from "./webhook_window.ts";

@@ -64,8 +64,23 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   engine: { layers: ["base", "platform", "workflow"] },
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   durable_object: { layers: ["base", "engine", "storage"] },
-  // The runtime's `fetch` and clock, where a client has none of its own: bodies of objects, heart-beats of streams.
-  handlers: { layers: ["base", "wire", "http", "sdk", "src/platform/network.ts"] },
+  handlers: {
+    layers: [
+      "base",
+      "wire",
+      "http",
+      "sdk",
+      // The runtime's `fetch` and clock, where a client has none of its own, and what a signature's time is compared
+      // with; what nobody can guess: nonces, tokens of forms.
+      "src/platform/network.ts",
+      "src/platform/random.ts",
+      // Forms of approvals are those of the local server's page: pure functions from a schema to HTML, and back.
+      "src/ui/form.ts",
+      "src/ui/form_fields.ts",
+      "src/ui/form_values.ts",
+      "src/ui/html.ts",
+    ],
+  },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
   server: {
     // Files of the data folder, random tokens; how a failed task is written is the workflow's affair.
