@@ -3,6 +3,8 @@
  *
  * @module
  */
+export { approval, type ApprovalOptions } from "./approval.ts";
+export { approvalLink } from "./approval_link.ts";
 export type { Connection, Handler, HandlerContext } from "./handler.ts";
 export { webhook } from "./webhook.ts";
 export type {
