@@ -20,7 +20,8 @@ const NEEDS: Readonly<Record<string, "string" | "number" | "boolean">> = {
 };
 
 function isKind(value: unknown, kind: string): boolean {
-  return kind === typeof value;
+  const found = typeof value;
+  return found === kind;
 }
 
 /** The place of a value among those that are offered; one that is none of them is no place. */

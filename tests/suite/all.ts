@@ -37,6 +37,7 @@ import "./engine_replay.ts";
 import "./engine_runs.ts";
 import "./engine_undo.ts";
 import "./errors.ts";
+import "./handlers_approval.ts";
 import "./handlers_webhook.ts";
 import "./journal_file.ts";
 import "./official_defects.ts";
