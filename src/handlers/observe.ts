@@ -45,11 +45,23 @@ function watched(context: HandlerContext, ...hooks: readonly ObserveOptions[]): 
  * @returns a handler that answers as the given one does
  *
  * @example Where the time went
- * ```ts ignore
- * import { jsonLogger } from "@windkit/windmill-client/observe";
+ * ```ts
  * import { observeHandler, runScript } from "@windkit/windmill-client/handlers";
  *
- * export const handler = observeHandler(runScript("f/shop/price"), jsonLogger());
+ * const client = {
+ *   baseUrl: "https://windmill.example.com",
+ *   workspace: "acme",
+ *   token: "secret",
+ *   fetch: async () => Response.json(42), // only here, so that this block runs
+ * };
+ * const routes: unknown[] = [];
+ * const handler = observeHandler(runScript("f/shop/price", { client }), {
+ *   onResponse: ({ route, status }) => routes.push(`${status} ${route}`),
+ * });
+ * const response = await handler(new Request("https://example.com/price"));
+ * const timing = response.headers.get("server-timing") ?? "";
+ * if (!/^windmill;dur=[\d.]+;desc="1 request", total;dur=[\d.]+$/.test(timing)) throw new Error(timing);
+ * if (`${routes}` !== "200 /api/w/{workspace}/jobs/run_wait_result/p/{path}") throw new Error(`${routes}`);
  * ```
  */
 export function observeHandler(handler: Handler, ...options: readonly ObserveHandlerOptions[]): Handler {
@@ -76,11 +88,25 @@ export function observeHandler(handler: Handler, ...options: readonly ObserveHan
  * @returns a handler that answers as the given one does
  *
  * @example Spans of a Worker
- * ```ts ignore
- * import * as api from "@opentelemetry/api";
+ * ```ts
  * import { openTelemetryHandler, runScript } from "@windkit/windmill-client/handlers";
  *
- * export const handler = openTelemetryHandler(api, runScript("f/shop/price"));
+ * const names: string[] = [];
+ * const span = { setAttribute: () => {}, setStatus: () => {}, end: () => {} };
+ * // Stands in for `import * as api from "@opentelemetry/api"`.
+ * const api = {
+ *   context: { active: () => "", with: <T>(_: string, run: () => T) => run() },
+ *   propagation: { inject: () => {}, extract: () => "" },
+ *   trace: { getTracer: () => ({ startSpan: (name: string) => (names.push(name), span) }), setSpan: () => "" },
+ * };
+ * const client = {
+ *   baseUrl: "https://windmill.example.com",
+ *   workspace: "acme",
+ *   token: "secret",
+ *   fetch: async () => Response.json(42),
+ * };
+ * await openTelemetryHandler(api, runScript("f/shop/price", { client }))(new Request("https://example.com/price"));
+ * if (`${names}` !== "GET,POST /api/w/{workspace}/jobs/run_wait_result/p/{path}") throw new Error(`${names}`);
  * ```
  */
 export function openTelemetryHandler<Context, Span extends OpenTelemetrySpan>(

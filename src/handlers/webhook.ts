@@ -299,7 +299,7 @@ export function webhook(options: WebhookOptions): Handler {
   async function take(request: Request, context: HandlerContext): Promise<Response> {
     if (request.method !== "POST") {
       const message = `Expected POST, found ${request.method}`;
-      return json(405, { error: { name: "MethodNotAllowed", message } }, { allow: "POST" });
+      return json(405, { error: { name: "MethodNotAllowedError", message } }, { allow: "POST" });
     }
     // Before anything is read: what is not configured is an error of every request.
     const known = secret !== undefined || scheme.needsSecret !== false ? await secretsOf(secret, request, context) : [];

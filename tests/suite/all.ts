@@ -42,6 +42,7 @@ import "./errors.ts";
 import "./handlers_run.ts";
 import "./handlers_stream_job.ts";
 import "./handlers_s3_proxy.ts";
+import "./handlers_approval.ts";
 import "./handlers_webhook.ts";
 import "./journal_file.ts";
 import "./observe.ts";
