@@ -1,8 +1,14 @@
 import * as api from "@windkit/windmill-client/api";
 import * as client from "@windkit/windmill-client/client";
 import * as compat from "@windkit/windmill-client/compat";
+import * as edgeCloudflare from "@windkit/windmill-client/edge/cloudflare";
+import * as edgeDeno from "@windkit/windmill-client/edge/deno";
+import * as edgeNode from "@windkit/windmill-client/edge/node";
+import * as edgeVercel from "@windkit/windmill-client/edge/vercel";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
+import * as handlers from "@windkit/windmill-client/handlers";
+import * as hono from "@windkit/windmill-client/hono";
 import * as hosted from "@windkit/windmill-client/hosted";
 import * as hostedWorkflow from "@windkit/windmill-client/hosted/workflow";
 import * as root from "@windkit/windmill-client";
@@ -618,6 +624,24 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
   "./storage/sqlite": [
     "openSqliteStorage",
   ],
+  "./handlers": [
+    "WebhookRejectedError",
+    "approval",
+    "approvalLink",
+    "createReplayWindow",
+    "github",
+    "isSigned",
+    "observeHandler",
+    "openTelemetryHandler",
+    "runFlow",
+    "runScript",
+    "s3Proxy",
+    "slack",
+    "standardWebhooks",
+    "streamJob",
+    "stripe",
+    "webhook",
+  ],
   "./testing": [
     "ExploreError",
     "createVirtualHost",
@@ -657,6 +681,45 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "WindmillApiError",
     "hasCode",
   ],
+  "./observe": [
+    "createTraceparent",
+    "jsonLogger",
+    "observe",
+    "openTelemetry",
+  ],
+  "./hono": [
+    "approvals",
+    "connections",
+    "jobs",
+    "kafka",
+    "resources",
+    "runFlow",
+    "runScript",
+    "runs",
+    "s3",
+    "s3Proxy",
+    "sql",
+    "state",
+    "streamJob",
+    "teams",
+    "toHono",
+    "tokens",
+    "users",
+    "variables",
+    "windmill",
+  ],
+  "./edge/cloudflare": [
+    "createHandler",
+  ],
+  "./edge/deno": [
+    "createHandler",
+  ],
+  "./edge/node": [
+    "createHandler",
+  ],
+  "./edge/vercel": [
+    "createHandler",
+  ],
   "./cli": [
     "loadWorkflow",
     "main",
@@ -692,6 +755,12 @@ const modules: Readonly<Record<string, object>> = {
   "./testing": testing,
   "./errors": errors,
   "./observe": observe,
+  "./handlers": handlers,
+  "./hono": hono,
+  "./edge/cloudflare": edgeCloudflare,
+  "./edge/deno": edgeDeno,
+  "./edge/node": edgeNode,
+  "./edge/vercel": edgeVercel,
   "./hosted": hosted,
   "./hosted/workflow": hostedWorkflow,
 };
@@ -763,6 +832,8 @@ test("public API: one name means one thing on every subpath", () => {
   const seen = new Map<string, { readonly subpath: string; readonly value: unknown }>();
   for (const [subpath, module] of Object.entries(modules)) {
     if (subpath.startsWith("./hosted")) continue; // stands for the plain entry, and has a case of its own
+    // A handler has the name of what it does, and is the same in another form in Hono; entries are one thing for each platform.
+    if (/^\.\/(?:handlers|hono|edge\/)/.test(subpath)) continue;
     for (const [name, value] of Object.entries(module)) {
       if (name === "default") continue; // that of ./compat has more members than the root's
       const first = seen.get(name);
