@@ -6,7 +6,15 @@
  * @module
  */
 import { type ClientOptions, createClient } from "@windkit/windmill-client";
-import { type Handler, observeHandler, runFlow, runScript, streamJob } from "@windkit/windmill-client/handlers";
+import {
+  type Handler,
+  observeHandler,
+  runFlow,
+  runScript,
+  s3Proxy,
+  streamJob,
+  webhook,
+} from "@windkit/windmill-client/handlers";
 import { createTraceparent, type RequestEvent } from "@windkit/windmill-client/observe";
 import { turn } from "./_client_kit.ts";
 
@@ -103,7 +111,7 @@ export function countBodies(): CountedBodies {
 const LIMIT_MS = 500;
 
 /** How many requests each lane makes at least, on a machine that is busy with other things too. */
-const LEAST = 12;
+const LEAST = 8;
 
 /** How long a call may take that ignores its limit. */
 const HANG_MS = 8_000;
@@ -240,7 +248,7 @@ export async function runTenants({ ms, seed, lanes = 64, planted = false }: Tena
     if (drawn < 0.16) {
       return new Response(null, { status: 307, headers: { location: `/moved?to=${encodeURIComponent(url.href)}` } });
     }
-    if (drawn < 0.18) return new Response(null, { status: 302, headers: { location: "https://elsewhere.test/" } });
+    if (drawn < 0.2) return new Response(null, { status: 302, headers: { location: "https://elsewhere.test/" } });
     if (drawn < 0.207) return await new Promise<Response>(() => {});
     return answer(mine, url, signal);
   }
@@ -277,6 +285,15 @@ export async function runTenants({ ms, seed, lanes = 64, planted = false }: Tena
   const handlers: Readonly<Record<string, Handler>> = {
     script: runScript("f/app/echo", { ...chosen, cancelOnDisconnect: true }),
     "script by bindings": runScript("f/app/echo", bound),
+    // Ids of deliveries are the senders': two of them may say the same one.
+    webhook: webhook({
+      client: chosen.client,
+      verify: () => true,
+      id: () => `${Math.floor(random() * 500)}`,
+      run: { script: "f/app/hook" },
+      wait: { timeoutMs: LIMIT_MS },
+    }),
+    object: s3Proxy({ ...chosen, basePath: "/", storage: "", authorize: () => true }),
     "flow, detached": runFlow("f/app/flow", { ...chosen, detached: true }),
     "stream of a script": streamJob({ ...chosen, run: { script: "f/app/echo" } }),
     "stream of a flow, by bindings": streamJob({ ...bound, run: { flow: "f/app/flow" } }),
@@ -291,10 +308,11 @@ export async function runTenants({ ms, seed, lanes = 64, planted = false }: Tena
       }
     }
     const handler = hooksOf(check, handlers[name] as Handler); // `as`: the name is one of them
-    const request = new Request(`https://edge.test/?said=${secret}`, {
-      method: "POST",
+    const reads = name === "object";
+    const request = new Request(reads ? `https://edge.test/${secret}` : `https://edge.test/?said=${secret}`, {
+      method: reads ? "GET" : "POST",
       headers: { "x-tenant": workspace, "content-type": "application/json", traceparent: trace },
-      body: JSON.stringify({ said: secret }),
+      body: reads ? null : JSON.stringify({ said: secret }),
       signal,
     });
     const env = { WM_BASE_URL: "https://windmill.test", WM_WORKSPACE: workspace, WM_TOKEN: token };

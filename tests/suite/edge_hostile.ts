@@ -1,6 +1,15 @@
 /** Tenants that must never see each other, requests that are given up, and a Windmill that is down, slow, or somebody else's. */
-import { type Clock, createClient } from "@windkit/windmill-client";
-import { type Handler, observeHandler, runFlow, runScript, streamJob } from "@windkit/windmill-client/handlers";
+import { type ClientOptions, type Clock, createClient } from "@windkit/windmill-client";
+import {
+  approval,
+  type Handler,
+  observeHandler,
+  runFlow,
+  runScript,
+  s3Proxy,
+  streamJob,
+  webhook,
+} from "@windkit/windmill-client/handlers";
 import { assert, assertEquals, assertIncludes } from "./assert.ts";
 import { serve, settle, stillClock, turn } from "./_client_kit.ts";
 import { countedSignal } from "./_s3_kit.ts";
@@ -12,21 +21,18 @@ const TOKEN = "s3cr3t-t0ken";
 
 // Tenants
 
-// Longest where isolates are shared by design; the internal tests let them loose for longer.
-const TENANTS_MS = runtime === "workerd" ? 2_000 : 1_000;
-
 test("tenants: two at full concurrency never see anything of each other, whatever fails or is given up", async () => {
-  const report = await runTenants({ ms: TENANTS_MS, seed: 20_261 });
+  const report = await runTenants({ ms: 1_000, seed: 20_261 });
   assertEquals(report.crossed, []);
   assertEquals(report.openBodies, []);
   // It did go everywhere.
   for (const kind of ["start", "run", "updates", "result", "variable", "download", "upload", "elsewhere", "cancel"]) {
-    assert((report.requests[kind] ?? 0) > 3, `Expected requests of kind ${kind}, found ${JSON.stringify(report)}`);
+    assert((report.requests[kind] ?? 0) > 0, `Expected requests of kind ${kind}, found ${JSON.stringify(report)}`);
   }
 });
 
 test("tenants: a client that is shared by mistake is found", async () => {
-  const { crossed } = await runTenants({ ms: 100, seed: 7, planted: true });
+  const { crossed } = await runTenants({ ms: 0, seed: 7, lanes: 16, planted: true });
   assert(crossed.length > 0, "Expected to see that a token crosses");
 });
 
@@ -269,6 +275,48 @@ for (const { name, answer, status, error } of MISBEHAVIOURS) {
     assertEquals(told.length, 3);
     assert(!told.join().includes(TOKEN), told.join());
     // Whoever was asked to cancel the job may take as long as that.
+    await clock.pass(5_000);
+    assertEquals(clock.timers(), 0);
+  });
+}
+
+/** Handlers that pass on what Windmill says as it comes, or in words of their own. */
+function passing(client: ClientOptions, clock: Clock): Readonly<Record<string, () => Promise<Response>>> {
+  const link = `https://edge.test/approve?job=0190a0b2-0000-7000-8000-000000000001&resume_id=7&signature=${
+    "5f".repeat(32)
+  }`;
+  const proxy = s3Proxy({ client, basePath: "/files", storage: "", authorize: () => true, timeoutMs: 900 });
+  const hook = webhook({ client, verify: () => true, run: { script: "f/a/b" }, clock });
+  const page = approval({ client });
+  return {
+    "s3Proxy, let in": () => proxy(new Request("https://edge.test/files/a/b.txt")),
+    "s3Proxy, signed": () => proxy(new Request("https://edge.test/files/a/b.txt?exp=4102444800&sig=ab12")),
+    webhook: () => hook(new Request("https://edge.test/", { method: "POST", body: "{}" })),
+    approval: () => page(new Request(link, { headers: { accept: "application/json" } })),
+  };
+}
+
+for (const { name, answer, status } of MISBEHAVIOURS) {
+  test(`handlers: of a Windmill that ${name}, objects, webhooks and approvals say nothing secret either`, async () => {
+    const stub = serve((_, signal) => answer(signal));
+    const clock = stillClock();
+    const more = { clock, timeoutMs: 900, random: () => 0, env: {} };
+    const client = { baseUrl: "http://stub.test", workspace: "ws", token: TOKEN, fetch: stub.fetch, ...more };
+    for (const [kind, ask] of Object.entries(passing(client, clock))) {
+      const response = await clock.drive(ask());
+      const said = await clock.drive(response.text().catch((error: Error) => `broke off: ${error.name}`));
+      // An object is passed on as it comes, and breaks when it does. Who may not see it is asked of Windmill by its signature.
+      const passed = kind.startsWith("s3Proxy") && response.status === 200 && /^broke off|^\{"said":$/.test(said);
+      const refused = /signed|approval/.test(kind) && /40[13]/.test(`${response.status}`);
+      assert(passed || refused || response.status === status, `${kind}: found ${response.status} ${said}`);
+      const shown = `${response.status} ${said} ${JSON.stringify([...response.headers])}`;
+      for (const secret of [TOKEN, "stub.test", "\n    at ", ".ts:"]) {
+        assert(!shown.includes(secret), `${kind}: ${shown}`);
+      }
+    }
+    for (const { url, headers, body } of stub.seen.filter(({ url }) => !url.startsWith("http://stub.test/"))) {
+      assertEquals([url, [...headers], body], ["https://elsewhere.test/api", [], ""]);
+    }
     await clock.pass(5_000);
     assertEquals(clock.timers(), 0);
   });
