@@ -46,6 +46,7 @@ import "./handlers_approval.ts";
 import "./handlers_webhook.ts";
 import "./journal_file.ts";
 import "./observe.ts";
+import "./observe_handlers.ts";
 import "./observe_trace.ts";
 import "./official_defects.ts";
 import "./official_defects_data.ts";
