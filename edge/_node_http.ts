@@ -51,40 +51,60 @@ export interface MadeRequest {
   readonly request: Request | undefined;
   /** Says that whoever asked is gone. */
   readonly abort: () => void;
+  /** Reads what is left of the body, for nobody: the next request of the connection comes after it. */
+  readonly discard: () => void;
+}
+
+/** A body, and how the rest of it is given up. */
+interface Body {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly discard: () => void;
 }
 
 /** The body of a request: no more is taken than is asked for. */
-function bodyOf(incoming: NodeRequest): ReadableStream<Uint8Array> {
-  let ended = false;
-  return new ReadableStream<Uint8Array>({
+function bodyOf(incoming: NodeRequest): Body {
+  let control: ReadableStreamDefaultController<Uint8Array> | undefined;
+  function end(finish: (controller: ReadableStreamDefaultController<Uint8Array>) => void): void {
+    if (control) finish(control);
+    control = undefined;
+  }
+  function breakOff(): void {
+    end((controller) => controller.error(new TypeError("The request broke off before its end")));
+  }
+  const stream = new ReadableStream<Uint8Array>({
     start(controller) {
-      function end(finish: () => void): void {
-        if (!ended) finish();
-        ended = true;
-      }
+      control = controller;
       incoming.on("data", (piece) => {
-        if (ended) return;
-        controller.enqueue(piece);
+        if (control === undefined) return;
+        control.enqueue(piece);
         incoming.pause();
       });
-      incoming.on("end", () => end(() => controller.close()));
-      incoming.on("error", (cause) => end(() => controller.error(cause)));
-      incoming.on("close", () => end(() => controller.error(new TypeError("The request broke off before its end"))));
+      incoming.on("end", () => end((controller) => controller.close()));
+      incoming.on("error", breakOff);
+      incoming.on("close", breakOff);
       incoming.pause();
     },
     pull: () => void incoming.resume(),
     cancel() {
-      ended = true;
+      control = undefined;
       // The connection is of use when the rest has come.
       incoming.resume();
     },
   }, { highWaterMark: 0 });
+  return {
+    stream,
+    discard() {
+      breakOff();
+      incoming.resume();
+    },
+  };
 }
 
 /** Makes a request of the web. */
 export function toRequest(incoming: NodeRequest): MadeRequest {
   const { method = "GET", url = "/", rawHeaders, socket } = incoming;
   const controller = new AbortController();
+  let discard = (): void => void incoming.resume();
   const abort = (): void => controller.abort(new DOMException("Whoever asked has hung up", "AbortError"));
   try {
     const headers = new Headers();
@@ -99,19 +119,21 @@ export function toRequest(incoming: NodeRequest): MadeRequest {
     const path = url.startsWith("/") ? url : url === "*" ? "/" : url.replace(/^[a-z]+:\/\/[^/?#]*/i, "") || "/";
     const address = new URL(`${isTls ? "https" : "http"}://${host}${path}`);
     // A host with a path, a user or a question mark in it would make another address of the path.
-    if (/[/\\?#@]/.test(host)) return { request: undefined, abort };
+    if (/[/\\?#@]/.test(host)) return { request: undefined, abort, discard };
     const hasBody = !/^(?:GET|HEAD)$/.test(method) &&
       (headers.has("content-length") || headers.has("transfer-encoding"));
+    const body = hasBody ? bodyOf(incoming) : undefined;
+    if (body) discard = body.discard;
     const init: RequestInit & { readonly duplex?: string } = {
       method,
       headers,
       signal: controller.signal,
-      ...(hasBody && { body: bodyOf(incoming), duplex: "half" }),
+      ...(body && { body: body.stream, duplex: "half" }),
     };
-    return { request: new Request(address, init), abort };
+    return { request: new Request(address, init), abort, discard };
   } catch (error) {
     void error; // `undefined` says it: a host, a header or a method that is none
-    return { request: undefined, abort };
+    return { request: undefined, abort, discard };
   }
 }
 

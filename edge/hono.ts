@@ -142,10 +142,16 @@ async function requestOf({ req }: HonoContext): Promise<Request> {
  * ```
  */
 export function windmill<G extends Groups>(options: WindmillOptions<G>): ClientMiddleware<ClientOf<G>> {
+  const { groups } = options;
+  if (typeof Object(groups) !== typeof groups) {
+    throw new TypeError(
+      "Cannot make clients without 'groups', such as { jobs, variables }, or createClient for all of it",
+    );
+  }
   return async (c, next) => {
     let client: ClientOf<G>;
     try {
-      client = await clientOf(options.groups, options, c.req.raw, contextOf(c));
+      client = await clientOf(groups, options, c.req.raw, contextOf(c));
     } catch (error) {
       return errorAnswer(error);
     }

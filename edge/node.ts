@@ -29,7 +29,7 @@ export type NodeListener = (incoming: NodeRequest, outgoing: NodeResponse) => vo
 export function createHandler(options: EdgeOptions): NodeListener {
   const answer = createAnswerer(options);
   return (incoming, outgoing) => {
-    const { request, abort } = toRequest(incoming);
+    const { request, abort, discard } = toRequest(incoming);
     outgoing.once("close", () => abort());
     // What is left to do goes on in the process.
     const waitUntil = (work: Promise<unknown>) => void work.catch((error) => console.error(error));
@@ -39,8 +39,6 @@ export function createHandler(options: EdgeOptions): NodeListener {
       ? Promise.resolve(refuse(400, "InputError", "This is no request of HTTP"))
       : answer(request, platform);
     // It has been told to whoever asked, as far as that can be: the connection is closed.
-    void response.then((found) => sendResponse(found, outgoing)).catch(() => outgoing.destroy()).then(() =>
-      incoming.resume()
-    );
+    void response.then((found) => sendResponse(found, outgoing)).catch(() => outgoing.destroy()).then(discard);
   };
 }

@@ -14,7 +14,7 @@ const BARE = /^(204|205|304)$/;
  * those of a script.
  */
 const OTHERS =
-  /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(length|encoding)|date|server|via|alt-svc|strict-transport-security|access-control-.*|x-powered-by|cf-.*)$/;
+  /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(length|encoding)|date|server|via|alt-svc|strict-transport-security|access-control-.*|nel|report-to|x-powered-by|cf-.*)$/;
 
 /** Headers of an answer that are passed on. */
 export function passedHeaders(given: Headers, passes: (name: string) => boolean): Headers {

@@ -146,7 +146,7 @@ interface Place {
 
 /** Reads the id of an event: job, offset of logs, offset of the stream, `end` or nothing, signature or nothing. */
 function readPlace(id: string | null): Place | undefined {
-  const found = /^([\da-f-]{36})\.(\d*)\.(\d*)\.(end)?\.([\w-]*)$/.exec(id ?? "");
+  const found = /^([\da-f-]{36})\.(\d{0,15})\.(\d{0,15})\.(end)?\.([\w-]*)$/.exec(id ?? "");
   if (found === null) return undefined;
   const [, jobId = "", logs, streamed, end, signature = ""] = found;
   const [logOffset, streamOffset] = [logs, streamed].map((text) => text ? Number(text) : undefined);

@@ -168,3 +168,60 @@ Deno.test("streamJob() and toHono() in an app that listens: who hangs up leaves 
   await gone.promise;
   assert.equal(open, 0);
 });
+
+Deno.test("streamJob() and a real EventSource: it comes back after each stream, misses nothing, and stays away after the end", async () => {
+  const lines = Array.from({ length: 12 }, (_, i) => `line ${i}\n`);
+  const whole = lines.join("");
+  let opened = 0;
+  const stub = (url: string, init: RequestInit) => {
+    const offset = Number(new URL(url).searchParams.get("log_offset") ?? 0);
+    if (url.includes("get_result_maybe")) {
+      return Promise.resolve(Response.json({ completed: true, success: true, result: "done" }));
+    }
+    if (!url.includes("sse")) return Promise.resolve(Response.json({}));
+    opened++;
+    const bytes = new TextEncoder();
+    // Three lines, then silence; what is left is the end.
+    const more = whole.slice(offset).split("\n").slice(0, 3).filter((line) => line !== "").map((line) => `${line}\n`);
+    const body = new ReadableStream({
+      start(controller) {
+        let at = offset;
+        for (const line of more) {
+          at += line.length;
+          controller.enqueue(
+            bytes.encode(`data: ${JSON.stringify({ type: "update", new_logs: line, log_offset: at })}\n\n`),
+          );
+        }
+        if (more.length === 0) controller.enqueue(bytes.encode('data: {"type":"update","completed":true}\n\n'));
+        init.signal?.addEventListener("abort", () => controller.error(init.signal?.reason));
+      },
+    });
+    return Promise.resolve(new Response(body));
+  };
+  const answers: number[] = [];
+  const app = new Hono();
+  app.use(async (c, next) => {
+    await next();
+    answers.push(c.res.status);
+  });
+  const client = { fetch: stub, baseUrl: "http://stub.test", workspace: "w", token: "t" };
+  app.get("/jobs/:id", streamJob({ client, authorize: () => true, timeoutMs: 60, retryMs: 5 }));
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, app.fetch);
+  const events = new EventSource(`http://127.0.0.1:${server.addr.port}/jobs/0190e0c4-0000-7000-8000-000000000001`);
+  try {
+    let logs = "";
+    const results: unknown[] = [];
+    events.addEventListener("logs", (event) => void (logs += JSON.parse(event.data).text));
+    events.addEventListener("result", (event) => results.push(JSON.parse(event.data).result));
+    await new Promise<void>((resolve) => {
+      // It fires each time that its connection ends, and has given up when it is closed.
+      events.addEventListener("error", () => events.readyState === EventSource.CLOSED && resolve());
+    });
+    assert.equal(logs, whole);
+    assert.deepEqual(results, ["done"]);
+    assert.ok(opened >= 5, `${opened} streams were opened`);
+    assert.equal(answers.at(-1), 204);
+  } finally {
+    events.close();
+  }
+});

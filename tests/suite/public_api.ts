@@ -7,6 +7,10 @@ import * as edgeNode from "@windkit/windmill-client/edge/node";
 import * as edgeVercel from "@windkit/windmill-client/edge/vercel";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
+import * as cloudflare from "@windkit/windmill-client/edge/cloudflare";
+import * as deno from "@windkit/windmill-client/edge/deno";
+import * as node from "@windkit/windmill-client/edge/node";
+import * as vercel from "@windkit/windmill-client/edge/vercel";
 import * as handlers from "@windkit/windmill-client/handlers";
 import * as hono from "@windkit/windmill-client/hono";
 import * as hosted from "@windkit/windmill-client/hosted";
@@ -757,10 +761,10 @@ const modules: Readonly<Record<string, object>> = {
   "./observe": observe,
   "./handlers": handlers,
   "./hono": hono,
-  "./edge/cloudflare": edgeCloudflare,
-  "./edge/deno": edgeDeno,
-  "./edge/node": edgeNode,
-  "./edge/vercel": edgeVercel,
+  "./edge/cloudflare": cloudflare,
+  "./edge/deno": deno,
+  "./edge/node": node,
+  "./edge/vercel": vercel,
   "./hosted": hosted,
   "./hosted/workflow": hostedWorkflow,
 };

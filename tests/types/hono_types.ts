@@ -50,7 +50,7 @@ export function chosen(): Hono<WindmillEnv<typeof two>> {
     return c.text("");
   });
   app.get("/orders/:id", runScript("f/team/order"));
-  app.post("/orders/:id", (c, next) => next(), runScript("f/team/order"));
+  app.post("/orders/:id", (_, next) => next(), runScript("f/team/order"));
   app.get("/jobs/:jobId", streamJob({ authorize: () => true }));
   return app;
 }
