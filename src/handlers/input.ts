@@ -8,6 +8,7 @@ import type { StandardSchema } from "../base/standard_schema.ts";
 import { release } from "../http/body.ts";
 import { isRecord } from "../wire/answer.ts";
 import { HandlerError } from "./_answer.ts";
+import { joined, readBeginning } from "./_bytes.ts";
 import type { HandlerContext } from "./handler.ts";
 
 /** Where arguments come from. */
@@ -51,30 +52,14 @@ function refuse(message: string, cause?: unknown): never {
 
 /** Reads a body whole, as long as it is not larger than it may be. */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  const { body } = request;
-  let size = Number(request.headers.get("content-length") ?? 0);
-  const reader = body?.getReader();
-  const pieces: Uint8Array[] = [];
-  if (!(size > maxBytes)) {
-    size = 0;
-    while (reader && size <= maxBytes) {
-      const { done, value } = await reader.read().catch((cause) => refuse("The body ended too early", cause));
-      if (done) break;
-      pieces.push(value);
-      size += value.length;
-    }
-  }
-  if (size > maxBytes) {
-    release(reader);
-    throw new HandlerError(413, "PayloadTooLargeError", `Expected a body of at most ${maxBytes} bytes`);
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+  const reader = request.body?.getReader();
+  const told = Number(request.headers.get("content-length"));
+  const found = told > maxBytes
+    ? { pieces: [], size: told, whole: false }
+    : await readBeginning(reader, maxBytes).catch((cause) => refuse("The body ended too early", cause));
+  if (found.size <= maxBytes) return joined(found);
+  release(reader);
+  throw new HandlerError(413, "PayloadTooLargeError", `Expected a body of at most ${maxBytes} bytes`);
 }
 
 /** Fields by name; a name that comes several times has an array. */
@@ -88,6 +73,22 @@ function gather(entries: Iterable<readonly [string, unknown]>): Fields {
   }
   // Not by assignment: a name may be one that objects have already.
   return Object.fromEntries(found);
+}
+
+/** How deep arguments may be nested: what is much deeper takes some runtimes seconds to write again. */
+const MAX_DEPTH = 1_000;
+
+/** True for text of JSON that is nested too deep. */
+function isDeep(text: string): boolean {
+  let depth = 0, quoted = false;
+  for (let i = 0; i < text.length && depth <= MAX_DEPTH; i++) {
+    const letter = text[i];
+    if (letter === '"') quoted = !quoted;
+    else if (quoted) i += letter === "\\" ? 1 : 0;
+    else if (letter === "[" || letter === "{") depth++;
+    else if (letter === "]" || letter === "}") depth--;
+  }
+  return depth > MAX_DEPTH;
 }
 
 async function bodyFields(request: Request, maxBytes: number): Promise<Fields> {
@@ -115,8 +116,10 @@ async function bodyFields(request: Request, maxBytes: number): Promise<Fields> {
       let value: unknown;
       try {
         const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+        if (json && isDeep(text)) throw new HandlerError(400, "InputError", "The arguments are nested too deep");
         value = json ? JSON.parse(text) : gather(new URLSearchParams(text));
-      } catch {
+      } catch (error) {
+        if (error instanceof HandlerError) throw error;
         // The parser's own words quote the body.
         refuse(`The body is no ${json ? "JSON" : "form"} in UTF-8`);
       }
@@ -129,6 +132,11 @@ async function bodyFields(request: Request, maxBytes: number): Promise<Fields> {
     "UnsupportedMediaTypeError",
     "Expected a body of type application/json, application/x-www-form-urlencoded or multipart/form-data, not compressed",
   );
+}
+
+/** Values of placeholders; one that may be left out, and was, has none. */
+function given(params: HandlerContext["params"] = {}): Fields {
+  return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));
 }
 
 function issueOf({ message, path = [] }: ValidationIssue): { readonly message: string; readonly path: string[] } {
@@ -145,7 +153,7 @@ export async function readArguments(
   let fields: unknown = {
     ...(from.includes("query") && gather(new URL(request.url).searchParams)),
     ...(from.includes("body") && await bodyFields(request, maxBodyBytes)),
-    ...(from.includes("params") && context.params),
+    ...(from.includes("params") && given(context.params)),
   };
   if (input !== undefined) {
     const { issues, ...rest } = await input["~standard"].validate(fields);
@@ -159,11 +167,5 @@ export async function readArguments(
   if (!isRecord(fields)) {
     throw new TypeError(`Expected arguments by name from 'input' or 'args', found ${typeof fields}`);
   }
-  try {
-    return { fields, text: JSON.stringify(fields) };
-  } catch (error) {
-    // Nested too deep: whoever sent it must hear of it. Anything else is a mistake of a schema.
-    if (error instanceof RangeError) refuse("The arguments are nested too deep");
-    throw error;
-  }
+  return { fields, text: JSON.stringify(fields) };
 }

@@ -15,6 +15,7 @@ import { type Runnable, startCall, startJob, type StartOptions } from "../sdk/jo
 import { askToStop, readResultMaybe } from "../sdk/jobs_records.ts";
 import { awaitVerdict } from "../sdk/jobs_wait.ts";
 import { answerOrError, checkMethod, type ErrorReport, HandlerError } from "./_answer.ts";
+import { joined, readBeginning } from "./_bytes.ts";
 import { answerOf, passedHeaders, resultAnswer, withoutStack } from "./_result.ts";
 import { onOwnHost } from "./_own_host.ts";
 import { type Connection, connectionOf, type Handler, type HandlerContext } from "./handler.ts";
@@ -259,23 +260,17 @@ function failedAnswer(job: Job, result: unknown): Response {
  */
 async function readAnswer(job: Job, request: FailedRequest, response: Response): Promise<Response> {
   const reader = response.body?.getReader();
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0, whole = reader === undefined;
-  while (reader && !whole && size < WHOLE_BYTES) {
-    const { done, value } = await reader.read();
-    if (value) pieces.push(value);
-    size += value?.length ?? 0;
-    whole = done;
-  }
+  const beginning = await readBeginning(reader, WHOLE_BYTES);
   const headers = passedHeaders(response.headers, passes(job));
-  if (whole) {
-    const body = new Blob(pieces);
+  if (beginning.whole) {
+    const bytes = joined(beginning);
     // What says that it is JSON and is none was cut off, or is somebody else's.
-    if (size > 0 && /json/.test(headers.get("content-type") ?? "")) {
-      readValue({ request, response, text: await body.text() });
+    if (bytes.length > 0 && /json/.test(headers.get("content-type") ?? "")) {
+      readValue({ request, response, text: new TextDecoder().decode(bytes) });
     }
-    return answerOf(size > 0 ? await body.arrayBuffer() : null, response.status, headers);
+    return answerOf(bytes.length > 0 ? bytes : null, response.status, headers);
   }
+  const { pieces } = beginning;
   const rest = new ReadableStream<Uint8Array>({
     async pull(controller): Promise<void> {
       const value = pieces.shift() ?? (await reader?.read())?.value;

@@ -52,6 +52,12 @@ test("handlers run: a placeholder of the route goes before the body, and that be
   const request = () => jsonRequest({ b: "body", c: "body" }, "/?a=query&b=query&c=query&d=1&d=2&d=3");
   const params = { c: "route" };
   assertEquals(await argumentsOf(request(), {}, params), { a: "query", b: "body", c: "route", d: ["1", "2", "3"] });
+  const left = { b: undefined, e: undefined };
+  assertEquals(
+    await argumentsOf(jsonRequest({ b: "body" }), {}, left),
+    { b: "body" },
+    "A placeholder that is not there",
+  );
   assertEquals(await argumentsOf(request(), { from: ["body"] }, params), { b: "body", c: "body" });
   assertEquals(await argumentsOf(request(), { from: ["params", "query"] }, params), {
     a: "query",
@@ -137,6 +143,21 @@ test("handlers run: a body that cannot be read is refused before anything is sta
     "ended too early",
   );
   assertEquals(stub.seen.length, 0);
+});
+
+test("handlers run: arguments that are nested deeper than 1,000 are refused", async () => {
+  const ask = async (inner: string) => {
+    const headers = { "content-type": "application/json" };
+    const request = new Request("https://edge.test/", { method: "POST", body: `{"a":${inner}}`, headers });
+    return await script(windmill(({ body }) => json(body.length)))(request, contextOf());
+  };
+  const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+  for (const inner of [nested(999), `[${`${nested(500)},`.repeat(10)}0]`, JSON.stringify('"[\\"'.repeat(2000))]) {
+    assertEquals((await ask(inner)).status, 200);
+  }
+  for (const inner of [nested(1000), nested(400_000), `["\\\\",${nested(999)}]`, '[{"a":'.repeat(1000)]) {
+    await assertError(await ask(inner), 400, "InputError", "too deep");
+  }
 });
 
 test("handlers run: a body over the limit is refused, unread when it says so itself, given up when it does not", async () => {
