@@ -33,7 +33,7 @@ export interface ApprovalOptions extends Connection {
   /** Name above the question, and in the title of the page. @default "Approval" */
   readonly title?: string;
   /** Most bytes of an answer. @default 1048576 */
-  readonly maxBytes?: number;
+  readonly maxBodyBytes?: number;
   /** Is told of what went wrong with status 500 or more: answers say little of it. */
   readonly onError?: (error: unknown, request: Request) => void;
 }
@@ -210,7 +210,7 @@ interface Sent {
  * ```
  */
 export function approval(options: ApprovalOptions = {}): Handler {
-  const { authorize, title = "Approval", maxBytes = 1_048_576, onError } = options;
+  const { authorize, title = "Approval", maxBodyBytes = 1_048_576, onError } = options;
 
   async function admit(visit: Visit, context: HandlerContext): Promise<ApprovalLink> {
     const link = readLink(visit.address, context.params);
@@ -255,7 +255,7 @@ export function approval(options: ApprovalOptions = {}): Handler {
     const { request } = visit;
     const fields = fieldsOf(info.form, info.defaults);
     const type = request.headers.get("content-type") ?? "";
-    const bytes = await readBody(request, maxBytes);
+    const bytes = await readBody(request, maxBodyBytes);
     if (isJson(type)) {
       const body = parse(bytes);
       if (!isRecord(body) || typeof body.approved !== "boolean") {

@@ -484,7 +484,7 @@ test("approval: JSON shows what is asked and takes the answer, with what does no
 });
 
 test("approval: bodies, kinds of bodies and methods that are not taken", async () => {
-  const { stub, handler } = page(waiting(), undefined, { maxBytes: 200 });
+  const { stub, handler } = page(waiting(), undefined, { maxBodyBytes: 200 });
   assertEquals((await handler(sendJson({ approved: true, payload: "x".repeat(200) }))).status, 413);
   assertEquals((await handler(sendJson("x", LINK, { "content-type": "text/plain" }))).status, 415);
   assertEquals((await handler(sendJson("x", LINK, { "content-type": "multipart/form-data" }))).status, 415);
