@@ -10,7 +10,7 @@ import { findChromium, openBrowser, type Tab } from "./_browser.ts";
 import { FULL_FORM, HOSTILE } from "./_pages_kit.ts";
 import { type WorkflowServer, workflowServer } from "./_workflow_kit.ts";
 
-type Links = { readonly resume: string; readonly cancel: string };
+type Links = { readonly approvalPage: string; readonly resume: string; readonly cancel: string };
 
 const server = await workflowServer();
 Deno.test.afterAll(async () => await server[Symbol.asyncDispose]());
@@ -123,6 +123,16 @@ test("of two approvals that wait at a time each link is its own, and authorize a
   equal((await sendJson(`${page.url}?job=${id}`, { approved: true }, { "x-user": "ann" }))[0], 200);
   const [first, second] = (await server.ended(id)).result as readonly Record<string, unknown>[];
   equal([first?.approved, second], [true, { value: { note: "no" }, approver: "anonymous", approved: false }]);
+});
+
+test("the token of the server's own page lets in, and another one does not", async () => {
+  await using page = edge();
+  const id = await waiting(`return await waitForApproval({ timeout: 60 });`);
+  const { approvalPage } = await linksOf(server, id);
+  const link = approvalLink(page.url, approvalPage);
+  equal((await sendJson(link.replace(/token=../, "token=zz"), { approved: true }))[0], 403);
+  equal(await sendJson(link, { approved: true, payload: 1 }), [200, { job: id, approved: true }]);
+  equal((await server.ended(id)).result, { value: 1, approver: "anonymous", approved: true });
 });
 
 const program = findChromium();
