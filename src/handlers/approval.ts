@@ -10,7 +10,7 @@ import type { ClientOptions } from "../sdk/connection.ts";
 import { fieldsOf } from "../ui/form_fields.ts";
 import { type FormAnswer, readForm } from "../ui/form_values.ts";
 import { isRecord } from "../wire/answer.ts";
-import { type ApprovalInfo, type ApprovalLink, readAllowed, readSigned, sendAnswer } from "./approval_info.ts";
+import { type ApprovalInfo, type ApprovalLink, readApproval, sendAnswer } from "./approval_info.ts";
 import { readLink } from "./approval_link.ts";
 import { answeredPage, askingPage, type PageFrame, refusalPage } from "./approval_page.ts";
 import { readPayload } from "./approval_values.ts";
@@ -33,7 +33,7 @@ export interface ApprovalOptions extends Connection {
   /** Name above the question, and in the title of the page. @default "Approval" */
   readonly title?: string;
   /** Most bytes of an answer. @default 1048576 */
-  readonly maxBytes?: number;
+  readonly maxBodyBytes?: number;
   /** Is told of what went wrong with status 500 or more: answers say little of it. */
   readonly onError?: (error: unknown, request: Request) => void;
 }
@@ -190,9 +190,9 @@ interface Sent {
  * what is asked, with a form of the schema that the workflow gave; POST approves or rejects. GET never answers: programs that look
  * at links in mails change nothing. Where JSON is accepted, both speak JSON.
  *
- * Whoever has a signed link may answer, once: job, number and signature are in the query (`approvalLink()`) or in placeholders of the
- * route (`/approve/:job/:resume_id/:signature`), and Windmill checks them. The deployment's token has no part in that. `authorize`
- * lets others in, with the token's rights.
+ * Whoever has a signed link may answer: job, number and signature (good once) or the token of Windmill's own page are in the query
+ * (`approvalLink()`) or in placeholders of the route (`/approve/:job/:resume_id/:signature`), and Windmill checks them. The
+ * deployment's token has no part in that. `authorize` lets others in, with the deployment's rights.
  *
  * The page has no script, and works without. Forms go with a token that is in a cookie of `SameSite=Strict` too, and are taken from
  * the page's own origin only; a policy allows the page's own style and nothing else, and no frame.
@@ -210,11 +210,11 @@ interface Sent {
  * ```
  */
 export function approval(options: ApprovalOptions = {}): Handler {
-  const { authorize, title = "Approval", maxBytes = 1_048_576, onError } = options;
+  const { authorize, title = "Approval", maxBodyBytes = 1_048_576, onError } = options;
 
   async function admit(visit: Visit, context: HandlerContext): Promise<ApprovalLink> {
     const link = readLink(visit.address, context.params);
-    if (link?.signed !== undefined) return link;
+    if (link?.signed !== undefined || link?.token !== undefined) return link;
     if (link !== undefined && await authorize?.(visit.request, { job: link.job }, context) === true) return link;
     throw new Refusal("This address is not the whole link of an approval", 403, "ForbiddenError");
   }
@@ -255,7 +255,7 @@ export function approval(options: ApprovalOptions = {}): Handler {
     const { request } = visit;
     const fields = fieldsOf(info.form, info.defaults);
     const type = request.headers.get("content-type") ?? "";
-    const bytes = await readBody(request, maxBytes);
+    const bytes = await readBody(request, maxBodyBytes);
     if (isJson(type)) {
       const body = parse(bytes);
       if (!isRecord(body) || typeof body.approved !== "boolean") {
@@ -318,7 +318,7 @@ export function approval(options: ApprovalOptions = {}): Handler {
     if (!asks) checkOrigin(visit);
     const link = await admit(visit, context);
     const client = await connectionOf(options, request, context);
-    const info = await (link.signed === undefined ? readAllowed : readSigned)(client, link);
+    const info = await readApproval(client, link);
     return asks ? shown(visit, info, link, {}, 200) : await take(visit, info, link, client);
   }
 
@@ -329,7 +329,9 @@ export function approval(options: ApprovalOptions = {}): Handler {
     } catch (error) {
       const { status, kind, message } = told(
         error,
-        visit.address.searchParams.has("signature") || context.params?.signature !== undefined,
+        ["signature", "token"].some((part) =>
+          (context.params?.[part] ?? visit.address.searchParams.get(part)) !== null
+        ),
       );
       if (status >= 500) report(error, request, onError);
       const answer = answerOf(visit, status, () => refusalPage(visit.frame, status, message), {

@@ -3,16 +3,19 @@
  *
  * @module
  */
+import { hasCode } from "../base/errors.ts";
+import { encodeSegment } from "../base/url.ts";
 import { jobRoute } from "../sdk/_current_job.ts";
 import { type ClientOptions, inWorkspace, post, queryOf, request } from "../sdk/connection.ts";
-import { encodeSegment } from "../base/url.ts";
 import { type Answer, isRecord, readRecord, unreadable } from "../wire/answer.ts";
 import { readDone } from "../wire/plain.ts";
 
-/** Where an approval is: with its signature, it may be answered by whoever has it. */
+/** Where an approval is: with its signature or its token, it may be answered by whoever has it. */
 export interface ApprovalLink {
   /** Id of the job. */
   readonly job: string;
+  /** The token of Windmill's own page of this job. */
+  readonly token?: string;
   /** What a signed link has besides. */
   readonly signed?: {
     readonly resumeId: number;
@@ -144,7 +147,7 @@ function anonymous(client: ClientOptions): ClientOptions {
 }
 
 /** Reads what a signed link is about. Windmill checks the signature. */
-export async function readSigned(client: ClientOptions, link: ApprovalLink): Promise<ApprovalInfo> {
+async function readSigned(client: ClientOptions, link: ApprovalLink): Promise<ApprovalInfo> {
   const { approver, resumeId = NaN } = link.signed ?? {};
   const query = queryOf({ approver });
   const answer = await request(anonymous(client), { route: signedRoute(client, "get_flow", link), query });
@@ -167,30 +170,46 @@ export async function readSigned(client: ClientOptions, link: ApprovalLink): Pro
   }) as ApprovalInfo; // `as`: what must be there was never undefined
 }
 
-/** Reads the approval of a job with the deployment's own token. */
-export async function readAllowed(client: ClientOptions, link: ApprovalLink): Promise<ApprovalInfo> {
-  const answer = await request(client, { route: jobRoute(client, "jobs_u/flow/approval_info", link.job) });
+/** Reads the approval of a job with the token of its page, else with the deployment's own. */
+async function readAllowed(client: ClientOptions, { job, token, signed }: ApprovalLink): Promise<ApprovalInfo> {
+  const route = jobRoute(client, "jobs_u/flow/approval_info", job);
+  const answer = await request(token === undefined ? client : anonymous(client), { route, query: queryOf({ token }) });
   const info = readRecord(answer, "an approval");
   if (typeof info.can_approve !== "boolean") throw unreadable(answer, "'can_approve'", "something else");
   const list = Array.isArray(info.pending) ? info.pending.map(fieldsOf) : undefined;
   // Windkit's server lists all that waits, others have one at a time.
   const [first] = list ?? [];
   const ends = first === undefined ? NaN : Date.parse(`${first.expires_at}`);
+  const approvers = approversOf(answer, info.approvers);
+  const answered = signed !== undefined && approvers.some(({ id }) => id === signed.resumeId);
   return known({
-    job: textOf(info.flow_id) ?? link.job,
+    job: textOf(info.flow_id) ?? job,
     step: textOf(info.step_summary) ?? "approval",
     summary: textOf(info.flow_summary),
     description: info.description,
     form: info.form_schema,
     defaults: fieldsOf(info.default_args),
-    pending: list === undefined || list.length > 0,
-    answered: false,
-    canAnswer: info.can_approve,
+    pending: !answered && (list === undefined || list.length > 0),
+    answered,
+    // A signature is good whatever else is wanted of who answers.
+    canAnswer: signed !== undefined || info.can_approve,
     hideCancel: info.hide_cancel === true,
-    approvers: approversOf(answer, info.approvers).map(({ name }) => name),
+    approvers: approvers.map(({ name }) => name),
     endsAt: Number.isFinite(ends) ? ends : undefined,
     key: textOf(first?.key),
   }) as ApprovalInfo; // `as`: what must be there was never undefined
+}
+
+/** Reads the approval of a link. */
+export async function readApproval(client: ClientOptions, link: ApprovalLink): Promise<ApprovalInfo> {
+  if (link.signed === undefined) return await readAllowed(client, link);
+  try {
+    return await readSigned(client, link);
+  } catch (error) {
+    // That endpoint is for flows: not every version of Windmill knows workflows there.
+    if (link.token === undefined || !hasCode(error, "WINDMILL_API")) throw error;
+    return await readAllowed(client, link);
+  }
 }
 
 /** Gives the answer to Windmill. It is sent once: nobody knows whether one that got lost was taken. */
@@ -208,6 +227,8 @@ export async function sendAnswer(
     return;
   }
   const route = inWorkspace(client, `jobs_u/flow/resume_suspended/${encodeSegment(link.job, "job id")}`);
-  const body = { payload, approved, ...(key !== undefined && { step_key: key }) };
-  readDone(await post(client, { route, body, accept: "*/*" }));
+  const { token } = link;
+  const more = { ...(token !== undefined && { approval_token: token }), ...(key !== undefined && { step_key: key }) };
+  const body = { payload, approved, ...more };
+  readDone(await post(token === undefined ? client : anonymous(client), { route, body, accept: "*/*" }));
 }

@@ -53,7 +53,7 @@ code, .name, .mono { font-family: var(--mono); font-size: 0.9em; overflow-wrap: 
 .describe { white-space: pre-line; margin-bottom: 1.25rem; overflow-wrap: anywhere; }
 pre.describe { white-space: pre-wrap; font: 0.8125rem/1.55 var(--mono); }
 .facts { display: flex; flex-wrap: wrap; gap: 0.6rem 2.25rem; font-size: 0.875rem; margin-bottom: 1.5rem; }
-.facts dt { color: var(--soft); font-size: 0.8125rem; } .facts dd { overflow-wrap: anywhere; }
+.facts dt { color: var(--soft); font-size: 0.8125rem; } .facts dd { overflow-wrap: anywhere; unicode-bidi: isolate; }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 10px; padding: 1.125rem 1.25rem; }
 .empty { text-align: center; padding: 2.75rem 1.25rem; } .empty p + p { margin-top: 0.35rem; }
 button { font: inherit; font-size: 0.875rem; font-weight: 550; padding: 0.45rem 0.9rem; min-height: 2.5rem; border: 1px solid var(--edge); border-radius: 7px; cursor: pointer; }

@@ -46,7 +46,7 @@ export interface WebhookBaseOptions extends Connection {
   /** The same for all attempts to deliver one message. @default what the scheme says */
   readonly id?: (event: WebhookEvent) => string | undefined;
   /** Most bytes of a body. @default 1048576 */
-  readonly maxBytes?: number;
+  readonly maxBodyBytes?: number;
   /** True gives bodies of JSON as text too, as `raw_string`. @default false */
   readonly raw?: boolean;
   /** Which deliveries were done already. @default 10,000 ids in the memory of this isolate, unknown to all others */
@@ -130,7 +130,16 @@ async function secretsOf(
 }
 
 function json(status: number, body: unknown, headers: Record<string, string> = {}): Response {
-  return Response.json(body, { status, headers: { "cache-control": "no-store", ...headers } });
+  return new Response(JSON.stringify(body), {
+    status,
+    // Not `Response.json`: runtimes differ in the type that it says.
+    headers: {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      ...headers,
+    },
+  });
 }
 
 /** What is told of an error: no word of Windmill's or of a function's, which may be secret. */
@@ -148,7 +157,7 @@ function told(error: unknown): { readonly status: number; readonly name: string;
     case "JOB_FAILED":
       return { status: 502, name, message: "The job failed" };
     default:
-      return { status: 500, name: "Error", message: "The webhook could not be handled" };
+      return { status: 500, name: "InternalError", message: "The webhook could not be handled" };
   }
 }
 
@@ -185,7 +194,7 @@ export function webhook(options: WebhookOptions): Handler {
   const {
     verify,
     secret,
-    maxBytes = 1_048_576,
+    maxBodyBytes = 1_048_576,
     raw = false,
     replay = createReplayWindow(),
     onError,
@@ -194,7 +203,9 @@ export function webhook(options: WebhookOptions): Handler {
   if ((options.run === undefined) === (options.handle === undefined)) {
     throw new TypeError("Cannot make a webhook: expected either 'run' or 'handle'");
   }
-  if (!(maxBytes >= 0)) throw new TypeError(`Cannot make a webhook: 'maxBytes' must be >= 0, found ${maxBytes}`);
+  if (!(maxBodyBytes >= 0)) {
+    throw new TypeError(`Cannot make a webhook: 'maxBodyBytes' must be >= 0, found ${maxBodyBytes}`);
+  }
   const scheme: WebhookScheme = typeof verify === "function"
     ? { name: "own", needsSecret: false, verify: () => ({}) }
     : verify;
@@ -303,7 +314,7 @@ export function webhook(options: WebhookOptions): Handler {
     }
     // Before anything is read: what is not configured is an error of every request.
     const known = secret !== undefined || scheme.needsSecret !== false ? await secretsOf(secret, request, context) : [];
-    const body = await readBody(request, maxBytes);
+    const body = await readBody(request, maxBodyBytes);
     const delivery: WebhookDelivery = { headers: request.headers, body, secrets: known, now: clock.now() };
     const { id: sent, answer } = await scheme.verify(delivery);
     if (answer !== undefined) return answer;

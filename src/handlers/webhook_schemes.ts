@@ -95,7 +95,8 @@ export interface ToleranceOptions {
 /** More signatures in one header than any sender has secrets. */
 const MAX_SIGNATURES = 16;
 
-const HEX = /^[\da-f]{64}$/i;
+/** The 32 bytes of a signature, as text. */
+const HEX = /^[\da-f]{64}$/i, BASE64 = /^[A-Za-z\d+/]{43}=$/;
 
 /** Bytes of a signature in hexadecimal digits. */
 function hexBytes(text: string): Uint8Array<ArrayBuffer> {
@@ -105,6 +106,14 @@ function hexBytes(text: string): Uint8Array<ArrayBuffer> {
 /** Bytes of a text in base 64. */
 function base64Bytes(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+}
+
+function signatureBytes(
+  signature: Uint8Array<ArrayBuffer> | { readonly hex: string } | { readonly base64: string },
+): Uint8Array<ArrayBuffer> {
+  if ("hex" in signature) return HEX.test(signature.hex) ? hexBytes(signature.hex) : new Uint8Array();
+  if ("base64" in signature) return BASE64.test(signature.base64) ? base64Bytes(signature.base64) : new Uint8Array();
+  return signature;
 }
 
 /** A header that must be there. */
@@ -151,28 +160,28 @@ function joined(parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer
  *
  * @param secrets secrets, as text (its bytes in UTF-8) or as bytes
  * @param signed what is signed: texts and bytes, which are put together
- * @param signature the bytes of the signature
+ * @param signature the bytes of the signature, or their text; what cannot be read is no signature
  *
  * @example A header of base 64, as Shopify has it
  * ```ts
  * import { isSigned } from "@windkit/windmill-client/handlers";
  *
- * const signature = Uint8Array.from(atob("plW8VGqq0nDMIEhDqaNNW99asdUCy7EIqLZVcQwtAZ0="), (char) => char.charCodeAt(0));
+ * const signature = { base64: "plW8VGqq0nDMIEhDqaNNW99asdUCy7EIqLZVcQwtAZ0=" };
  * if (!await isSigned(["shop-secret"], ['{"id":1}'], signature)) throw new Error("It is signed");
  * ```
  */
 export async function isSigned(
   secrets: readonly (string | Uint8Array<ArrayBuffer>)[],
   signed: readonly (string | Uint8Array)[],
-  signature: Uint8Array<ArrayBuffer>,
+  signature: Uint8Array<ArrayBuffer> | { readonly hex: string } | { readonly base64: string },
 ): Promise<boolean> {
-  const bytes = joined(signed);
+  const bytes = joined(signed), given = signatureBytes(signature);
   let found = false;
   for (const secret of secrets) {
     const raw = typeof secret === "string" ? new TextEncoder().encode(secret) : secret;
     const key = await crypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
     // All of them are tried: how long it takes does not say which one was right.
-    if (await crypto.subtle.verify("HMAC", key, signature, bytes)) found = true;
+    if (await crypto.subtle.verify("HMAC", key, given, bytes)) found = true;
   }
   return found;
 }
@@ -320,7 +329,7 @@ export function standardWebhooks(options: StandardWebhooksOptions = {}): Webhook
       // 32 bytes are 43 characters and a sign of equality.
       if (
         signatures.length > MAX_SIGNATURES || !given.every((one) => /^\w+,./.test(one)) ||
-        !signatures.every((one) => /^[A-Za-z\d+/]{43}=$/.test(one))
+        !signatures.every((one) => BASE64.test(one))
       ) throw malformed(name, '"v1," and 32 bytes in base 64, or several of them with a space between');
       if (signatures.length === 0) {
         throw new WebhookRejectedError(`Expected a "v1," in the header '${name}'`, "missing");

@@ -484,7 +484,7 @@ test("approval: JSON shows what is asked and takes the answer, with what does no
 });
 
 test("approval: bodies, kinds of bodies and methods that are not taken", async () => {
-  const { stub, handler } = page(waiting(), undefined, { maxBytes: 200 });
+  const { stub, handler } = page(waiting(), undefined, { maxBodyBytes: 200 });
   assertEquals((await handler(sendJson({ approved: true, payload: "x".repeat(200) }))).status, 413);
   assertEquals((await handler(sendJson("x", LINK, { "content-type": "text/plain" }))).status, 415);
   assertEquals((await handler(sendJson("x", LINK, { "content-type": "multipart/form-data" }))).status, 415);
@@ -557,4 +557,61 @@ test("approval: authorize lets in who brings no link, with the deployment's toke
   const count = asked.length;
   await allow(waiting()).handler(get());
   assertEquals(asked.length, count);
+});
+
+test("approval: the token of Windmill's page lets in too, and tells what the signature alone does not", async () => {
+  const token = "ab".repeat(32);
+  const approvalPage = `https://windmill.test/approve/ws/${JOB}?token=${token}`;
+  const urls = { approvalPage, resume: RESUME, cancel: RESUME.replace("resume", "cancel") };
+  const info = { flow_id: JOB, form_schema: FORM, can_approve: false, user_auth_required: true, approvers: [] };
+  const fails = (more: object, status = 500) => {
+    const stub = serve(({ method, target }: Seen) =>
+      method === "POST"
+        ? text("", 201)
+        : target.includes("get_flow")
+        ? text("no flow status", status)
+        : json({ ...info, ...more })
+    );
+    return { stub, handler: approval({ client: reach(stub, { retry: { attempts: 1 } }) }) };
+  };
+  // The token alone: its page says who may.
+  const only = approvalLink("https://edge.test/approve", approvalPage);
+  assertEquals(Object.fromEntries(new URL(only).searchParams), { job: JOB, token });
+  const byToken = fails({ can_approve: true });
+  assertEquals((await byToken.handler(sendJson({ approved: true, payload: { amount: 1 } }, only))).status, 200);
+  assertEquals(targets(byToken.stub), [
+    `GET jobs_u/flow/approval_info/${JOB}?token=${token}`,
+    `POST jobs_u/flow/resume_suspended/${JOB}`,
+  ]);
+  assertEquals(JSON.parse(byToken.stub.seen[1]?.body ?? ""), {
+    payload: { amount: 1, ok: false },
+    approved: true,
+    approval_token: token,
+  });
+  assertEquals((await fails({}).handler(sendJson({ approved: true, payload: { amount: 1 } }, only))).status, 403);
+  // Both: what is asked comes by the token where the signature tells nothing; the answer is signed.
+  const whole = approvalLink("https://edge.test/approve", urls);
+  const both = fails({});
+  const opened = await open(both.handler, whole);
+  assertIncludes(opened.html, "Amount");
+  assertEquals((await both.handler(send(opened, { answer: "approve", "a.amount": "2" }, {}, whole))).status, 200);
+  assertIncludes(both.stub.seen.at(-1)?.target ?? "", `/jobs_u/resume/${JOB}/${NUMBER}/${SIGNATURE}`);
+  assert(
+    [both, byToken].every(({ stub }) => stub.seen.every(({ headers }) => headers.get("authorization") === null)),
+    "No token of ours",
+  );
+  assertIncludes(
+    (await open(fails({ approvers: [{ resume_id: NUMBER, approver: "A" }] }).handler, whole)).html,
+    "It has an answer",
+  );
+  // A page of another job, as that of a flow is for its step, is left out.
+  const other = { ...urls, approvalPage: approvalPage.replace(JOB, JOB.replace("0190", "0191")) };
+  assertEquals(new URL(approvalLink("https://edge.test/", other)).searchParams.get("token"), null);
+  assertEquals((await fails({}).handler(get(LINK))).status, 502);
+  for (const bad of ["short", "x".repeat(300), "../../../etc"]) {
+    assertEquals(
+      (await fails({}).handler(get(`https://edge.test/?job=${JOB}&token=${encodeURIComponent(bad)}`))).status,
+      403,
+    );
+  }
 });

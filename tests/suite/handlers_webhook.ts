@@ -103,7 +103,7 @@ function request(headers: Readonly<Record<string, string>>, body: Body, url = "h
 function keeping(
   { scheme, at }: Vector,
   secret: string | readonly string[],
-  more: { readonly raw?: boolean; readonly maxBytes?: number } = {},
+  more: { readonly raw?: boolean; readonly maxBodyBytes?: number } = {},
 ) {
   const events: WebhookEvent[] = [], calls: WebhookCall[] = [], errors: unknown[] = [];
   const handler = webhook({
@@ -365,6 +365,14 @@ test("isSigned() takes secrets as text and as bytes, and signatures of 32 bytes 
   const mac = await hmac("key", "a", "b");
   assert(await isSigned(["no", "key"], ["a", new TextEncoder().encode("b")], mac));
   assert(await isSigned([new TextEncoder().encode("key")], ["ab"], mac));
+  assert(await isSigned(["key"], ["ab"], { hex: hex(mac).toUpperCase() }));
+  assert(await isSigned(["key"], ["ab"], { base64: base64(mac) }));
+  for (const other of ["", "~", hex(mac).slice(1), `${hex(mac)}0`, base64(mac).slice(1), ` ${base64(mac)}`]) {
+    assert(
+      !await isSigned(["key"], ["ab"], { hex: other }) && !await isSigned(["key"], ["ab"], { base64: other }),
+      other,
+    );
+  }
   for (const other of [mac.slice(0, 31), new Uint8Array(0), new Uint8Array(64)]) {
     assert(!await isSigned(["key"], ["ab"], other));
   }
@@ -402,8 +410,9 @@ test("webhook: a scheme of one's own rejects in its own words, and says the id",
     verify: async ({ headers, body, secrets }) => {
       const given = headers.get("x-shop-hmac") ?? "";
       if (given === "") throw new WebhookRejectedError("No hmac", "missing");
-      const signature = Uint8Array.from(atob(given), (char) => char.charCodeAt(0));
-      if (!await isSigned(secrets, [body], signature)) throw new WebhookRejectedError("Another hmac", "mismatch");
+      if (!await isSigned(secrets, [body], { base64: given })) {
+        throw new WebhookRejectedError("Another hmac", "mismatch");
+      }
       return { id: headers.get("x-shop-id") ?? "" };
     },
   };
@@ -459,10 +468,10 @@ test("webhook: the event is the one of Windmill's webhooks", async () => {
 
 test("webhook: a body over the limit is 413, said beforehand or not, and not read to its end", async () => {
   const { github: vector } = VECTORS;
-  const { handler } = keeping(vector, vector.secret, { maxBytes: 13 });
+  const { handler } = keeping(vector, vector.secret, { maxBodyBytes: 13 });
   assertEquals((await handler(request(vector.headers, vector.body))).status, 200);
   await isRefused(
-    keeping(vector, vector.secret, { maxBytes: 12 }).handler(request(vector.headers, vector.body)),
+    keeping(vector, vector.secret, { maxBodyBytes: 12 }).handler(request(vector.headers, vector.body)),
     413,
     "too-large",
   );
@@ -553,7 +562,7 @@ test("webhook: a binding that is missing, empty or no text is an error of the fi
   assertEquals((await of({ binding: ["GITHUB_SECRET", "OLD"] })(request(headers, body), { env })).status, 200);
   const looks = of(async (bindings) => [await Promise.resolve(`${bindings.OLD}`)]);
   assertEquals((await looks(request(headers, body), { env })).status, 200);
-  for (const wrong of [{}, { run: { script: "f/a/b" }, handle: () => {} }, { handle: () => {}, maxBytes: NaN }]) {
+  for (const wrong of [{}, { run: { script: "f/a/b" }, handle: () => {} }, { handle: () => {}, maxBodyBytes: NaN }]) {
     let thrown: unknown;
     try {
       webhook({ verify: () => true, ...wrong } as Parameters<typeof webhook>[0]);
@@ -716,7 +725,7 @@ test("webhook: handle that fails, by an error or its answer, is called again; it
     const answer = await handler(request(vector.headers, vector.body));
     return [answer.status, await answer.text()];
   };
-  assertEquals(await send(), [500, '{"error":{"name":"Error","message":"The webhook could not be handled"}}']);
+  assertEquals(await send(), [500, '{"error":{"name":"InternalError","message":"The webhook could not be handled"}}']);
   assertEquals(await send(), [503, "later"]);
   assertEquals(await send(), [202, "taken"]);
   assertEquals(await send(), [200, '{"ok":true,"duplicate":true}']);

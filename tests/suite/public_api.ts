@@ -1,10 +1,6 @@
 import * as api from "@windkit/windmill-client/api";
 import * as client from "@windkit/windmill-client/client";
 import * as compat from "@windkit/windmill-client/compat";
-import * as edgeCloudflare from "@windkit/windmill-client/edge/cloudflare";
-import * as edgeDeno from "@windkit/windmill-client/edge/deno";
-import * as edgeNode from "@windkit/windmill-client/edge/node";
-import * as edgeVercel from "@windkit/windmill-client/edge/vercel";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
 import * as cloudflare from "@windkit/windmill-client/edge/cloudflare";
