@@ -7,7 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigurationError } from "../base/errors.ts";
 import { systemClock } from "../platform/network.ts";
 import type { JobArgs } from "../sdk/_typed_calls.ts";
-import { type ClientOptions, variable, workspaceOf } from "../sdk/connection.ts";
+import { baseOf, type ClientOptions, variable, workspaceOf } from "../sdk/connection.ts";
 import { startJob, type StartOptions } from "../sdk/jobs.ts";
 import { awaitJob } from "../sdk/jobs_wait.ts";
 import type { WebhookEvent } from "../sdk/preprocessor_events.ts";
@@ -271,7 +271,8 @@ export function webhook(options: WebhookOptions): Handler {
     const target = typeof run === "function" ? await run(event) : run;
     if (target === undefined) return json(200, { ignored: true });
     const [kind, path] = "flow" in target ? ["f" as const, target.flow] : ["p" as const, target.script];
-    const jobId = id === undefined ? undefined : await uuidOf(scheme.name, kind, path, workspaceOf(client), id);
+    const whose = [baseOf(client), workspaceOf(client)];
+    const jobId = id === undefined ? undefined : await uuidOf(scheme.name, kind, path, ...whose, id);
     const act = async (): Promise<Done> => {
       const given = args === undefined ? { event } : await args(event);
       const more = { skipPreprocessor: true, ...start, ...(jobId !== undefined && { jobId }) };
@@ -294,7 +295,9 @@ export function webhook(options: WebhookOptions): Handler {
     request: Request,
     context: HandlerContext,
   ): Promise<Response> {
-    const id = sent === undefined ? undefined : await uuidOf(scheme.name, "handle", sent);
+    // A function may need no Windmill: what is not said is the same for all.
+    const whose = [client.baseUrl ?? "", client.workspace ?? variable(client, "WM_WORKSPACE") ?? ""];
+    const id = sent === undefined ? undefined : await uuidOf(scheme.name, "handle", ...whose, sent);
     let response: Response | undefined;
     const act = async (): Promise<Done> => {
       response = await handle(event, { id, client, request, context }) ?? json(200, { ok: true });

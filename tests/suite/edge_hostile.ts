@@ -35,6 +35,32 @@ test("tenants: a client that is shared by mistake is found", async () => {
   assert(crossed.length > 0, "Expected to see that a token crosses");
 });
 
+test("tenants: a delivery of one is no repetition of the other's, though their senders gave both the same id", async () => {
+  const started: string[] = [], handled: string[] = [];
+  const client = ({ headers }: Request): ClientOptions => {
+    const [host, workspace = ""] = headers.get("x-tenant")?.split("/") ?? [];
+    const fetch = (url: string) => {
+      started.push(url.replace(/\/jobs.*/, ""));
+      return Promise.resolve(new Response(new URL(url).searchParams.get("job_id"), { status: 201 }));
+    };
+    return { baseUrl: `https://${host}.test`, workspace, token: TOKEN, env: {}, fetch };
+  };
+  const common = { verify: () => true, id: () => "evt_1", client };
+  const hooks = [
+    webhook({ ...common, run: { script: "f/a/b" } }),
+    webhook({ ...common, handle: (_, { request }) => void handled.push(request.headers.get("x-tenant") ?? "") }),
+  ];
+  const tenants = ["one/ws", "two/ws", "one/other"];
+  for (const hook of hooks) {
+    for (const tenant of [...tenants, ...tenants]) {
+      const init = { method: "POST", headers: { "x-tenant": tenant }, body: "{}" };
+      assertEquals((await hook(new Request("https://edge.test/", init))).status, 200);
+    }
+  }
+  assertEquals(started, ["https://one.test/api/w/ws", "https://two.test/api/w/ws", "https://one.test/api/w/other"]);
+  assertEquals(handled, tenants);
+});
+
 // Requests that are given up
 
 // The internal tests give up 10,000 of them.
