@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ConfigurationError } from "../base/errors.ts";
 import type { FetchFunction } from "../http/transport.ts";
 import type { ClientOptions } from "../sdk/connection.ts";
 
@@ -28,6 +29,7 @@ export interface Connection {
   /**
    * Options of a client, or a function that chooses them by request: one tenant's token each. What they leave out (address,
    * workspace, token) is read from the bindings: `WM_BASE_URL` (or `BASE_INTERNAL_URL`, `BASE_URL`), `WM_WORKSPACE`, `WM_TOKEN`.
+   * What a function gives as undefined is an error instead: a token that was not found must not become the deployment's.
    *
    * @default everything from the bindings
    */
@@ -48,8 +50,18 @@ export async function connectionOf(
   context: HandlerContext,
 ): Promise<ClientOptions> {
   const [shared, own] = await Promise.all(
-    [context.client, client].map((one) => typeof one === "function" ? one(request, context) : one),
+    [context.client, client].map(async (one) => {
+      if (typeof one !== "function") return one;
+      const chosen = await one(request, context);
+      // A token that was looked up and not found must not become the deployment's own.
+      for (const name of ["baseUrl", "workspace", "token"] as const) {
+        if (name in chosen && chosen[name] === undefined) {
+          throw new ConfigurationError(`Expected '${name}' of what 'client' gives for this request, found undefined`);
+        }
+      }
+      return chosen;
+    }),
   );
-  const options = { ...(context.env && { env: context.env }), ...shared, ...own };
+  const options: ClientOptions = { ...(context.env && { env: context.env }), ...shared, ...own };
   return context.wrapFetch ? { ...options, fetch: context.wrapFetch(options.fetch) } : options;
 }

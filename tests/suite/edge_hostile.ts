@@ -61,6 +61,26 @@ test("tenants: a delivery of one is no repetition of the other's, though their s
   assertEquals(handled, tenants);
 });
 
+test("tenants: one whose token, workspace or address is not found does not get the deployment's own", async () => {
+  const stub = serve(() => plain("1"));
+  const known = { baseUrl: "http://stub.test", workspace: "ws", token: "token-of-ada" };
+  for (const name of Object.keys(known)) {
+    // What programs without exact types give: `{ token: tokens[tenant] }`.
+    const client = () => ({ ...known, [name]: undefined, fetch: stub.fetch }) as unknown as ClientOptions;
+    for (const handler of [runScript("f/a/b", { client }), streamJob({ client, run: { script: "f/a/b" } })]) {
+      const response = await handler(new Request("https://edge.test/", { method: "POST" }), { env: BINDINGS });
+      assertEquals([name, response.status], [name, 500]);
+      assertIncludes(await response.text(), `'${name}'`);
+    }
+    // What all handlers of a deployment share is no exception.
+    const shared = await runScript("f/a/b")(new Request("https://edge.test/"), { env: BINDINGS, client });
+    assertEquals([name, shared.status], [name, 500]);
+  }
+  assertEquals(stub.seen, []);
+  const own = runScript("f/a/b", { client: () => ({ fetch: stub.fetch }) });
+  assertEquals((await own(new Request("https://edge.test/"), { env: BINDINGS })).status, 200);
+});
+
 // Requests that are given up
 
 // The internal tests give up 10,000 of them.
