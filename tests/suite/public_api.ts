@@ -3,6 +3,7 @@ import * as client from "@windkit/windmill-client/client";
 import * as compat from "@windkit/windmill-client/compat";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
+import * as handlers from "@windkit/windmill-client/handlers";
 import * as hosted from "@windkit/windmill-client/hosted";
 import * as hostedWorkflow from "@windkit/windmill-client/hosted/workflow";
 import * as root from "@windkit/windmill-client";
@@ -617,6 +618,18 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
   "./storage/sqlite": [
     "openSqliteStorage",
   ],
+  "./handlers": [
+    "WebhookRejectedError",
+    "approval",
+    "approvalLink",
+    "createReplayWindow",
+    "github",
+    "isSigned",
+    "slack",
+    "standardWebhooks",
+    "stripe",
+    "webhook",
+  ],
   "./testing": [
     "ExploreError",
     "createVirtualHost",
@@ -690,6 +703,7 @@ const modules: Readonly<Record<string, object>> = {
   "./storage/sqlite": sqlite,
   "./testing": testing,
   "./errors": errors,
+  "./handlers": handlers,
   "./hosted": hosted,
   "./hosted/workflow": hostedWorkflow,
 };
