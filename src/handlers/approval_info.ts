@@ -80,8 +80,9 @@ async function numberOf(key: string): Promise<number> {
 }
 
 function momentOf(start: unknown, seconds: unknown): number | undefined {
-  const at = Date.parse(`${start}`) + Number(seconds) * 1000;
-  return typeof seconds === "number" && Number.isFinite(at) ? at : undefined;
+  // A moment that no date has is none.
+  const at = new Date(Date.parse(textOf(start) ?? "") + (typeof seconds === "number" ? seconds : NaN) * 1000).getTime();
+  return Number.isNaN(at) ? undefined : at;
 }
 
 /** What waits, out of the record of a workflow: the step of the link's number, else the one that waits now. */
@@ -179,7 +180,6 @@ async function readAllowed(client: ClientOptions, { job, token, signed }: Approv
   const list = Array.isArray(info.pending) ? info.pending.map(fieldsOf) : undefined;
   // Windkit's server lists all that waits, others have one at a time.
   const [first] = list ?? [];
-  const ends = first === undefined ? NaN : Date.parse(`${first.expires_at}`);
   const approvers = approversOf(answer, info.approvers);
   const answered = signed !== undefined && approvers.some(({ id }) => id === signed.resumeId);
   return known({
@@ -195,7 +195,7 @@ async function readAllowed(client: ClientOptions, { job, token, signed }: Approv
     canAnswer: signed !== undefined || info.can_approve,
     hideCancel: info.hide_cancel === true,
     approvers: approvers.map(({ name }) => name),
-    endsAt: Number.isFinite(ends) ? ends : undefined,
+    endsAt: momentOf(first?.expires_at, 0),
     key: textOf(first?.key),
   }) as ApprovalInfo; // `as`: what must be there was never undefined
 }

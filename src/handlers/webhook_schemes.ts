@@ -264,7 +264,7 @@ export function stripe(options: ToleranceOptions = {}): WebhookScheme {
     name: "stripe",
     verify: async ({ headers, body, secrets, now }) => {
       const name = "stripe-signature";
-      const fields = header(headers, name).split(",").map((field) => /^\s*(\w+)=(.*?)\s*$/.exec(field) ?? []);
+      const fields = header(headers, name).split(",").map((field) => /^(\w+)=(.*)$/.exec(field.trim()) ?? []);
       const times = fields.filter(([, key]) => key === "t").map(([, , value = ""]) => value);
       const digits = fields.filter(([, key]) => key === "v1").map(([, , value = ""]) => value);
       const [time = ""] = times;
