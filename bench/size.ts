@@ -181,7 +181,8 @@ const budgets: readonly Budget[] = [
     without: [...machinery, "compat", "sdk", "http", "handlers", "base", "platform", "wire"],
   },
   ...[
-    // The bar of the edge, with the smallest group of functions; that of jobs alone is 5 kB.
+    // The bar of the edge is 6000. The group of all about jobs has 5 kB itself; `runs` has what runs scripts and flows.
+    ["runs", 6000],
     ["variables", 6000],
     ["jobs", 9000],
   ].map(([group = "", limit]) => ({

@@ -55,8 +55,22 @@ const bundles: readonly WorkerBundle[] = [
         c.text(await c.var.windmill.variables.get("f/a")));
       export default bundle.createHandler({ routes: app });`,
   },
-  // The engine's host in a Durable Object, when it is there:
-  // { name: "durable_object", code: `export * from "${ownName}/storage/durable-object";\n`, limit: 60_000, bare: false, trial: "" },
+  {
+    name: "durable_object",
+    code: `export * from "${ownName}/durable-object";\nexport * from "${ownName}/workflow";\n`,
+    limit: 56_000,
+    // Runs are told apart by AsyncLocalStorage.
+    bare: false,
+    trial: `const hello = bundle.workflow(async (name) => {
+        await bundle.sleep(0.01);
+        return await bundle.step("answer", () => name);
+      });
+      export const { WorkflowRun, WorkflowIndex } = bundle.createWorkflowObjects({ workflows: { hello } });
+      export default { async fetch(_request, env) {
+        const run = await bundle.workflowRuns(env.RUN, env.INDEX).start("hello", ["ok"]);
+        return new Response(await run.result());
+      } };`,
+  },
 ];
 
 interface Metafile {
@@ -105,6 +119,13 @@ async function tryBundle({ name, trial, bare }: WorkerBundle, folder: string): P
     ],
     compatibilityDate: "2026-04-24",
     compatibilityFlags: bare ? [] : ["nodejs_compat"],
+    // Of classes that only one of the trials has.
+    ...(trial.includes("WorkflowRun") && {
+      durableObjects: {
+        RUN: { className: "WorkflowRun", useSQLite: true },
+        INDEX: { className: "WorkflowIndex", useSQLite: true },
+      },
+    }),
   };
   const file = `${folder}trial_${name}.json`;
   await writeFile(file, JSON.stringify(options));

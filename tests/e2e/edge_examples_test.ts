@@ -21,6 +21,8 @@ interface WranglerConfig {
   readonly compatibility_date: string;
   readonly compatibility_flags?: readonly string[];
   readonly vars: Readonly<Record<string, string>>;
+  readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
+  readonly migrations: readonly { readonly tag: string; readonly new_sqlite_classes: readonly string[] }[];
 }
 
 const examples = `${root}examples/`;
@@ -36,7 +38,9 @@ async function wranglerConfig(): Promise<WranglerConfig> {
 const starts: Readonly<Record<string, { readonly start: Start; readonly absent?: string | undefined }>> = {
   "edge-cloudflare": {
     async start(env, folder) {
-      const { main, compatibility_date, compatibility_flags = [], vars } = await wranglerConfig();
+      const { main, compatibility_date, compatibility_flags = [], vars, ...config } = await wranglerConfig();
+      const { durable_objects: { bindings: objects }, migrations } = config;
+      const sqlite = migrations.flatMap(({ new_sqlite_classes }) => new_sqlite_classes);
       assertEquals(Object.keys(vars).toSorted(), ["WM_BASE_URL", "WM_WORKSPACE"]);
       await bundle([`${examples}edge-cloudflare/${main}`], folder);
       return await startServing([
@@ -52,7 +56,10 @@ const starts: Readonly<Record<string, { readonly start: Start; readonly absent?:
           modulesRoot: folder,
           compatibilityDate: compatibility_date,
           compatibilityFlags: compatibility_flags,
-          bindings: { ...vars, ...env },
+          bindings: { ...vars, ...env, MANAGER_KEY: "key" },
+          durableObjects: Object.fromEntries(
+            objects.map((one) => [one.name, { className: one.class_name, useSQLite: sqlite.includes(one.class_name) }]),
+          ),
         }),
       ]);
     },
@@ -111,6 +118,7 @@ for (const [name, { start, absent }] of Object.entries(starts)) {
         // Its connections end with it: one that was opened and never used would keep a server that waits for all of them.
         using http = Deno.createHttpClient({});
         const ask = (url: string, init: RequestInit = {}) => fetch(url, { ...init, ...{ client: http } });
+        if (name === "edge-cloudflare") await judgeRefunds(edge.url, ask);
         await judge(name, edge.url, ask, createClient({ baseUrl, workspace, token, env: {}, fetch: ask }));
       } finally {
         await rm(folder, { recursive: true, force: true });
@@ -169,4 +177,21 @@ async function judge(
     assertEquals(refused.status, 401);
     await refused.body?.cancel();
   }
+}
+
+/** The workflow of the Worker: one refund for each order, which waits for the manager. */
+async function judgeRefunds(url: string, fetch: (url: string, init?: RequestInit) => Promise<Response>): Promise<void> {
+  const post = (path: string, body: unknown, headers = {}) =>
+    fetch(`${url}/refunds/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  for (let twice = 0; twice < 2; twice++) {
+    const started = await post("7", { cents: 1500 });
+    assertEquals([started.status, await started.json()], [202, { order: "7" }]);
+  }
+  assertEquals((await post("7/allow", {})).status, 403);
+  const allowed = await post("7/allow", {}, { "x-manager-key": "key" });
+  assertEquals([allowed.status, await allowed.json()], [200, { order: "7", refunded: 1500, by: "manager" }]);
+  assertEquals(await (await fetch(`${url}/refunds/7`)).json(), { state: "closed" });
+  await (await post("8", { cents: 1 })).body?.cancel();
+  const refused = await post("8/refuse", {}, { "x-manager-key": "key" });
+  assertEquals(await refused.json(), { order: "8", refunded: 0, by: "manager" });
 }

@@ -63,7 +63,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   engine: { layers: ["base", "platform", "workflow"] },
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
-  durable_object: { layers: ["base", "engine", "storage"] },
+  // The run context of an entry that imports its class itself; the core's types are those of journals.
+  durable_object: { layers: ["base", "platform", "engine", "storage"], typesOf: ["workflow"] },
   handlers: {
     layers: [
       "base",
