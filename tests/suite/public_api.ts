@@ -1,6 +1,8 @@
 import * as api from "@windkit/windmill-client/api";
 import * as client from "@windkit/windmill-client/client";
 import * as compat from "@windkit/windmill-client/compat";
+import * as durableObject from "@windkit/windmill-client/durable-object";
+import * as durableObjectStorage from "@windkit/windmill-client/storage/durable-object";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
 import * as cloudflare from "@windkit/windmill-client/edge/cloudflare";
@@ -624,6 +626,13 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
   "./storage/sqlite": [
     "openSqliteStorage",
   ],
+  "./storage/durable-object": [
+    "createDurableObjectStorage",
+  ],
+  "./durable-object": [
+    "createWorkflowObjects",
+    "workflowRuns",
+  ],
   "./testing": [
     "ExploreError",
     "createVirtualHost",
@@ -752,6 +761,8 @@ const modules: Readonly<Record<string, object>> = {
   "./engine": engine,
   "./storage/memory": memory,
   "./storage/sqlite": sqlite,
+  "./storage/durable-object": durableObjectStorage,
+  "./durable-object": durableObject,
   "./testing": testing,
   "./errors": errors,
   "./observe": observe,
