@@ -27,6 +27,7 @@ const NAMES = [
   "runner",
   "server",
   "edge",
+  "cold_start",
   "peers",
 ] as const;
 

@@ -9,6 +9,7 @@ import { errorAnswer } from "../src/handlers/_answer.ts";
 import { type ClientOf, clientOf, type Groups } from "../src/handlers/client.ts";
 import type { Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
 import { runFlow as flow, type RunHandlerOptions, runScript as script } from "../src/handlers/run.ts";
+import { s3Proxy as objects, type S3ProxyOptions } from "../src/handlers/s3_proxy.ts";
 import { streamJob as follow, type StreamJobOptions } from "../src/handlers/stream_job.ts";
 
 export {
@@ -29,6 +30,7 @@ export {
 export type { ClientOf, ClientOptions, Groups, RunsGroup } from "../src/handlers/client.ts";
 export type { Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
 export type { RunHandlerOptions } from "../src/handlers/run.ts";
+export type { S3ProxyOptions } from "../src/handlers/s3_proxy.ts";
 export type { StreamJobOptions } from "../src/handlers/stream_job.ts";
 
 /** The part of Hono's context that is used. */
@@ -209,4 +211,14 @@ export function runFlow(path: string, options?: RunHandlerOptions): HonoHandler 
  */
 export function streamJob(options: StreamJobOptions): HonoHandler {
   return toHono(follow(options));
+}
+
+/**
+ * `s3Proxy` of `@windkit/windmill-client/handlers` as a handler of Hono: for `app.all("/files/*", ...)`.
+ *
+ * @param options as there
+ * @returns the handler of Hono
+ */
+export function s3Proxy(options?: S3ProxyOptions): HonoHandler {
+  return toHono(objects(options));
 }

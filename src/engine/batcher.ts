@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Storage, Write } from "./ports.ts";
+import type { Host, Storage, Write } from "./ports.ts";
 
 /** Collects writes. */
 export interface Batcher {
@@ -31,14 +31,16 @@ export interface BatcherEvents {
 /** A batcher over a storage. */
 export function createBatcher(
   storage: Storage,
-  hop: (then: () => void) => void,
-  now: () => number,
+  host: Pick<Host, "hop" | "soon" | "now">,
   events: BatcherEvents,
 ): Batcher {
+  const { hop, soon = hop, now } = host;
   let queue: Write[] = [];
   let callbacks: (() => void)[] = [];
   let before: (() => void)[] = [];
   let scheduled = false;
+  /** What comes before a commit waits for the microtasks to be drained, whenever commits are made. */
+  let hooking = false;
   let busy = false;
   let failed = false;
   let commits = 0;
@@ -48,14 +50,27 @@ export function createBatcher(
   function schedule(): void {
     if (scheduled || busy || failed) return;
     scheduled = true;
-    hop(() => void commit());
+    soon(() => void commit(soon === hop));
   }
 
-  async function commit(): Promise<void> {
+  function scheduleHooks(): void {
+    if (soon === hop) return schedule();
+    if (hooking || failed) return;
+    hooking = true;
+    hop(() => {
+      hooking = false;
+      // Under way: they have their turn when it is made.
+      if (!busy && !failed) void commit(true);
+    });
+  }
+
+  async function commit(isDrained: boolean): Promise<void> {
     scheduled = false;
-    const hooks = before;
-    before = [];
-    for (const hook of hooks) hook();
+    if (isDrained) {
+      const hooks = before;
+      before = [];
+      for (const hook of hooks) hook();
+    }
     const writes = queue;
     const done = callbacks;
     queue = [];
@@ -80,7 +95,9 @@ export function createBatcher(
       events.committed?.(writes.length, now() - start);
     }
     for (const then of done) then();
-    if (queue.length > 0 || before.length > 0) return schedule();
+    if (before.length > 0) scheduleHooks();
+    if (queue.length > 0) schedule();
+    if (queue.length > 0 || before.length > 0) return;
     wakeWaiters();
     events.settled();
   }
@@ -99,7 +116,7 @@ export function createBatcher(
     },
     beforeCommit(then): void {
       before.push(then);
-      schedule();
+      scheduleHooks();
     },
     drained: () =>
       failed || (queue.length === 0 && before.length === 0 && !scheduled && !busy)

@@ -206,7 +206,7 @@ class LocalEngine implements Engine {
         return;
       }
     };
-    const batcher = createBatcher(storage, host.hop, host.now, {
+    const batcher = createBatcher(storage, host, {
       committed: emit === undefined ? undefined : (writes, ms) => emit({ event: "committed", writes, ms }),
       failed: (error) => this.#fail(error),
       settled: () => this.#checkIdle(),

@@ -187,8 +187,22 @@ export interface Host {
   random(bytes: number): Uint8Array;
   /** Calls `wake` once, at or after `at` (milliseconds since 1970), whatever the distance. */
   timer(at: number, wake: () => void): Disposable;
+  /**
+   * As `timer`, for a time that nothing durable depends on: lost with the process, it is not missed. Where each timer of `timer` is
+   * something to pay for.
+   *
+   * @default `timer`
+   */
+  briefly?(at: number, wake: () => void): Disposable;
   /** Calls `then` in a later macrotask, when the microtasks of this one are drained. */
   hop(then: () => void): void;
+  /**
+   * Calls `then` soon, to commit what has been written: where a commit costs next to nothing and a macrotask makes it lasting by itself,
+   * waiting for one to gather more would only cost.
+   *
+   * @default `hop`
+   */
+  soon?(then: () => void): void;
   /** Finds the session that the running code belongs to. */
   readonly context: RunContext;
 }

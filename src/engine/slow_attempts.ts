@@ -22,7 +22,8 @@ export function createSlowAttempts(host: Host, running: Set<Attempt>): SlowAttem
   let timer: Disposable | undefined;
 
   function watch(): void {
-    timer ??= host.timer(host.now() + SLOW_MS, look);
+    const at = host.now() + SLOW_MS;
+    timer ??= host.briefly === undefined ? host.timer(at, look) : host.briefly(at, look);
   }
 
   function look(): void {

@@ -13,12 +13,20 @@ export type HandlerErrorName =
   | "InputError"
   /** 400: the arguments do not fit the schema; `issues` says where. */
   | "ValidationError"
+  /** 401: the address has no signature that holds. */
+  | "SignatureError"
+  /** 401: nothing says that whoever asks may have this. */
+  | "UnauthorizedError"
   /** 403: the request may not do this. */
   | "ForbiddenError"
+  /** 404: there is no such thing. */
+  | "NotFoundError"
   /** 405: the request has another method than the handler takes. */
   | "MethodNotAllowedError"
   /** 413: the body is larger than the handler takes. */
   | "PayloadTooLargeError"
+  /** 416: there is no such part. */
+  | "RangeError"
   /** 415: the body is of a kind that the handler does not read. */
   | "UnsupportedMediaTypeError"
   /** 499: whoever asked has left. Nobody sees it but logs. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { StoredRecord } from "../engine/ports.ts";
+import { type LargeTexts, largeTextsOfFile } from "./_large_texts.ts";
 import type { SqlRow, SqlValue, Statement } from "./_sqlite_module.ts";
 
 /** Texts longer than this are kept in `blobs`, in code units. */
@@ -24,9 +25,15 @@ const PAGE_LENGTH = 4 * 1024 * 1024;
  * @param sql prepares statements
  * @param no number of the run in the file
  * @param from first record wanted
+ * @param large finds a text that is kept apart
  * @returns the records in order; none when there are no more
  */
-export function readPage(sql: (text: string) => Statement, no: number, from: number): StoredRecord[] {
+export function readPage(
+  sql: (text: string) => Statement,
+  no: number,
+  from: number,
+  large: LargeTexts["record"] = largeTextsOfFile(sql).record,
+): StoredRecord[] {
   const page: StoredRecord[] = [];
   let length = 0;
   const statement = sql(`SELECT seq, text FROM records WHERE run = ? AND seq >= ? ORDER BY seq LIMIT ${PAGE_RECORDS}`);
@@ -40,12 +47,8 @@ export function readPage(sql: (text: string) => Statement, no: number, from: num
     let text = stored.slice(CHECK_LENGTH);
     if (text === "") {
       // An empty text, or one that is kept apart.
-      const blob = sql("SELECT text FROM blobs WHERE record = (SELECT no FROM records WHERE run = ? AND seq = ?)")
-        .get(no, seq);
-      if (blob !== undefined) {
-        text = String(blob["text"]);
-        length += text.length;
-      }
+      text = large(no, seq) ?? "";
+      length += text.length;
     }
     page.push({ seq, text, check: stored.slice(0, CHECK_LENGTH) });
     if (length > PAGE_LENGTH) break;

@@ -21,6 +21,25 @@ export interface Schema {
   readonly migrations: Readonly<Record<number, (db: Database) => void>>;
 }
 
+/** The tables that every storage of this kind has, as of the newest version. */
+export const TABLES: readonly string[] = [
+  "CREATE TABLE workflows(no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+  `CREATE TABLE runs(
+    no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, workflow INTEGER NOT NULL, state INTEGER NOT NULL, status TEXT,
+    wake_at INTEGER, waits TEXT, created_at INTEGER NOT NULL, closed_at INTEGER, parent TEXT)`,
+  "CREATE INDEX runs_state ON runs(state, no)",
+  "CREATE INDEX runs_workflow ON runs(workflow, no)",
+  "CREATE INDEX runs_due ON runs(wake_at, no) WHERE state = 2 AND wake_at IS NOT NULL",
+  "CREATE INDEX runs_closed ON runs(closed_at, no) WHERE closed_at IS NOT NULL",
+  "CREATE TABLE records(no INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, text TEXT NOT NULL)",
+  "CREATE UNIQUE INDEX records_run ON records(run, seq)",
+  `CREATE TABLE inbox(
+    no INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, run TEXT NOT NULL, waiting INTEGER NOT NULL,
+    kind TEXT NOT NULL, name TEXT NOT NULL, payload TEXT NOT NULL, sender TEXT, at INTEGER NOT NULL)`,
+  "CREATE INDEX inbox_waiting ON inbox(run, no) WHERE waiting = 1",
+  "CREATE INDEX inbox_run ON inbox(run)",
+];
+
 /**
  * Version 2: `runs.parent` is new.
  *
@@ -34,24 +53,7 @@ export interface Schema {
  */
 export const SCHEMA: Schema = {
   version: 2,
-  create: [
-    "CREATE TABLE workflows(no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
-    `CREATE TABLE runs(
-      no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, workflow INTEGER NOT NULL, state INTEGER NOT NULL, status TEXT,
-      wake_at INTEGER, waits TEXT, created_at INTEGER NOT NULL, closed_at INTEGER, parent TEXT)`,
-    "CREATE INDEX runs_state ON runs(state, no)",
-    "CREATE INDEX runs_workflow ON runs(workflow, no)",
-    "CREATE INDEX runs_due ON runs(wake_at, no) WHERE state = 2 AND wake_at IS NOT NULL",
-    "CREATE INDEX runs_closed ON runs(closed_at, no) WHERE closed_at IS NOT NULL",
-    "CREATE TABLE records(no INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, text TEXT NOT NULL)",
-    "CREATE UNIQUE INDEX records_run ON records(run, seq)",
-    "CREATE TABLE blobs(record INTEGER PRIMARY KEY, text TEXT NOT NULL)",
-    `CREATE TABLE inbox(
-      no INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, run TEXT NOT NULL, waiting INTEGER NOT NULL,
-      kind TEXT NOT NULL, name TEXT NOT NULL, payload TEXT NOT NULL, sender TEXT, at INTEGER NOT NULL)`,
-    "CREATE INDEX inbox_waiting ON inbox(run, no) WHERE waiting = 1",
-    "CREATE INDEX inbox_run ON inbox(run)",
-  ],
+  create: [...TABLES, "CREATE TABLE blobs(record INTEGER PRIMARY KEY, text TEXT NOT NULL)"],
   migrations: {
     1: (db) => runAll(db, ["ALTER TABLE runs ADD COLUMN parent TEXT"]),
   },

@@ -1,0 +1,455 @@
+/**
+ * The object of one run, and of the runs that it begins: its children, and those that go on for it. The engine inside it is opened
+ * when something has to be done, and left to be evicted when nothing has.
+ *
+ * @module
+ */
+import { UnknownRunError } from "../base/errors.ts";
+import { newestOf } from "../engine/chain.ts";
+import { createEngine } from "../engine/engine.ts";
+import type { Engine, EngineEvent, EngineOptions, PendingApproval } from "../engine/api.ts";
+import type { RunRow } from "../engine/ports.ts";
+import type { JournalRecord, Json } from "../workflow/journal.ts";
+import { forgetDurableObject, holdsRuns, openDurableObject } from "../storage/_durable_storage.ts";
+import type { DurableObjectStorageOptions } from "../storage/durable_object.ts";
+import { createObjectAlarm, type ObjectAlarm, type Wanted } from "./alarm.ts";
+import { createObjectHost } from "./object_host.ts";
+import { bindingOf, createOutbox, noteChanges, OBJECT_SCHEMA, type Outbox } from "./outbox.ts";
+import type { ObjectNamespace, ObjectState } from "./platform.ts";
+import { toWire, type WireError } from "./wire.ts";
+
+/** What runs in the objects, and how. */
+export interface RunObjectOptions extends
+  Pick<
+    EngineOptions,
+    | "workflows"
+    | "sources"
+    | "concurrency"
+    | "maxActiveRuns"
+    | "maxQueuedRuns"
+    | "executor"
+    | "onEvent"
+    | "callSites"
+    | "changes"
+    | "cancelGraceMs"
+  >,
+  DurableObjectStorageOptions {
+  /** Name of the binding to the index objects, in the environment. @default "INDEX" */
+  readonly index?: string;
+  /**
+   * While something is under way in an object, its alarm rings at least this often, in milliseconds: it keeps the object in memory,
+   * and brings it back after its process has ended.
+   *
+   * @default 5000
+   */
+  readonly heartbeatMs?: number;
+  /**
+   * Runs that ended longer ago than this, in milliseconds, are removed, and an object that has none any more is emptied.
+   *
+   * @default undefined: kept for ever
+   */
+  readonly retentionMs?: number;
+}
+
+/** Begins a run in its object. */
+export interface StartRequest {
+  /** Namespace of the run: its index's name. */
+  readonly namespace: string;
+  /** Id of the run: the object is its. */
+  readonly runId: string;
+  /** Name of the workflow. */
+  readonly workflow: string;
+  /** Its arguments. @default {} */
+  readonly args?: Json;
+  /** The run fails with `DeadlineError` after this many milliseconds. */
+  readonly deadlineMs?: number;
+}
+
+/** Names a run of an object. */
+export interface RunRequest {
+  /** Id of the run. */
+  readonly runId: string;
+}
+
+/** Asks how a run ended, and waits a little for its end. */
+export interface OutcomeRequest extends RunRequest {
+  /** How long to wait, in milliseconds; no longer than until nothing happens in the object. @default 0 */
+  readonly waitMs?: number;
+}
+
+/** Sends an event to a run. */
+export interface SignalRequest extends RunRequest {
+  /** Name of the event. */
+  readonly name: string;
+  /** Its payload. @default null */
+  readonly payload?: Json;
+  /** An event of an id that the run has is not sent again. @default a random one */
+  readonly id?: string;
+}
+
+/** Answers an approval of a run. */
+export interface ApproveRequest extends RunRequest {
+  /** Key of the approval; optional when exactly one is waited for. */
+  readonly key?: string;
+  /** Granted or rejected. @default true */
+  readonly approved?: boolean;
+  /** What the approver entered. @default null */
+  readonly value?: Json;
+  /** Who answered. @default "anonymous" */
+  readonly approver?: string;
+}
+
+/** Asks a run to end. */
+export interface CancelRequest extends RunRequest {
+  /** Why. @default "Cancelled" */
+  readonly reason?: string;
+}
+
+/** A run as it is stored now. */
+export interface RunStatusAnswer extends RunRow {
+  /** What the body said last of how far it is. */
+  readonly progress?: Json;
+}
+
+/** How a run ended, or that it has not. */
+export type OutcomeAnswer =
+  /** `wakeAt`: when it has something to do of itself, while it is parked. */
+  | { readonly done: false; readonly state: RunRow["state"]; readonly wakeAt?: number }
+  | { readonly done: true; readonly value: Json }
+  | { readonly done: true; readonly error: WireError };
+
+/** What an object does for whoever calls it, by RPC or as `POST /name` with the argument as JSON. */
+export interface RunMethods {
+  /** Records a run and begins it; the run that exists when it is the same. */
+  start(request: StartRequest): Promise<RunStatusAnswer>;
+  /** The run as it is stored. */
+  status(request: RunRequest): Promise<RunStatusAnswer>;
+  /** How the run ended: of the last one that goes on for it. */
+  outcome(request: OutcomeRequest): Promise<OutcomeAnswer>;
+  /** Sends an event. */
+  signal(request: SignalRequest): Promise<void>;
+  /** Answers an approval. */
+  approve(request: ApproveRequest): Promise<void>;
+  /** Approvals that the run waits for. */
+  approvals(request: RunRequest): Promise<readonly PendingApproval[]>;
+  /** Asks the run to end. */
+  cancel(request: CancelRequest): Promise<void>;
+  /** The verified journal of the run. */
+  journal(request: RunRequest): Promise<readonly JournalRecord[]>;
+  /** All runs of the object, newest first: the run that it was made for, its children, those that go on for it. */
+  runs(request?: { readonly limit?: number }): Promise<readonly RunRow[]>;
+}
+
+/** The object behind its class. */
+export interface RunObject {
+  readonly methods: RunMethods;
+  alarm(): Promise<void>;
+}
+
+/** Without progress the alarm rings ever less often: a run that waits for its code to be mended needs no more. */
+const LONGEST_BEAT_MS = 3_600_000;
+/** Longest wait of an `outcome`, in milliseconds. */
+const LONGEST_WAIT_MS = 60_000;
+
+interface Opened {
+  readonly engine: Engine;
+  readonly store: ReturnType<typeof openDurableObject>;
+  readonly outbox: Outbox;
+  readonly identity: Identity;
+}
+
+/** Whose object this is. */
+interface Identity {
+  readonly namespace: string;
+  readonly root: string;
+}
+
+/** Makes what is behind one object's class. */
+export function createRunObject(ctx: ObjectState, env: unknown, options: RunObjectOptions): RunObject {
+  const { storage } = ctx;
+  const { index = "INDEX", heartbeatMs = 5000, retentionMs, onEvent, maxRecordBytes, maxMessages, ...rest } = options;
+  const now = Date.now;
+  const clock: ObjectAlarm = createObjectAlarm(storage, now, (then) => host.hop(then), wanted);
+  const host = createObjectHost(clock);
+  let opening: Promise<Opened> | undefined;
+  let closing: Promise<void> | undefined;
+  let current: Pick<Opened, "store"> & { readonly outbox?: Outbox } | undefined;
+  let starting = 0;
+  let beatMs = heartbeatMs;
+  let beatAt: number | undefined;
+  let commitsSeen = -1;
+
+  function tell(event: EngineEvent): void {
+    try {
+      onEvent?.(event);
+    } catch {
+      return; // a hook of the user's decides about nothing
+    }
+  }
+
+  // --- The engine inside ---
+
+  function opened(identity?: Identity): Promise<Opened> {
+    if (opening === undefined) {
+      const mine = open(identity, (engine) => leave(mine, engine));
+      opening = mine;
+      mine.catch(() => leave(mine));
+    }
+    return opening;
+  }
+
+  /** What is in memory is not what is stored any more: the next call, or the alarm, begins anew. */
+  function leave(left: Promise<Opened>, engine?: Engine): void {
+    if (opening !== left) return;
+    opening = undefined;
+    current = undefined;
+    clock.stop();
+    closing = engine?.close().catch((error) => tell({ event: "warning", message: `Cannot close: ${String(error)}` }));
+  }
+
+  async function open(said: Identity | undefined, failed: (engine: Engine) => void): Promise<Opened> {
+    await closing;
+    const limits = {
+      ...(maxRecordBytes === undefined ? undefined : { maxRecordBytes }),
+      ...(maxMessages === undefined ? undefined : { maxMessages }),
+    };
+    const store = openDurableObject(storage, limits, {
+      schema: OBJECT_SCHEMA,
+      within: (writes, sql) => noteChanges(writes, sql, now()),
+      after(writes) {
+        if (!writes.some((w) => w.w !== "append" || w.row !== undefined)) return;
+        // In this turn: whoever is told of the commit finds the alarm set, whatever happens next.
+        clock.plan();
+        void current?.outbox?.deliver();
+      },
+    });
+    const identity = identify(store.sql, said);
+    const { namespace, root } = identity;
+    current = { store };
+    await clock.load();
+    const outbox = createOutbox({
+      sql: store.sql,
+      now,
+      root,
+      index: () => {
+        const bound = bindingOf<ObjectNamespace>(env, index);
+        return bound.get(bound.idFromName(namespace));
+      },
+      row: (run) => store.run(run),
+      attempted: (error) => {
+        if (error !== undefined) tell({ event: "warning", message: `Cannot tell the index: ${error.message}` });
+        if (current?.store === store) clock.plan();
+      },
+    });
+    current = { store, outbox };
+    const made: { engine?: Engine } = {};
+    const engine = await createEngine({
+      ...rest,
+      storage: store,
+      host,
+      name: root,
+      onEvent: (event) => {
+        if (event.event === "failed" && made.engine !== undefined) failed(made.engine);
+        tell(event);
+      },
+    });
+    made.engine = engine;
+    clock.plan();
+    void outbox.deliver();
+    return { engine, store, outbox, identity };
+  }
+
+  /** The engine of an object that holds runs. */
+  async function known(runId: string): Promise<Opened> {
+    // Asking for a run that is none must not make an object of it: an object that stores nothing costs nothing.
+    if (opening === undefined && !holdsRuns(storage)) throw new UnknownRunError(`Run "${runId}" is not stored`);
+    return await opened();
+  }
+
+  // --- The alarm ---
+
+  /** When this object has to be woken next, by what is stored. */
+  function wanted(): Wanted {
+    if (current === undefined) return { at: undefined, isActive: false };
+    const { store, outbox } = current;
+    const { active, orphans, untold, wake, closed } = store.sql(STATE).get() ?? {};
+    const isActive = active === 1;
+    const retryAt = untold === 1 ? outbox?.retryAt : undefined;
+    const times = [wake, retryAt].filter((at) => typeof at === "number");
+    if (retentionMs !== undefined && typeof closed === "number") times.push(closed + retentionMs);
+    if (isActive || orphans === 1 || (untold === 1 && retryAt === undefined)) {
+      if (beatAt === undefined || beatAt <= now()) beatAt = now() + beatMs;
+      times.push(beatAt);
+    } else {
+      beatAt = undefined;
+      beatMs = heartbeatMs;
+    }
+    return { at: times.length === 0 ? undefined : Math.min(...times), isActive };
+  }
+
+  /** Rings less often while nothing comes of it. */
+  function slowDown(engine: Engine): void {
+    if (beatAt !== undefined && beatAt > now()) return;
+    const { commits, running, waiting, queued } = engine.stats();
+    const isBusy = running + waiting + queued > 0 || commits !== commitsSeen;
+    commitsSeen = commits;
+    beatMs = isBusy ? heartbeatMs : Math.min(beatMs * 2, LONGEST_BEAT_MS);
+  }
+
+  async function alarm(): Promise<void> {
+    clock.rang();
+    if (opening === undefined && !holdsRuns(storage)) return;
+    try {
+      const { engine, outbox } = await opened();
+      slowDown(engine);
+      clock.wakeDue();
+      if ((outbox.retryAt ?? 0) <= now()) await outbox.deliver();
+      if (retentionMs !== undefined) await tidy(retentionMs);
+      else clock.plan();
+    } catch (error) {
+      // Not thrown on: the platform would try six times, and then no more.
+      beatMs = Math.min(beatMs * 2, LONGEST_BEAT_MS);
+      await storage.setAlarm(now() + beatMs);
+      tell({ event: "warning", message: `The alarm failed, and is set again: ${String(error)}` });
+    }
+  }
+
+  /** Removes what ended long ago; all, when nothing is left. */
+  async function tidy(olderThanMs: number): Promise<void> {
+    const { engine, outbox } = await opened();
+    await engine.prune(olderThanMs);
+    const isOver = (await engine.runs({ limit: 1 })).length === 0;
+    if (isOver) await outbox.deliver();
+    if (isOver && outbox.isEmpty && starting === 0) await empty();
+    else clock.plan();
+  }
+
+  async function empty(): Promise<void> {
+    const mine = opening;
+    if (mine === undefined) return;
+    const { engine } = await mine;
+    leave(mine, engine);
+    await closing;
+    forgetDurableObject(storage);
+    await storage.deleteAlarm();
+    await storage.deleteAll();
+  }
+
+  // --- What it does for its callers ---
+
+  async function start(request: StartRequest): Promise<RunStatusAnswer> {
+    const { namespace, runId, workflow, args = {}, deadlineMs } = request;
+    for (const [name, value] of Object.entries({ namespace, runId, workflow })) {
+      if (typeof value !== "string") {
+        throw new TypeError(`Cannot start a run: '${name}' must be text, found ${typeof value}`);
+      }
+    }
+    starting++;
+    let opened_: Opened | undefined;
+    try {
+      opened_ = await opened({ namespace, root: runId });
+      const { identity } = opened_;
+      if (identity.root !== runId || identity.namespace !== namespace) {
+        throw new RangeError(
+          `Cannot start run "${runId}" of namespace "${namespace}" here: this is the object of run "${identity.root}" of namespace ` +
+            `"${identity.namespace}"`,
+        );
+      }
+      const run = await opened_.engine.start(workflow, args, {
+        runId,
+        ...(deadlineMs === undefined ? undefined : { deadlineMs }),
+      });
+      return await run.row();
+    } catch (error) {
+      // What was refused leaves nothing behind.
+      if (starting === 1 && opened_ !== undefined && (await opened_.store.runs({ limit: 1 })).length === 0) {
+        await empty();
+      }
+      throw error;
+    } finally {
+      starting--;
+    }
+  }
+
+  async function outcome({ runId, waitMs = 0 }: OutcomeRequest): Promise<OutcomeAnswer> {
+    const { engine, store } = await known(runId);
+    const run = await engine.run(runId);
+    const waited = new AbortController();
+    let ended: OutcomeAnswer | undefined;
+    const result = run.result({ signal: waited.signal }).then(
+      (value) => void (ended = { done: true, value }),
+      (error) => void (waited.signal.aborted || (ended = { done: true, error: toWire(error) })),
+    );
+    try {
+      let row = await newestOf(store, runId);
+      if (row?.state === "closed") await result;
+      else if (row?.state !== "parked") {
+        await Promise.race([result, engine.idle(), pause(Math.min(Math.max(0, waitMs), LONGEST_WAIT_MS))]);
+        row = await newestOf(store, runId);
+        if (row?.state === "closed") await result;
+      }
+      if (ended !== undefined) return ended;
+      const { state = "active", wakeAt } = row ?? {};
+      return { done: false, state, ...(wakeAt === undefined ? undefined : { wakeAt }) };
+    } finally {
+      waited.abort();
+    }
+  }
+
+  const methods: RunMethods = {
+    start,
+    outcome,
+    async status({ runId }) {
+      const { engine } = await known(runId);
+      const run = await engine.run(runId);
+      const [row, progress] = await Promise.all([run.row(), run.progress()]);
+      return { ...row, ...(progress === undefined ? undefined : { progress }) };
+    },
+    async signal({ runId, name, payload = null, id }) {
+      const { engine } = await known(runId);
+      await engine.signal(runId, name, payload, id === undefined ? {} : { id });
+    },
+    async approve({ runId, key, ...answer }) {
+      const { engine } = await known(runId);
+      await engine.approve(runId, key, answer);
+    },
+    async approvals({ runId }) {
+      return await (await known(runId)).engine.approvals(runId);
+    },
+    async cancel({ runId, reason }) {
+      await (await known(runId)).engine.cancel(runId, reason);
+    },
+    async journal({ runId }) {
+      return await (await known(runId)).engine.journal(runId);
+    },
+    async runs({ limit = 100 } = {}) {
+      if (opening === undefined && !holdsRuns(storage)) return [];
+      return await (await opened()).engine.runs({ limit });
+    },
+  };
+  return { methods, alarm };
+}
+
+/** All that decides about the alarm, by indexes. */
+const STATE = `SELECT
+  EXISTS(SELECT 1 FROM runs INDEXED BY runs_state WHERE state IN (0, 1)) AS active,
+  EXISTS(SELECT 1 FROM runs INDEXED BY runs_state WHERE state = 4) AS orphans,
+  EXISTS(SELECT 1 FROM outbox) AS untold,
+  (SELECT min(wake_at) FROM runs INDEXED BY runs_due WHERE state = 2 AND wake_at IS NOT NULL) AS wake,
+  (SELECT min(closed_at) FROM runs INDEXED BY runs_closed WHERE closed_at IS NOT NULL) AS closed`;
+
+/** Whose object this is: what was stored, else what is said now, which is stored. */
+function identify(sql: ReturnType<typeof openDurableObject>["sql"], said: Identity | undefined): Identity {
+  const row = sql("SELECT namespace, root FROM object").get();
+  if (row === undefined) {
+    if (said === undefined) throw new UnknownRunError("This object has no run");
+    sql("INSERT INTO object(namespace, root, version) VALUES(?, ?, 0)").run(said.namespace, said.root);
+    return said;
+  }
+  return { namespace: String(row["namespace"]), root: String(row["root"]) };
+}
+
+/** A wait of a request, which nothing else depends on. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
+}
