@@ -618,18 +618,6 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
   "./storage/sqlite": [
     "openSqliteStorage",
   ],
-  "./handlers": [
-    "WebhookRejectedError",
-    "approval",
-    "approvalLink",
-    "createReplayWindow",
-    "github",
-    "isSigned",
-    "slack",
-    "standardWebhooks",
-    "stripe",
-    "webhook",
-  ],
   "./testing": [
     "ExploreError",
     "createVirtualHost",
@@ -668,6 +656,18 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "WaitTimeoutError",
     "WindmillApiError",
     "hasCode",
+  ],
+  "./handlers": [
+    "WebhookRejectedError",
+    "approval",
+    "approvalLink",
+    "createReplayWindow",
+    "github",
+    "isSigned",
+    "slack",
+    "standardWebhooks",
+    "stripe",
+    "webhook",
   ],
   "./cli": [
     "loadWorkflow",
