@@ -26,6 +26,7 @@ const NAMES = [
   "check_time",
   "runner",
   "server",
+  "edge",
   "peers",
 ] as const;
 

@@ -1,11 +1,24 @@
 /**
- * Handlers of requests: functions from a `Request` to a `Response`, for servers and edge functions of every kind.
+ * Functions from a request to a response that call Windmill: for Workers, Deno, Node and whatever else speaks `Request` and
+ * `Response`. `docs/handlers.md` tells of each.
  *
  * @module
  */
+export type { HandlerErrorBody, HandlerErrorName } from "./_answer.ts";
+export type { ErrorReport } from "./_answer.ts";
+export type { Connection, Handler, HandlerContext } from "./handler.ts";
+export type { InputOptions, InputSource } from "./input.ts";
+export { runFlow, type RunHandlerOptions, runScript, type StartSettings } from "./run.ts";
+export {
+  type Authorize,
+  type FollowJobOptions,
+  type StartStreamOptions,
+  streamJob,
+  type StreamJobOptions,
+  type StreamSettings,
+} from "./stream_job.ts";
 export { approval, type ApprovalOptions } from "./approval.ts";
 export { approvalLink } from "./approval_link.ts";
-export type { Connection, Handler, HandlerContext } from "./handler.ts";
 export { webhook } from "./webhook.ts";
 export type {
   WebhookBaseOptions,

@@ -205,6 +205,12 @@ Deno.test("windkit.json: what is wrong is named, and no value is shown", async (
     [{ s3: "secret" }, "windkit.json: 's3' must be an object"],
     [{ retention: 30 }, "windkit.json: 'retention' must be a number and a unit"],
     [{ retention: "secret" }, "windkit.json: 'retention' must be a number and a unit"],
+    [{ limits: { cpu: 1 } }, "windkit.json: unknown key 'limits.cpu'"],
+    [{ limits: { memory: "64m" } }, "windkit.json: 'limits.memory' must be a number and a unit of k, m or g, as in"],
+    [{ limits: { disk: 5 } }, "windkit.json: 'limits.disk' must be a number and a unit of k, m or g"],
+    [{ limits: { result: "1g" } }, "windkit.json: 'limits.result' must be a number and a unit of k, m or g"],
+    [{ limits: { timeout: "2 h" } }, "windkit.json: 'limits.timeout' must be a number and a unit of s, m, h, d or w"],
+    [{ limits: { jobs: 0 } }, "windkit.json: 'limits.jobs' must be a whole number from 1 to 1000"],
   ];
   for (const [value, expected] of cases) {
     try {
@@ -218,6 +224,10 @@ Deno.test("windkit.json: what is wrong is named, and no value is shown", async (
   }
   const settings = readSettings('{"retention":"2h","permissions":{"net":"closed"},"datatables":{"a":"$var:f/a/b"}}');
   assertEquals(settings, { net: "closed", denyNet: [], datatables: { a: "$var:f/a/b" }, s3: {}, retentionS: 7200 });
+  const limits = { memory: "2g", disk: "512m", result: "4k", log: "8m", timeout: "1h", jobs: 2 };
+  assertEquals(readSettings(JSON.stringify({ limits })).limits, {
+    ...{ memory: 2 ** 31, disk: 2 ** 29, result: 4096, log: 2 ** 23, timeout: 3600, jobs: 2 },
+  });
   await using folder = workspace({ "windkit.json": '{ "s3": { "main": { "bucket": "x" } } }' });
   const { code, stderr } = await folder.windkit("dev", "--port", "0");
   assertEquals(code, 2);

@@ -70,7 +70,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "wire",
       "http",
       "sdk",
-      // The time that a signature's is compared with, and what nobody can guess: nonces, tokens of forms.
+      // The clock of a client that has none of its own: heart-beats of streams. The time that a signature's is compared with, and what nobody can guess: nonces, tokens of forms.
       "src/platform/network.ts",
       "src/platform/random.ts",
       // Forms of approvals are those of the local server's page: pure functions from a schema to HTML, and back.

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { readSignature } from "../../src/server/folder/signature.ts";
+import { openWithWorkspaceKey } from "../../src/server/folder/workspace_key.ts";
 import { unpinned } from "../../src/server/folder/imports.ts";
 import { assert, assertEquals, assertIncludes, assertRejects } from "../suite/assert.ts";
 import { trialFolder } from "./_folder_kit.ts";
@@ -382,6 +383,36 @@ Deno.test("A saved file is live at the next question, and a version that was liv
   assertEquals(next.folder.scriptVersions("f/a/x").length, 3);
 });
 
+Deno.test("Versions that were replaced long ago, and that nothing refers to, are forgotten", async () => {
+  let now = Date.UTC(2026, 0, 1);
+  const DAY = 86_400_000;
+  await using trial = await trialFolder({ "f/a/one.ts": MAIN, "f/a/gone.ts": MAIN }, { now: () => now });
+  const { folder } = trial;
+  const hashes: string[] = [];
+  const forget = (before: number, used: readonly string[] = []) => folder.forgetVersions(before, () => new Set(used));
+  for (const text of ["// 2\n", "// three\n", "// number four\n"]) {
+    hashes.push(folder.script("f/a/one")?.hash ?? "");
+    now += DAY;
+    trial.put({ "f/a/one.ts": text + MAIN });
+  }
+  const gone = folder.script("f/a/gone")?.hash ?? "";
+  const current = folder.script("f/a/one")?.hash ?? "";
+  const left = () => [...hashes, gone, current].map((hash) => folder.scriptByHash(hash) !== undefined);
+  now += DAY;
+  // It was live until today, whenever it was stored.
+  folder.deleteScript("f/a/gone");
+  assertEquals(left(), [true, true, true, true, true]);
+  const begin = Date.UTC(2026, 0, 1);
+  assertEquals(forget(begin + DAY), 0);
+  assertEquals(forget(begin + 2 * DAY + 1, hashes.slice(1, 2)), 1);
+  assertEquals(left(), [false, true, true, true, true]);
+  assertEquals(forget(begin + 4 * DAY), 2);
+  assertEquals(left(), [false, false, false, true, true]);
+  assertEquals(forget(begin + 5 * DAY), 1);
+  assertEquals(left(), [false, false, false, false, true]);
+  assertEquals(folder.scriptVersions("f/a/one").map(({ hash }) => hash), [current]);
+});
+
 Deno.test("The same content has the same hash, whenever it was written", async () => {
   await using trial = await trialFolder({ "f/a/x.ts": MAIN });
   const { hash } = trial.folder.script("f/a/x") ?? {};
@@ -496,6 +527,12 @@ Deno.test("Secrets of a pulled folder are opened with the workspace's key, read 
   assertEquals(plain.folder.variable("f/a/s", true)?.value, value);
 });
 
+Deno.test("openWithWorkspaceKey() opens what the library's own documents have as their example", () => {
+  const published = "DS/2U8royDnJDiNY2ps3f6ZoTbpZo8ZtUGYLGEjwLDQ=";
+  assertEquals(openWithWorkspaceKey(published, "magickey"), "http://magiclen.org");
+  assertEquals(openWithWorkspaceKey(published, "another"), undefined);
+});
+
 Deno.test("States stay in the data folder, as the command line does not pull them", async () => {
   await using trial = await trialFolder({});
   trial.folder.writeResource({ path: "f/x/y/user", value: { n: 1 }, resourceType: "state", description: "" });
@@ -504,6 +541,13 @@ Deno.test("States stay in the data folder, as the command line does not pull the
   assertEquals(next.folder.resource("f/x/y/user")?.value, { n: 1 });
   assertEquals(next.folder.resources().map(({ path }) => path), ["f/x/y/user"]);
   assert(next.folder.deleteResource("f/x/y/user"), "Removed");
+  // One that holds a secret is encrypted like it.
+  next.folder.writeVariable({ path: "u/me/word", value: "word-in-a-state", isSecret: true, description: "" });
+  const state = { path: "u/me/s", value: { last: "word-in-a-state" }, resourceType: "state", description: "" };
+  next.folder.writeResource(state);
+  const rows = JSON.stringify(next.database.all("SELECT * FROM kept_resources"));
+  assert(!rows.includes("word-in-a-state") && rows.includes("u/me/s"), rows);
+  assertEquals(next.folder.resource("u/me/s")?.value, state.value);
 });
 
 Deno.test("Filesets and resource types are read; types are written and removed", async () => {

@@ -250,6 +250,28 @@ test("a closed net is closed, but for the server", async () => {
   }
 });
 
+test("the disk is bounded: one large file, many small ones, and what has no name or right any more", async () => {
+  await using small = await runnerKit({ diskLimitBytes: 8 * 2 ** 20 });
+  const wait = "for (;;) await new Promise((resolve) => setTimeout(resolve, 1000));";
+  const codes = [
+    `Deno.mkdirSync("a/b", { recursive: true }); for (let i = 0; i < 3; i++) Deno.writeFileSync("a/b/" + i, new Uint8Array(3 * 2 ** 20)); ${wait}`,
+    `for (let i = 0; i < 2100; i++) Deno.writeTextFileSync("f" + i, ""); ${wait}`,
+    `Deno.mkdirSync("a"); Deno.writeFileSync("a/x", new Uint8Array(9 * 2 ** 20)); Deno.chmodSync("a", 0); ${wait}`,
+    ...Deno.build.os === "linux"
+      ? [
+        `const file = Deno.openSync("x", { create: true, write: true }); Deno.removeSync("x"); file.writeSync(new Uint8Array(9 * 2 ** 20)); ${wait}`,
+      ]
+      : [],
+  ];
+  const ended = await Promise.all(codes.map((code) => small.run(`export async function main() { ${code} }`)));
+  for (const { error } of ended) {
+    equal([error?.name, error?.message], [
+      "ExecutionErr",
+      "The job was ended: its files take more than its 8 MiB of the disk",
+    ]);
+  }
+});
+
 test("memory is bounded: one large buffer, many small ones, workers without end", async () => {
   const large = await kit.run("export const main = () => new Uint8Array(4 * 2 ** 30).fill(1).length;");
   match(String(large.error?.message), /^The job was ended: it uses more than its 400 MiB of memory$/);

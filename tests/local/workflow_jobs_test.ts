@@ -284,6 +284,41 @@ export const main = workflow(async () => {
   equal(await storedText(), "");
 });
 
+test("a secret that comes to a task's script through its arguments or a resource is one that its workflow has read", async () => {
+  const { folder } = server.server.context;
+  folder.writeVariable({ path: "f/kit/argued", value: "argued-secret-word", isSecret: true, description: "" });
+  folder.writeResource({
+    path: "f/kit/held",
+    value: { of: "$var:f/kit/argued" },
+    resourceType: "any",
+    description: "",
+  });
+  server.put({ "f/kit/echo.ts": `export async function main(word: unknown) { return [...JSON.stringify(word)]; }\n` });
+  await until(() => folder.script("f/kit/echo") !== undefined);
+  for (const word of ["$var:f/kit/argued", "$res:f/kit/held"]) {
+    const job = await server.run(`
+import { taskScript, workflow } from "windmill-client";
+const echo = taskScript("f/kit/echo");
+export const main = workflow(async () => (await echo({ word: ${JSON.stringify(word)} })).length);`);
+    ok(Number(job.result) >= 20, logOf(job));
+    // By no value in them: letter by letter it can be read, and not found.
+    equal(await storedText([`"a\\",\\"r\\",\\"g\\"`, '"a","r","g"']), "");
+  }
+});
+
+test("a secret that a workflow was given without asking for it is encrypted in its journal as well", async () => {
+  const value = "given-in-plain-words";
+  server.server.context.folder.writeVariable({ path: "f/kit/given", value, isSecret: true, description: "" });
+  const job = await server.run(
+    `
+import { step, workflow } from "windmill-client";
+export const main = workflow(async (word: string) => await step("take", () => ({ word })));`,
+    { word: value },
+  );
+  equal([job.result, job.args], [{ word: value }, { word: value }], logOf(job));
+  equal(await storedText([value]), "");
+});
+
 test("a preprocessor runs once, and what it makes are the job's arguments", async () => {
   server.put({
     "f/kit/hook.ts": `
@@ -484,11 +519,11 @@ async function until(is: () => boolean): Promise<void> {
 }
 
 /** Secrets of these tests that the engine's files have. */
-async function storedText(): Promise<string> {
+async function storedText(words = ["hunter-2-hunter", "correct-horse-battery"]): Promise<string> {
   let found = "";
   for await (const { name } of Deno.readDir(`${server.root}/.windkit/runs`)) {
     const text = new TextDecoder("latin1").decode(await Deno.readFile(`${server.root}/.windkit/runs/${name}`));
-    for (const word of ["hunter-2-hunter", "correct-horse-battery"]) {
+    for (const word of words) {
       if (text.includes(word)) found += `${name}: ${word}\n`;
     }
   }

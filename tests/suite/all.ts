@@ -38,6 +38,8 @@ import "./engine_runs.ts";
 import "./engine_undo.ts";
 import "./errors.ts";
 import "./handlers_approval.ts";
+import "./handlers_run.ts";
+import "./handlers_stream_job.ts";
 import "./handlers_webhook.ts";
 import "./journal_file.ts";
 import "./official_defects.ts";

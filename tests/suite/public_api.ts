@@ -4,6 +4,7 @@ import * as compat from "@windkit/windmill-client/compat";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
 import * as handlers from "@windkit/windmill-client/handlers";
+import * as hono from "@windkit/windmill-client/hono";
 import * as hosted from "@windkit/windmill-client/hosted";
 import * as hostedWorkflow from "@windkit/windmill-client/hosted/workflow";
 import * as root from "@windkit/windmill-client";
@@ -664,10 +665,33 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "createReplayWindow",
     "github",
     "isSigned",
+    "runFlow",
+    "runScript",
     "slack",
     "standardWebhooks",
+    "streamJob",
     "stripe",
     "webhook",
+  ],
+  "./hono": [
+    "approvals",
+    "connections",
+    "jobs",
+    "kafka",
+    "resources",
+    "runFlow",
+    "runScript",
+    "runs",
+    "s3",
+    "sql",
+    "state",
+    "streamJob",
+    "teams",
+    "toHono",
+    "tokens",
+    "users",
+    "variables",
+    "windmill",
   ],
   "./cli": [
     "loadWorkflow",
@@ -704,6 +728,7 @@ const modules: Readonly<Record<string, object>> = {
   "./testing": testing,
   "./errors": errors,
   "./handlers": handlers,
+  "./hono": hono,
   "./hosted": hosted,
   "./hosted/workflow": hostedWorkflow,
 };

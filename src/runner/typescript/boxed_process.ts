@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { boxedStart, type BoxOptions } from "./box.ts";
+import { folderBytes, removedBytes } from "./disk_use.ts";
 import { createServerRelay, type RelayTarget } from "./server_relay.ts";
 
 /** A process, before or in its job. */
@@ -29,6 +30,8 @@ export interface BoxedProcess {
   signal(name: "SIGTERM" | "SIGKILL"): void;
   /** Tells the resident size in bytes, when it can be read. */
   memory(tell: (bytes: number) => void): void;
+  /** Bytes of the disk that the process takes; no more is counted once there is more than `enough`. Never rejects. */
+  disk(enough: number): Promise<number>;
   /** Ends the process, if it has not, and removes its folder. */
   close(graceMs: number): Promise<void>;
 }
@@ -119,6 +122,10 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
           if (error === null && bytes > 0) tell(bytes);
         });
       }
+    },
+    async disk(enough) {
+      const named = await folderBytes(folder, enough);
+      return child.pid === undefined || named > enough ? named : named + await removedBytes(child.pid);
     },
     relayTo(value) {
       target = value;

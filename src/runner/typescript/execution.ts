@@ -4,6 +4,7 @@
  * @module
  */
 import { pathToFileURL } from "node:url";
+import { parseExact } from "../../base/exact_numbers.ts";
 import type { JobError, JobOutcome, RunnerIo } from "../ports.ts";
 import type { ResultMessage, StartLine } from "../wrapper/protocol.ts";
 import type { BoxedProcess, Ended } from "./boxed_process.ts";
@@ -13,6 +14,7 @@ import { createBoundedLog, createOutputReader, partStream } from "./output.ts";
 export interface Limits {
   readonly timeoutMs: number | undefined;
   readonly memoryBytes: number;
+  readonly diskBytes: number;
   readonly killGraceMs: number;
   readonly logCharacters: number;
   readonly resultCharacters: number;
@@ -20,6 +22,8 @@ export interface Limits {
 
 /** How often the resident size is looked at, in milliseconds. */
 const MEMORY_MS = 50;
+/** How often the job's folder is looked at, in milliseconds: the first time after so long, too. */
+const DISK_MS = 500;
 
 /**
  * Runs a job to its end. The process may still be about to end when this resolves: `BoxedProcess.close` waits for it.
@@ -54,6 +58,7 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
       done = true;
       for (const timer of timers) clearTimeout(timer);
       clearInterval(memory);
+      clearTimeout(disk);
       io.signal.removeEventListener("abort", cancel);
       for (const reader of readers) reader.end();
       resolve(outcome(ended));
@@ -61,7 +66,7 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
     function outcome(ended: Ended | undefined): JobOutcome {
       if (stopped !== undefined) return { ok: false, error: stopped };
       if (result === undefined) return { ok: false, error: deathOf(ended, log.last) };
-      const message = JSON.parse(result) as ResultMessage;
+      const message = parseExact(result) as ResultMessage;
       return message.ok ? message : { ...message, error: shown(message.error, folderUrl) };
     }
     function cancel(): void {
@@ -101,6 +106,18 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
       stop({ name: "ExecutionErr", message: `The job was ended: it uses more than its ${mib} MiB of memory` }, 0);
     }
     const memory = setInterval(() => box.memory(watch), MEMORY_MS);
+    async function lookAtDisk(): Promise<void> {
+      const bytes = await box.disk(limits.diskBytes);
+      if (done) return;
+      disk = setTimeout(lookAtDisk, DISK_MS);
+      if (bytes <= limits.diskBytes) return;
+      const mib = Math.floor(limits.diskBytes / 2 ** 20);
+      stop(
+        { name: "ExecutionErr", message: `The job was ended: its files take more than its ${mib} MiB of the disk` },
+        0,
+      );
+    }
+    let disk = setTimeout(lookAtDisk, DISK_MS);
     if (limits.timeoutMs !== undefined) {
       const { timeoutMs } = limits;
       const message = `Job timed out after ${timeoutMs / 1000}s`;

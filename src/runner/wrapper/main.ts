@@ -68,8 +68,10 @@ async function serve(): Promise<void> {
   const lines = inputLines();
   let first = await lines.next();
   if (first.value?.startsWith(PRELOAD) === true) {
-    import(first.value.slice(PRELOAD.length)).catch(() => undefined); // a job that needs it gets the error
-    import(sessionHelper()).then(({ warm }: typeof import("./session.ts")) => warm(), () => undefined);
+    const client = import(first.value.slice(PRELOAD.length)) as Promise<Exports>;
+    const session = import(sessionHelper()) as Promise<typeof import("./session.ts")>;
+    // A job that needs one of them gets the error.
+    Promise.all([session, client]).then(([{ rehearse }, exports]) => rehearse(exports)).catch(() => undefined);
     first = await lines.next();
   }
   if (first.done === true) return exit(0); // the server has gone
@@ -84,12 +86,14 @@ async function serve(): Promise<void> {
     const helper = job.session ? import(sessionHelper()) as Promise<typeof import("./session.ts")> : undefined;
     helper?.catch(() => undefined); // thrown below, unless the script's own error comes first
     const exports = await import(job.entry) as Exports;
-    await useClient(job);
+    const client = useClient(job);
     if (helper !== undefined) {
+      client.catch(() => undefined); // inside a workflow, tasks are of its session: nothing waits for it
       const { runSession } = await helper;
       await runSession(exports, lines, (line) => say("s", line));
       outcome = '{"ok":true,"result":null}';
     } else {
+      await client;
       outcome = await runScript(job, exports, (text) => say("t", stringify(text)));
     }
   } catch (thrown) {

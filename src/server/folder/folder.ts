@@ -90,7 +90,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
   /** A version that was live, and is not any more, is found by its hash: a job may run it. */
   function forget(path: string): void {
     const script = loaded.get(path)?.script;
-    if (script !== undefined) kept.writeVersion(script);
+    if (script !== undefined) kept.endVersion(script);
     loaded.delete(path);
   }
 
@@ -184,7 +184,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       }
       // What is replaced is a version that may be asked for.
       const before = load(script.path)?.script;
-      if (before !== undefined) kept.writeVersion(before);
+      if (before !== undefined) kept.endVersion(before);
       saveScript({ disk, documents, owner }, script, scan.scripts.get(script.path), defaultTs);
       refresh();
       const written = folder.script(script.path);
@@ -195,10 +195,15 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       const files = scan.scripts.get(path);
       if (files === undefined) return false;
       const before = load(path)?.script;
-      if (before !== undefined) kept.writeVersion(before);
+      if (before !== undefined) kept.endVersion(before);
       for (const one of [files.content, files.metadata, files.lock]) if (one !== undefined) disk.remove(one.file);
       refresh();
       return true;
+    },
+    forgetVersions(before, used) {
+      let hashes: ReadonlySet<string> | undefined;
+      const live = new Set([...loaded.values()].map(({ script }) => script?.hash));
+      return kept.forgetVersions(before, (hash) => live.has(hash) || (hashes ??= used()).has(hash));
     },
     variable(path, secret) {
       scanFor(path, "variable");

@@ -56,9 +56,16 @@ export function environmentOf(parts: EnvironmentParts, job: Job, token: string):
 /**
  * What a runner is given of a job.
  *
+ * @param readSecret called when its arguments refer to a secret, which the job then has read
  * @throws what the folder throws for arguments that refer to something that is not there
  */
-export function runnerJobOf(parts: EnvironmentParts, job: Job, content: string, token: string): RunnerJob {
+export function runnerJobOf(
+  parts: EnvironmentParts,
+  job: Job,
+  content: string,
+  token: string,
+  readSecret?: () => void,
+): RunnerJob {
   const { folder } = parts;
   const env = environmentOf(parts, job, token);
   return {
@@ -67,7 +74,7 @@ export function runnerJobOf(parts: EnvironmentParts, job: Job, content: string, 
     content,
     ...(job.path !== undefined && { path: job.path }),
     // `as`: what is resolved in an object of arguments is one of arguments.
-    args: folder.interpolate(job.args, env) as RunnerJob["args"],
+    args: folder.interpolate(job.args, env, readSecret) as RunnerJob["args"],
     ...(job.entrypoint !== undefined && { entrypoint: job.entrypoint }),
     ...(job.preprocess === true && { preprocess: true }),
     env,

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { createHmac } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { JobError, JobOutcome, Runner, RunnerJob } from "../../runner/ports.ts";
 import type { Json } from "../../workflow/journal.ts";
@@ -15,6 +16,7 @@ import { createOutput } from "./output.ts";
 import { createQueue, type Running } from "./queue.ts";
 import { createResultCache } from "./result_cache.ts";
 import { createJobTable, type Ending, type JobState } from "./table.ts";
+import { createStoredTexts } from "../stored_text.ts";
 import { createWatchers } from "./watchers.ts";
 
 /** How jobs are kept and run. */
@@ -114,13 +116,15 @@ export function createJobs(parts: JobsParts): ServerJobs {
     timeoutS: longestS = 86_400,
     retentionS = 30 * 86_400,
   } = parts.options;
-  const table = createJobTable(database);
-  const cache = createResultCache(database);
+  const texts = createStoredTexts(secrets);
+  const table = createJobTable(database, texts);
+  const cache = createResultCache(database, texts);
   const watchers = createWatchers(report);
   const output = createOutput({
     database,
     clock,
-    redact: (text) => secrets.redact(text),
+    secrets,
+    texts,
     maxChars: maxOutputChars,
     told: (job, event, text, offset) => watchers.tell(job, { event, text, offset }),
   });
@@ -132,8 +136,9 @@ export function createJobs(parts: JobsParts): ServerJobs {
     table,
     clock,
     concurrency,
+    // A loss of power gives it back to the queue, from where it is begun again.
     claim: (id) =>
-      database.transaction(() => {
+      database.passing(() => {
         if (!table.move(id, ["queued"], "running", clock.now())) return false;
         database.afterCommit(() => watchers.tell(id, { event: "started" }));
         return true;
@@ -241,12 +246,12 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const execution = {
         runner,
         get job() {
-          return made ??= runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token);
+          return made ??= runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token, () => hooks.readSecret?.(id));
         },
         io: {
           log: (text: string) => isOpen() ? output.write(id, "log", text) : undefined,
           stream: (text: string) => isOpen() ? output.write(id, "stream", text) : undefined,
-          memory: (bytes: number) => table.setMemory(id, bytes),
+          memory: (bytes: number) => database.passing(() => table.setMemory(id, bytes)),
           signal: abort.signal,
         },
       };
@@ -299,17 +304,28 @@ export function createJobs(parts: JobsParts): ServerJobs {
   function forgetOld(): void {
     const now = clock.now();
     cache.expire(now);
-    const dropped = database.transaction(() => table.drop(now - retentionS * 1000, RETENTION_BATCH));
+    const before = now - retentionS * 1000;
+    const dropped = database.transaction(() => table.drop(before, RETENTION_BATCH));
+    // Whoever has seen a value was made before it was used last.
+    secrets.forget?.(Math.min(before, table.oldest() ?? now));
+    if (dropped < RETENTION_BATCH) folder.forgetVersions(before, table.hashes);
     retentionTimer = clock.setTimeout(forgetOld, dropped === RETENTION_BATCH ? 50 : RETENTION_EVERY_MS);
   }
 
-  async function start(request: JobRequest): Promise<Job> {
+  /** Keys are compared where they are stored: one that holds a secret is stored as what can only be compared. */
+  function storedKey(key: string | undefined): string | undefined {
+    if (key === undefined || !secrets.holds(key)) return key;
+    return `secret:${createHmac("sha256", secrets.signingKey).update(key).digest("hex")}`;
+  }
+
+  async function start(request: JobRequest, unacknowledged = false): Promise<Job> {
     const id = request.id ?? newId();
-    return await Promise.resolve(database.transaction(() => {
+    const commit = unacknowledged ? database.passing : database.transaction;
+    return await Promise.resolve(commit(() => {
       const before = table.get(id);
       if (before !== undefined) return before;
       const { parent, root = parent === undefined ? undefined : table.get(parent)?.root ?? parent } = request;
-      table.insert(request, id, root, concurrencyKeyOf(request, workspace), clock.now());
+      table.insert(request, id, root, storedKey(concurrencyKeyOf(request, workspace)), clock.now());
       database.afterCommit(() => queue.pump());
       const job = table.get(id);
       if (job === undefined) throw new Error(`Job ${id} is gone before it began`);
@@ -325,7 +341,8 @@ export function createJobs(parts: JobsParts): ServerJobs {
     return true;
   }
 
-  function cancel(id: string, by: string, reason: string, force = false): Promise<boolean> {
+  function cancel(id: string, by: string, why: string, force = false): Promise<boolean> {
+    const reason = secrets.redact(why);
     const ended = database.transaction(() => {
       if ((table.state(id) ?? "ended") === "ended") return undefined;
       const more = { canceledBy: by, canceledReason: reason };
@@ -418,6 +435,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
     list: (query) => table.list(query, clock.now()),
     count: (query) => table.count(query, clock.now()),
     log: (id, offset = 0) => output.read(id, "log", offset),
+    shownLog: (id) => secrets.redact(output.read(id, "log", 0)),
     stream: (id, offset = 0) => output.read(id, "stream", offset),
     offsets: (id) => ({ log: output.end(id, "log"), stream: output.end(id, "stream") }),
     cancel,
@@ -436,8 +454,8 @@ export function createJobs(parts: JobsParts): ServerJobs {
     setProgress: (id, percent) => {
       if (table.setProgress(id, percent)) watchers.tell(id, { event: "progress", percent });
     },
-    updateStatus: (id, change) =>
-      database.transaction(() => {
+    updateStatus: (id, change, passing = false) =>
+      (passing ? database.passing : database.transaction)(() => {
         const job = table.get(id);
         if (job === undefined) return;
         const status = change(job.workflowAsCodeStatus ?? {});
@@ -450,14 +468,14 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const sql = "SELECT value FROM user_states WHERE job = ? AND key = ?";
       const row = database.get<{ readonly value: string }>(sql, id, key);
       // `as`: only JSON is written to it.
-      return row && JSON.parse(row.value) as Json;
+      return row && JSON.parse(texts.open(row.value, "null")) as Json;
     },
     setFlowUserState: (id, key, value) =>
       void database.run(
         "INSERT INTO user_states VALUES (?, ?, ?) ON CONFLICT (job, key) DO UPDATE SET value = excluded.value",
         id,
         key,
-        JSON.stringify(value),
+        texts.close(JSON.stringify(value)),
       ),
     begin: () => {
       recover();

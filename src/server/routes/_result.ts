@@ -7,6 +7,7 @@ import type { Context } from "hono";
 import type { Json } from "../../workflow/journal.ts";
 import type { Job, ServerContext } from "../ports.ts";
 import { callerOf } from "../auth.ts";
+import { exactResult } from "../jobs/exact_result.ts";
 import { jsonResponse, Refusal } from "../refusal.ts";
 import { isFields } from "./_request.ts";
 
@@ -21,7 +22,7 @@ export async function answerResult(context: ServerContext, c: Context, { id }: J
   const gone = c.req.raw.signal;
   try {
     const job = await jobs.wait(id, AbortSignal.any([gone, late.signal]));
-    return resultResponse(job.result ?? null, job.success === true);
+    return resultResponse(exactResult(job) ?? null, job.success === true);
   } catch (error) {
     if (!gone.aborted && !late.signal.aborted) throw error;
     const reason = gone.aborted ? "http connection broke" : `timeout after ${WAIT_S}s`;

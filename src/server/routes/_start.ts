@@ -93,12 +93,17 @@ function checkQueue({ jobs }: ServerContext, c: Context): void {
 }
 
 /** Starts the script that a request is for. */
-export async function startScript(context: ServerContext, c: Context, target: Target): Promise<Job> {
+export async function startScript(
+  context: ServerContext,
+  c: Context,
+  target: Target,
+  unacknowledged?: boolean,
+): Promise<Job> {
   const script = scriptOf(context, target, param(c, "name"));
   checkQueue(context, c);
   const options = startOptions(context, c);
   const { args, preprocess } = await jobInput(c, script);
-  return await context.jobs.start({
+  const request: JobRequest = {
     ...scriptOptions(script),
     ...options,
     kind: "script",
@@ -107,7 +112,8 @@ export async function startScript(context: ServerContext, c: Context, target: Ta
     language: script.language,
     args,
     ...(preprocess && { preprocess }),
-  });
+  };
+  return await context.jobs.start(request, unacknowledged);
 }
 
 /** Starts code that is not deployed. */

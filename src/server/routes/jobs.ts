@@ -5,6 +5,7 @@
  */
 import { type Context, Hono } from "hono";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
+import { exactResult } from "../jobs/exact_result.ts";
 import { fullRecord, recordOf, rootIdOf } from "../jobs/record.ts";
 import type { Job, JobQuery, ServerContext } from "../ports.ts";
 import { jsonResponse, notFound, Refusal, textResponse } from "../refusal.ts";
@@ -38,7 +39,7 @@ function addStarts(app: Hono, context: ServerContext): void {
     app.on(
       ["GET", "POST"],
       `/w/:workspace/jobs/run_wait_result/${rest}`,
-      async (c) => await answerResult(context, c, await startScript(context, c, target)),
+      async (c) => await answerResult(context, c, await startScript(context, c, target, true)),
     );
     app.on(
       ["GET", "POST"],
@@ -66,14 +67,14 @@ function addRecords(app: Hono, context: ServerContext): void {
 
   app.get("/w/:workspace/jobs_u/get/:id", (c) => record(c, jobParam(c, jobs)));
   app.get("/w/:workspace/jobs_u/completed/get/:id", (c) => record(c, completedParam(c)));
-  app.get("/w/:workspace/jobs_u/get_logs/:id", (c) => textResponse(jobs.log(jobParam(c, jobs).id)));
+  app.get("/w/:workspace/jobs_u/get_logs/:id", (c) => textResponse(jobs.shownLog(jobParam(c, jobs).id)));
   app.get(
     "/w/:workspace/jobs_u/get_completed_logs_tail/:id",
-    (c) => textResponse(jobs.log(completedParam(c).id).slice(-10_000)),
+    (c) => textResponse(jobs.shownLog(completedParam(c).id).slice(-10_000)),
   );
   app.get("/w/:workspace/jobs_u/get_args/:id", (c) => jsonResponse(jobParam(c, jobs).args));
   app.get("/w/:workspace/jobs_u/get_root_job_id/:id", (c) => jsonResponse(rootIdOf(jobParam(c, jobs))));
-  app.get("/w/:workspace/jobs_u/completed/get_result/:id", (c) => jsonResponse(completedParam(c).result));
+  app.get("/w/:workspace/jobs_u/completed/get_result/:id", (c) => jsonResponse(exactResult(completedParam(c))));
   app.get("/w/:workspace/jobs_u/completed/get_result_maybe/:id", (c) => {
     const job = jobs.get(idParam(c));
     if (job?.completedAt !== undefined) {
@@ -81,7 +82,7 @@ function addRecords(app: Hono, context: ServerContext): void {
         started: true,
         success: job.success === true,
         completed: true,
-        result: job.result ?? null,
+        result: exactResult(job) ?? null,
       });
     }
     const started = queryFlag(c, "get_started") === true ? job?.startedAt !== undefined : null;

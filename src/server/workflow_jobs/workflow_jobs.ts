@@ -278,7 +278,10 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
     const { preprocess: _, ...plain } = job;
     if (runner === undefined) throw new Error(`Windkit runs no scripts of language ${job.language}`);
     const made = await runner.run({ ...plain, entrypoint: "preprocessor" }, io);
-    return made.ok && (typeof made.result !== "object" || made.result === null) ? { ...made, result: {} } : made;
+    if (!made.ok) return made;
+    // `as`: JSON. What becomes arguments has numbers that code can look at.
+    const result = JSON.parse(JSON.stringify(made.result)) as Json;
+    return { ...made, result: typeof result !== "object" || result === null ? {} : result };
   }
 
   /** Sees to it that a job has a run; gives the job's outcome when it cannot have one. */
