@@ -11,6 +11,7 @@ import { type ClientOptions, variable, workspaceOf } from "../sdk/connection.ts"
 import { startJob, type StartOptions } from "../sdk/jobs.ts";
 import { awaitJob } from "../sdk/jobs_wait.ts";
 import type { WebhookEvent } from "../sdk/preprocessor_events.ts";
+import { onOwnHost } from "./_own_host.ts";
 import { type Connection, connectionOf, type Handler, type HandlerContext } from "./handler.ts";
 import { eventOf, readBody } from "./webhook_event.ts";
 import { type WebhookDelivery, WebhookRejectedError, type WebhookScheme } from "./webhook_schemes.ts";
@@ -289,7 +290,7 @@ export function webhook(options: WebhookOptions): Handler {
     // workerd has a signal only where it is asked to.
     const { signal } = request as { readonly signal?: AbortSignal | null };
     const limits = { ...(signal && { signal }), ...(wait !== true && { timeoutMs: wait.timeoutMs }) };
-    return json(200, { jobId: done.jobId, result: await awaitJob(client, done.jobId, limits) });
+    return json(200, { jobId: done.jobId, result: await awaitJob(onOwnHost(client), done.jobId, limits) });
   }
 
   async function call(
