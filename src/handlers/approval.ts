@@ -11,6 +11,7 @@ import { fieldsOf } from "../ui/form_fields.ts";
 import { type FormAnswer, readForm } from "../ui/form_values.ts";
 import { isRecord } from "../wire/answer.ts";
 import { type ApprovalInfo, type ApprovalLink, readApproval, sendAnswer } from "./approval_info.ts";
+import { onOwnHost } from "./_own_host.ts";
 import { readLink } from "./approval_link.ts";
 import { answeredPage, askingPage, type PageFrame, refusalPage } from "./approval_page.ts";
 import { readPayload } from "./approval_values.ts";
@@ -317,7 +318,8 @@ export function approval(options: ApprovalOptions = {}): Handler {
     }
     if (!asks) checkOrigin(visit);
     const link = await admit(visit, context);
-    const client = await connectionOf(options, request, context);
+    // What a redirect leads to elsewhere is not Windmill's word about an approval.
+    const client = onOwnHost(await connectionOf(options, request, context));
     const info = await readApproval(client, link);
     return asks ? shown(visit, info, link, {}, 200) : await take(visit, info, link, client);
   }

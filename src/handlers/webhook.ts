@@ -11,6 +11,7 @@ import { baseOf, type ClientOptions, variable, workspaceOf } from "../sdk/connec
 import { startJob, type StartOptions } from "../sdk/jobs.ts";
 import { awaitJob } from "../sdk/jobs_wait.ts";
 import type { WebhookEvent } from "../sdk/preprocessor_events.ts";
+import { onOwnHost } from "./_own_host.ts";
 import { type Connection, connectionOf, type Handler, type HandlerContext } from "./handler.ts";
 import { eventOf, readBody } from "./webhook_event.ts";
 import { type WebhookDelivery, WebhookRejectedError, type WebhookScheme } from "./webhook_schemes.ts";
@@ -95,6 +96,9 @@ export interface WebhookHandleOptions extends WebhookBaseOptions {
 
 /** Options of {@linkcode webhook}. */
 export type WebhookOptions = WebhookRunOptions | WebhookHandleOptions;
+
+/** A platform that ends a request whose sender hung up may leave a delivery that never ends: after so long nobody shares its end. */
+const FLIGHT_MS = 300_000;
 
 /** What became of a delivery. */
 interface Done {
@@ -211,7 +215,7 @@ export function webhook(options: WebhookOptions): Handler {
     : verify;
 
   /** Deliveries that are being done in this isolate: one that comes meanwhile shares their end. */
-  const flights = new Map<string, Promise<Done | undefined>>();
+  const flights = new Map<string, { readonly since: number; readonly end: Promise<Done | undefined> }>();
 
   function report(error: unknown, request: Request): void {
     try {
@@ -243,14 +247,17 @@ export function webhook(options: WebhookOptions): Handler {
     request: Request,
     context: HandlerContext,
   ): Promise<Done | undefined> {
-    const other = id === undefined ? undefined : flights.get(id);
-    if (other !== undefined) {
-      const done = await other;
+    const now = clock.now(), other = id === undefined ? undefined : flights.get(id);
+    if (other !== undefined && now - other.since < FLIGHT_MS) {
+      const done = await other.end;
       return done?.ok === false ? done : undefined;
     }
     const flight = id === undefined ? act() : first(id, act, request);
-    if (id !== undefined) flights.set(id, flight);
-    const settled = flight.then(() => {}, () => {}).finally(() => id === undefined || flights.delete(id));
+    const entry = { since: now, end: flight };
+    if (id !== undefined) flights.set(id, entry);
+    const settled = flight.then(() => {}, () => {}).finally(() => {
+      if (id !== undefined && flights.get(id) === entry) flights.delete(id);
+    });
     // Senders hang up early and come again: what was begun is brought to its end.
     context.waitUntil?.(settled);
     try {
@@ -284,7 +291,7 @@ export function webhook(options: WebhookOptions): Handler {
     // workerd has a signal only where it is asked to.
     const { signal } = request as { readonly signal?: AbortSignal | null };
     const limits = { ...(signal && { signal }), ...(wait !== true && { timeoutMs: wait.timeoutMs }) };
-    return json(200, { jobId: done.jobId, result: await awaitJob(client, done.jobId, limits) });
+    return json(200, { jobId: done.jobId, result: await awaitJob(onOwnHost(client), done.jobId, limits) });
   }
 
   async function call(

@@ -5,6 +5,7 @@
  */
 import { release } from "../http/body.ts";
 import type { TextMap, WebhookEvent } from "../sdk/preprocessor_events.ts";
+import { joined, readBeginning } from "./_bytes.ts";
 import { WebhookRejectedError } from "./webhook_schemes.ts";
 
 /** Bytes that are made text at once: a call has only so many arguments. */
@@ -24,32 +25,21 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
     release(body);
     throw tooLarge();
   }
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  const reader = body?.getReader();
-  while (reader !== undefined) {
-    const { done, value } = await reader.read().catch(() => {
-      throw new WebhookRejectedError("Expected a whole body, found one that breaks off", "malformed");
-    });
-    if (done) break;
-    size += value.length;
-    if (size > maxBytes) {
-      release(reader);
-      throw tooLarge();
-    }
-    pieces.push(value);
+  // `as`: the bodies of requests have buffers of their own.
+  const reader = body?.getReader() as ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined;
+  const read = await readBeginning(reader, maxBytes).catch(() => {
+    throw new WebhookRejectedError("Expected a whole body, found one that breaks off", "malformed");
+  });
+  const { size } = read;
+  if (size > maxBytes) {
+    release(reader);
+    throw tooLarge();
   }
   // What a proxy unpacked has another length than it was sent with.
   if (length !== undefined && length !== size && !headers.has("content-encoding")) {
     throw new WebhookRejectedError(`Expected a body of ${length} bytes, found one of ${size}`, "malformed");
   }
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return joined(read);
 }
 
 /** The bytes as text: as UTF-8, or undefined where they are none. */

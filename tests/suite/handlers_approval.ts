@@ -615,3 +615,12 @@ test("approval: the token of Windmill's page lets in too, and tells what the sig
     );
   }
 });
+
+test("approval: what another host says, to which Windmill redirects, is not shown", async () => {
+  const stub = serve(({ url }: Seen) =>
+    url.startsWith("http://stub.test/") ? text("", 302, { location: "https://other.test/job" }) : json(waiting())
+  );
+  const answer = await approval({ client: reach(stub) })(get());
+  assertEquals(answer.status, 502);
+  assert(!(await answer.text()).includes("Amount"), "It is shown");
+});

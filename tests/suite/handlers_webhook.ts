@@ -703,6 +703,25 @@ test("webhook: attempts that meet share one start, and its failure", async () =>
   }
 });
 
+test("webhook: a delivery that never ends does not hold those that come much later", async () => {
+  let now = 0, calls = 0;
+  const handler = webhook({
+    verify: genuine,
+    id: () => "1",
+    clock: { now: () => now },
+    handle: () => {
+      calls++;
+      return calls === 1 ? new Promise<void>(() => {}) : undefined;
+    },
+  });
+  void handler(request({}, "{}"));
+  while (calls === 0) await settle();
+  now = 300_000;
+  assertEquals(await (await handler(request({}, "{}"))).json(), { ok: true });
+  assertEquals(await (await handler(request({}, "{}"))).json(), { ok: true, duplicate: true });
+  assertEquals(calls, 2);
+});
+
 test("webhook: handle that fails, by an error or its answer, is called again; its answer is the sender's", async () => {
   const { github: vector } = VECTORS;
   let call = 0;

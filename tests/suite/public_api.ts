@@ -697,6 +697,7 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "webhook",
   ],
   "./hono": [
+    "approval",
     "approvals",
     "connections",
     "jobs",
@@ -715,6 +716,7 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "tokens",
     "users",
     "variables",
+    "webhook",
     "windmill",
   ],
   "./edge/cloudflare": [
