@@ -28,6 +28,7 @@ const NAMES = [
   "server",
   "edge",
   "cold_start",
+  "durable",
   "peers",
 ] as const;
 

@@ -50,7 +50,7 @@ export interface NodeResponse {
 export interface MadeRequest {
   readonly request: Request | undefined;
   /** Says that whoever asked is gone. */
-  readonly abort: () => void;
+  readonly abort: () => unknown;
   /** Reads what is left of the body, for nobody: the next request of the connection comes after it. */
   readonly discard: () => void;
 }
@@ -130,7 +130,10 @@ export function toRequest(incoming: NodeRequest): MadeRequest {
       signal: controller.signal,
       ...(body && { body: body.stream, duplex: "half" }),
     };
-    return { request: new Request(address, init), abort, discard };
+    const request = new Request(address, init);
+    // Node's requests follow a signal by a weak reference: one that nobody holds any more is collected, and whoever listens to its
+    // signal, such as the body of its answer, never hears that the client has gone.
+    return { request, abort: () => request.signal.aborted || abort(), discard };
   } catch (error) {
     void error; // `undefined` says it: a host, a header or a method that is none
     return { request: undefined, abort, discard };

@@ -204,12 +204,15 @@ export function createAnswerer(options: EdgeOptions): Answerer {
     : async (request, { env, given }) => await app.fetch(request, env, given);
   const answer = cors === undefined ? plain : withCors(plain, cors);
   const base = origin === undefined ? undefined : new URL(origin).origin;
+  const held = new WeakMap<Request, Request>();
   return async (asked, platform) => {
     let request = asked;
     try {
       if (base !== undefined) {
         const { pathname, search } = new URL(asked.url);
         request = new Request(`${base}${pathname}${search}`, asked);
+        // Its signal follows the other's as long as somebody holds it.
+        held.set(asked, request);
       }
       const env = options.env ?? platform.env;
       const response = await answer(request, { ...platform, env });

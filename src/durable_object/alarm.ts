@@ -22,6 +22,8 @@ export interface ObjectAlarm {
   timer(at: number, wake: () => void): Disposable;
   /** Sets the alarm where it has to be now. */
   plan(): void;
+  /** Sets the alarm to try again: what is stored cannot be looked at, or could not be changed. */
+  retry(at: number): void;
   /** Finds out whether one is set. */
   load(): Promise<void>;
   /** It has rung: none is set any more. */
@@ -42,18 +44,19 @@ const SOONEST_MS = 50;
 
 /**
  * @param hop calls later: for timers whose time has come
- * @param wanted looks at what is stored
+ * @param wanted looks at what is stored, and is told when the alarm rang last; undefined: the alarm stays as it is
  */
 export function createObjectAlarm(
   storage: ObjectStorage,
   now: () => number,
   hop: (then: () => void) => void,
-  wanted: () => Wanted,
+  wanted: (rangAt: number) => Wanted | undefined,
 ): ObjectAlarm {
   const timers = new Set<Timer>();
   /** When the alarm is set for; Infinity when none is, undefined when that is not known. */
   let set: number | undefined;
   let rangAt = -Infinity;
+  let counts = false;
 
   function move(at: number): void {
     if (at === set) return;
@@ -64,7 +67,10 @@ export function createObjectAlarm(
   }
 
   function plan(): void {
-    const { at = Infinity, isActive } = wanted();
+    const found = wanted(rangAt);
+    if (found === undefined) return;
+    const { at = Infinity, isActive } = found;
+    counts = isActive;
     let first = at;
     if (isActive) { for (const timer of timers) first = Math.min(first, timer.at); }
     if (first <= now()) {
@@ -79,7 +85,8 @@ export function createObjectAlarm(
     const timer = { at, wake };
     timers.add(timer);
     if (at <= now()) hop(() => wakeOne(timer));
-    else if (set === undefined || at < set) move(Math.ceil(at));
+    // Of runs that are parked only what is stored counts: an engine that looks again and again must not wake its object so.
+    else if (counts && (set === undefined || at < set)) move(Math.ceil(at));
     return { [Symbol.dispose]: () => void timers.delete(timer) };
   }
 
@@ -90,6 +97,7 @@ export function createObjectAlarm(
   return {
     timer,
     plan,
+    retry: (at) => move(Math.ceil(at)),
     async load() {
       const at = await storage.getAlarm();
       set ??= at ?? Infinity;

@@ -185,7 +185,8 @@ async function resultOf(
       if ("error" in answer) throw fromWire(answer.error);
       return answer.value;
     }
-    if (answer.state !== "parked") continue;
+    // It was waited for in the object.
+    if (answer.state === "active") pauseMs = FIRST_PAUSE_MS;
     await pause(Math.max(1, Math.min(pauseMs, (answer.wakeAt ?? Infinity) - Date.now())), signal);
   }
 }

@@ -216,8 +216,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     const store = openDurableObject(storage, limits, {
       schema: OBJECT_SCHEMA,
       within: (writes, sql) => noteChanges(writes, sql, now()),
-      after(writes) {
-        if (!writes.some((w) => w.w !== "append" || w.row !== undefined)) return;
+      after() {
         // In this turn: whoever is told of the commit finds the alarm set, whatever happens next.
         clock.plan();
         void current?.outbox?.deliver();
@@ -238,7 +237,12 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       row: (run) => store.run(run),
       attempted: (error) => {
         if (error !== undefined) tell({ event: "warning", message: `Cannot tell the index: ${error.message}` });
-        if (current?.store === store) clock.plan();
+        try {
+          if (current?.store === store) clock.plan();
+        } catch (problem) {
+          clock.retry(now() + slower());
+          tell({ event: "warning", message: `Cannot look at what is stored: ${String(problem)}` });
+        }
       },
     });
     current = { store, outbox };
@@ -249,7 +253,11 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       host,
       name: root,
       onEvent: (event) => {
-        if (event.event === "failed" && made.engine !== undefined) failed(made.engine);
+        if (event.event === "failed" && made.engine !== undefined) {
+          failed(made.engine);
+          // Whatever was rung for has not come about.
+          clock.retry(now() + slower());
+        }
         tell(event);
       },
     });
@@ -269,15 +277,19 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
   // --- The alarm ---
 
   /** When this object has to be woken next, by what is stored. */
-  function wanted(): Wanted {
-    if (current === undefined) return { at: undefined, isActive: false };
+  function wanted(rangAt: number): Wanted | undefined {
+    if (current === undefined) return undefined;
     const { store, outbox } = current;
-    const { active, orphans, untold, wake, closed } = store.sql(STATE).get() ?? {};
+    const rang = Math.max(0, rangAt);
+    const { active, orphans, untold, overdue, wake, closed } = store.sql(STATE).get(rang, rang) ?? {};
     const isActive = active === 1;
     const retryAt = untold === 1 ? outbox?.retryAt : undefined;
-    const times = [wake, retryAt].filter((at) => typeof at === "number");
+    const times = typeof retryAt === "number" ? [retryAt] : [];
+    if (typeof wake === "number") times.push(wake);
     if (retentionMs !== undefined && typeof closed === "number") times.push(closed + retentionMs);
-    if (isActive || orphans === 1 || (untold === 1 && retryAt === undefined)) {
+    // Rung for, and not gone on: in a moment it has, or its code does not fit, and nothing comes of ringing on.
+    const isOverdue = overdue === 1;
+    if (isActive || isOverdue || orphans === 1 || (untold === 1 && retryAt === undefined)) {
       if (beatAt === undefined || beatAt <= now()) beatAt = now() + beatMs;
       times.push(beatAt);
     } else {
@@ -287,19 +299,25 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     return { at: times.length === 0 ? undefined : Math.min(...times), isActive };
   }
 
+  /** The pause before the next ring for nothing: longer each time. */
+  function slower(): number {
+    return beatMs = Math.min(beatMs * 2, LONGEST_BEAT_MS);
+  }
+
   /** Rings less often while nothing comes of it. */
   function slowDown(engine: Engine): void {
     if (beatAt !== undefined && beatAt > now()) return;
     const { commits, running, waiting, queued } = engine.stats();
     const isBusy = running + waiting + queued > 0 || commits !== commitsSeen;
     commitsSeen = commits;
-    beatMs = isBusy ? heartbeatMs : Math.min(beatMs * 2, LONGEST_BEAT_MS);
+    if (isBusy) beatMs = heartbeatMs;
+    else slower();
   }
 
   async function alarm(): Promise<void> {
     clock.rang();
-    if (opening === undefined && !holdsRuns(storage)) return;
     try {
+      if (opening === undefined && !holdsRuns(storage)) return;
       const { engine, outbox } = await opened();
       slowDown(engine);
       clock.wakeDue();
@@ -308,8 +326,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       else clock.plan();
     } catch (error) {
       // Not thrown on: the platform would try six times, and then no more.
-      beatMs = Math.min(beatMs * 2, LONGEST_BEAT_MS);
-      await storage.setAlarm(now() + beatMs);
+      clock.retry(now() + slower());
       tell({ event: "warning", message: `The alarm failed, and is set again: ${String(error)}` });
     }
   }
@@ -344,6 +361,8 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
         throw new TypeError(`Cannot start a run: '${name}' must be text, found ${typeof value}`);
       }
     }
+    // Before anything is stored: an index that is never told would be noticed late.
+    bindingOf(env, index);
     starting++;
     let opened_: Opened | undefined;
     try {
@@ -381,13 +400,14 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       (error) => void (waited.signal.aborted || (ended = { done: true, error: toWire(error) })),
     );
     try {
+      // One that was stopped is not closed: what there is to tell of it is found in a moment.
+      await Promise.race([result, new Promise<void>((resolve) => host.hop(resolve))]);
       let row = await newestOf(store, runId);
-      if (row?.state === "closed") await result;
-      else if (row?.state !== "parked") {
+      if (ended === undefined && row?.state !== "closed" && row?.state !== "parked") {
         await Promise.race([result, engine.idle(), pause(Math.min(Math.max(0, waitMs), LONGEST_WAIT_MS))]);
         row = await newestOf(store, runId);
-        if (row?.state === "closed") await result;
       }
+      if (row?.state === "closed") await result;
       if (ended !== undefined) return ended;
       const { state = "active", wakeAt } = row ?? {};
       return { done: false, state, ...(wakeAt === undefined ? undefined : { wakeAt }) };
@@ -435,7 +455,8 @@ const STATE = `SELECT
   EXISTS(SELECT 1 FROM runs INDEXED BY runs_state WHERE state IN (0, 1)) AS active,
   EXISTS(SELECT 1 FROM runs INDEXED BY runs_state WHERE state = 4) AS orphans,
   EXISTS(SELECT 1 FROM outbox) AS untold,
-  (SELECT min(wake_at) FROM runs INDEXED BY runs_due WHERE state = 2 AND wake_at IS NOT NULL) AS wake,
+  EXISTS(SELECT 1 FROM runs INDEXED BY runs_due WHERE state = 2 AND wake_at IS NOT NULL AND wake_at <= ?) AS overdue,
+  (SELECT min(wake_at) FROM runs INDEXED BY runs_due WHERE state = 2 AND wake_at IS NOT NULL AND wake_at > ?) AS wake,
   (SELECT min(closed_at) FROM runs INDEXED BY runs_closed WHERE closed_at IS NOT NULL) AS closed`;
 
 /** Whose object this is: what was stored, else what is said now, which is stored. */

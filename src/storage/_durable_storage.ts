@@ -9,6 +9,7 @@ import type { Storage, StoredRecord, Write } from "../engine/ports.ts";
 import type { DurableObjectStorage, DurableObjectStorageOptions } from "./durable_object.ts";
 import { durableStatements } from "./_durable_sql.ts";
 import { largeTextsInParts, PARTS_SCHEMA } from "./_large_texts.ts";
+import { SPILL_LENGTH } from "./_sqlite_records.ts";
 import { isOwn, type Statement, storageError } from "./_sqlite_module.ts";
 import { TABLES } from "./_sqlite_schema.ts";
 import { createTables, type Tables } from "./_sqlite_tables.ts";
@@ -21,9 +22,9 @@ const VERSION = 1;
 export interface DurableHooks {
   /** Further tables. */
   readonly schema?: readonly string[];
-  /** Within the transaction of a commit: what it writes is as durable as the commit. */
+  /** Within the transaction of a commit that changes more than a journal: what it writes is as durable as the commit. */
   readonly within?: (writes: readonly Write[], sql: (text: string) => Statement) => void;
-  /** After it, in the same turn: nothing has been told to anybody, and nothing is without the other. */
+  /** After such a commit, in the same turn: nothing has been told to anybody, and nothing is without the other. */
   readonly after?: (writes: readonly Write[]) => void;
 }
 
@@ -101,6 +102,17 @@ export function openDurableObject(
   return createHandle(storage, shared, limits, hooks);
 }
 
+function changesMore(write: Write): boolean {
+  return write.w !== "append" || write.row !== undefined;
+}
+
+/** The commit of a step: one record of a run whose place is known. */
+function isOneStatement(writes: readonly Write[]): boolean {
+  const [write] = writes;
+  return writes.length === 1 && write?.w === "append" && write.row === undefined && write.records.length === 1 &&
+    (write.records[0]?.text.length ?? 0) <= SPILL_LENGTH;
+}
+
 function createHandle(
   storage: DurableObjectStorage,
   shared: Shared,
@@ -152,12 +164,17 @@ function createHandle(
     const owned = shared.holder?.by === by;
     checkWrites(writes, limits, owned);
     if (writes.length === 0) return;
+    const plain = isOneStatement(writes);
     try {
-      storage.transactionSync(() => {
-        tables.refresh();
-        for (const write of writes) tables.apply(write);
-        within?.(writes, sql);
-      });
+      // One statement is a transaction of its own, for half the price.
+      if (plain) tables.apply(writes[0] as Write);
+      else {
+        storage.transactionSync(() => {
+          tables.refresh();
+          for (const write of writes) tables.apply(write);
+          if (writes.some(changesMore)) within?.(writes, sql);
+        });
+      }
     } catch (error) {
       tables.forget();
       if (isOwn(error)) throw error;
@@ -165,7 +182,8 @@ function createHandle(
       if (owned) failure = known;
       throw known;
     }
-    after?.(writes);
+    if (plain) return;
+    if (writes.some(changesMore)) after?.(writes);
     for (const write of writes) if (write.w === "post") tellOthers(write.message.run);
   }
 

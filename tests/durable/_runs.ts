@@ -41,6 +41,9 @@ export interface RunsWorker extends Workerd {
   until<T>(ask: () => Promise<T>, wanted: (value: T) => boolean): Promise<T>;
 }
 
+/** Nothing that is waited for takes this long: it is not coming. */
+const PATIENCE_MS = 20_000;
+
 /** Starts the Worker on a folder. */
 export async function startRuns(persist: string, more: Partial<WorkerdOptions> = {}): Promise<RunsWorker> {
   const worker = await startWorkerd({
@@ -75,9 +78,13 @@ export async function startRuns(persist: string, more: Partial<WorkerdOptions> =
       return new Map([...Map.groupBy(entries, ({ key }) => key)].map(([key, found]) => [key, found.length]));
     },
     async until(ask, wanted) {
+      const limit = AbortSignal.timeout(PATIENCE_MS);
       for (;;) {
         const value = await ask();
         if (wanted(value)) return value;
+        if (limit.aborted) {
+          throw new Error(`Still not as wanted after ${PATIENCE_MS / 1000} s: ${JSON.stringify(value)}`);
+        }
       }
     },
   };

@@ -23,14 +23,17 @@ export const COMPATIBILITY_DATE = "2026-04-24";
 
 let bundles = new Map<string, Promise<string>>();
 
-/** Bundles a worker of this folder; gives the path of the file. */
+/** Bundles a worker of this folder, or of a path from the repository's; gives the path of the file. */
 export function bundled(entry: string): Promise<string> {
   let path = bundles.get(entry);
   if (path === undefined) {
     path = (async () => {
       await installTools();
       await mkdir(outFolder, { recursive: true });
-      await bundle([`tests/durable/${entry}`], outFolder, ["--keep-names", "--external:cloudflare:*"]);
+      await bundle([entry.includes("/") ? entry : `tests/durable/${entry}`], outFolder, [
+        "--keep-names",
+        "--external:cloudflare:*",
+      ]);
       return join(outFolder, basename(entry).replace(/\.ts$/, ".js"));
     })();
     bundles = bundles.set(entry, path);
@@ -46,6 +49,8 @@ export interface WorkerdOptions {
   readonly persist?: string;
   /** Classes of its objects, by the binding's name. */
   readonly objects: Readonly<Record<string, string>>;
+  /** Classes of its Cloudflare Workflows, by the binding's name. @default none */
+  readonly workflows?: Readonly<Record<string, string>>;
   /** @default ["nodejs_compat"] */
   readonly flags?: readonly string[];
   readonly bindings?: Readonly<Record<string, string | number>>;
@@ -76,7 +81,7 @@ async function workerdProcesses(): Promise<readonly number[]> {
 
 /** Starts a worker. */
 export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
-  const { path, persist, objects, flags = ["nodejs_compat"], bindings = {}, onError } = options;
+  const { path, persist, objects, workflows = {}, flags = ["nodejs_compat"], bindings = {}, onError } = options;
   const { Miniflare } = createRequire(new URL("../tools/package.json", import.meta.url))("miniflare") as {
     readonly Miniflare: new (options: unknown) => Miniflare;
   };
@@ -89,7 +94,12 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
     durableObjects: Object.fromEntries(
       Object.entries(objects).map(([name, className]) => [name, { className, useSQLite: true }]),
     ),
-    ...(persist === undefined ? undefined : { durableObjectsPersist: persist }),
+    workflows: Object.fromEntries(
+      Object.entries(workflows).map(([name, className]) => [name, { name: name.toLowerCase(), className }]),
+    ),
+    ...(persist === undefined
+      ? undefined
+      : { durableObjectsPersist: `${persist}/objects`, workflowsPersist: `${persist}/workflows` }),
     handleRuntimeStdio(
       _out: unknown,
       err: { setEncoding(encoding: string): void; on(event: string, take: (text: string) => void): void },

@@ -87,7 +87,10 @@ export class Case extends DurableObject {
     alsoOn(async (make, live) => {
       const n = ++compared;
       try {
-        for (const replay of ["when-needed", "always"] as const) {
+        // Long journals once: replaying one before each of its outcomes is quadratic, and nothing new.
+        for (
+          const replay of live.records.length > 300 ? ["when-needed"] as const : ["when-needed", "always"] as const
+        ) {
           const ended = await runHere(make(), `${n} ${replay}`, replay);
           assertEquals(
             [ended.value, ended.error?.name, ended.error?.message],

@@ -7,4 +7,8 @@ declare module "cloudflare:workers" {
     readonly env: E;
     fetch?(request: Request): Promise<Response>;
   }
+
+  export class WorkflowEntrypoint<E = unknown> {
+    constructor(ctx: unknown, env: E);
+  }
 }

@@ -37,7 +37,11 @@ const routes: Record<string, Handler> = {
   "GET /url/*": ({ url }) => Promise.resolve(new Response(url)),
   "GET //evil.example/x": ({ url }) => Promise.resolve(new Response(url)),
   "GET /cookies": () => Promise.resolve(new Response("", { headers: [["set-cookie", "a=1"], ["set-cookie", "b=2"]] })),
-  "GET /state": () => Promise.resolve(Response.json({ ...state, rss: process.memoryUsage().rss })),
+  "GET /state": () => {
+    // Garbage is no memory that is held: Node lets much of it lie.
+    gc();
+    return Promise.resolve(Response.json({ ...state, held: process.memoryUsage().arrayBuffers }));
+  },
   "GET /broken": () =>
     Promise.resolve(
       new Response(
@@ -56,8 +60,15 @@ const routes: Record<string, Handler> = {
   }),
 };
 
-const { process } = globalThis as unknown as { readonly process: { memoryUsage(): { readonly rss: number } } };
-const server = createServer(createHandler({ routes, onError: () => {} }));
+const { process, gc } = globalThis as unknown as {
+  readonly process: { memoryUsage(): { readonly arrayBuffers: number } };
+  readonly gc: () => void;
+};
+const listener = createHandler({ routes, onError: () => {} });
+const moved = createHandler({ routes, onError: () => {}, origin: "https://public.example" });
+const server = createServer((incoming, outgoing) =>
+  (incoming.headers["x-moved"] === undefined ? listener : moved)(incoming, outgoing)
+);
 server.listen(0, "127.0.0.1", () => {
   const address = server.address();
   console.log(`Listening on port ${typeof address === "object" ? address?.port : address}`);

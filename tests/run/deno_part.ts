@@ -68,13 +68,18 @@ export async function denoTest(name: string, args: readonly string[]): Promise<P
   return { ...counts, failed: Math.max(1, counts.failed), lines, failures };
 }
 
+/** Tests that run by themselves: each kind is a folder. */
+const ALONE = ["local", "e2e", "durable"] as const;
+
 /**
- * Runs the tests of internals, several files at once; those of the local server, whose databases take the memory of the machine, or
- * the end-to-end tests, which want it for themselves.
+ * Runs the tests of internals, several files at once; those of the local server, whose databases take the memory of the machine, the
+ * end-to-end tests, which want it for themselves, or those of Durable Objects, which start and kill workerd.
  */
-export async function runInternalPart(kind: "internal" | "local" | "e2e", filter = ""): Promise<PartResult> {
-  const kindOf = (path: string): string =>
-    path.startsWith("tests/e2e/") ? "e2e" : path.startsWith("tests/local/") ? "local" : "internal";
+export async function runInternalPart(
+  kind: "internal" | (typeof ALONE)[number],
+  filter = "",
+): Promise<PartResult> {
+  const kindOf = (path: string): string => ALONE.find((name) => path.startsWith(`tests/${name}/`)) ?? "internal";
   const files = (await filesUnder("", (path) => path.endsWith("_test.ts"))).filter((path) => kindOf(path) === kind);
   if (files.length === 0) return gateResult([], [`There are no test files of kind "${kind}"`]);
   const filtering = filter === "" ? [] : [`--filter=${filter}`];

@@ -149,6 +149,7 @@ const gates: readonly Part[] = [
   { name: "internal", run: () => runInternalPart("internal") },
   { name: "local", run: () => runInternalPart("local") },
   { name: "e2e", run: () => runInternalPart("e2e") },
+  { name: "durable", run: () => runInternalPart("durable") },
   { name: "examples", run: runExamplesPart },
   { name: "npm:build", run: () => taskGate("npm:build") },
   { name: "npm:check", run: () => taskGate("npm:check") },

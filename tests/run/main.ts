@@ -1,7 +1,7 @@
 /**
  * `deno task test`: the suite on every runtime, the tests of internals, and the examples of the documents.
  *
- * Options: `--part suite|internal|local|e2e|examples`, `--filter TEXT` (names of cases), `--runtime NAME` (part of a name).
+ * Options: `--part suite|internal|local|e2e|durable|examples`, `--filter TEXT` (names of cases), `--runtime NAME` (part of a name).
  *
  * @module
  */
@@ -28,6 +28,7 @@ const parts: readonly Part[] = [
   { name: "internal", run: () => runInternalPart("internal", filter) },
   { name: "local", run: () => runInternalPart("local", filter) },
   { name: "e2e", run: () => runInternalPart("e2e", filter) },
+  { name: "durable", run: () => runInternalPart("durable", filter) },
   { name: "examples", run: runExamplesPart },
 ];
 const chosen = parts.filter((p) => part === "" || p.name === part);

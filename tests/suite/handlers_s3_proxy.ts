@@ -314,13 +314,20 @@ test("s3Proxy(): HEAD says what GET would, and reads nothing", async () => {
 });
 
 test("s3Proxy(): the server is asked for a piece when the browser takes one, and released when it goes", async () => {
-  const feed = pieceFeed(Array.from({ length: 50 }, () => new Uint8Array(1000)), "silence");
-  const { ask } = proxy(open, () => new Response(feed.stream as ReadableStream<Uint8Array<ArrayBuffer>>));
-  const reader = (await ask("/files/a")).body?.getReader();
-  for (let i = 0; i < 5; i++) assertEquals((await reader?.read())?.value?.length, 1000);
-  assert(feed.asked() < 10, `${feed.asked()} pieces were asked for`);
-  await reader?.cancel("gone");
-  assert(feed.givenUp() !== undefined, "The source must be given up");
+  for (const headers of [{}, { "content-length": "50000" }] as Record<string, string>[]) {
+    const feed = pieceFeed(Array.from({ length: 50 }, () => new Uint8Array(1000)), "silence");
+    const body = feed.stream as ReadableStream<Uint8Array<ArrayBuffer>>;
+    const { ask } = proxy(open, () => new Response(body, { headers }));
+    const response = await ask("/files/a");
+    assertEquals(response.headers.get("content-length"), headers["content-length"] ?? null);
+    const reader = response.body?.getReader();
+    for (let i = 0; i < 5; i++) assertEquals((await reader?.read())?.value?.length, 1000);
+    assert(feed.asked() < 10, `${feed.asked()} pieces were asked for`);
+    await reader?.cancel("gone");
+    // A stream that is piped hears of it a little later.
+    for (let i = 0; i < 50 && feed.givenUp() === undefined; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert(feed.givenUp() !== undefined, "The source must be given up");
+  }
 });
 
 test("s3Proxy(): content that breaks off is broken off, and not ended", async () => {

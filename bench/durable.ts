@@ -1,0 +1,80 @@
+/**
+ * Steps in a Durable Object, beside inserts that nobody awaits and beside Cloudflare Workflows, in one workerd. Timed from outside,
+ * because clocks stand still inside an object.
+ *
+ * workerd ends each turn of its loop with a commit that it forces to the disk. That is Miniflare's disk, not the platform's: where it is
+ * in memory, what is left is what the code costs.
+ *
+ * @module
+ */
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { bundled, startWorkerd, type Workerd } from "../tests/durable/_workerd.ts";
+import { type Bench, bench, median, option, ratios } from "./_report.ts";
+
+const STEPS = { memory: 4000, disk: 500 } as const;
+const PEER_STEPS = { memory: 400, disk: 100 } as const;
+const ROWS = 40_000;
+
+/** Things a second, by one request. */
+async function rate(worker: Workerd, path: string, count: number): Promise<number> {
+  const begun = performance.now();
+  await worker.ask(`${path}?count=${count}`);
+  return count / (performance.now() - begun) * 1000;
+}
+
+async function measure(
+  b: Bench,
+  path: string,
+  where: "memory" | "disk",
+  parent: string,
+  rounds: number,
+): Promise<void> {
+  const folder = await mkdtemp(`${parent}/windkit-bench-`);
+  try {
+    await using worker = await startWorkerd({
+      path,
+      persist: folder,
+      objects: { RUN: "WorkflowRun", INDEX: "WorkflowIndex", RAW: "Raw" },
+      workflows: { PEER: "Peer" },
+    });
+    // First calls make tables and compile.
+    await rate(worker, "/raw", 1000);
+    for (let i = 0; i < 3; i++) await rate(worker, "/ours", STEPS[where] / 4);
+    await rate(worker, "/peer", 20);
+    const raw: number[] = [], turns: number[] = [], ours: number[] = [], peer: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      raw.push(await rate(worker, "/raw", ROWS));
+      turns.push(await rate(worker, "/turns", STEPS[where]));
+      ours.push(await rate(worker, "/ours", STEPS[where]));
+      peer.push(await rate(worker, "/peer", PEER_STEPS[where]));
+    }
+    b.measure(`inserts that nobody awaits, ${where}`, "rows/s", raw);
+    b.measure(`inserts, one a turn of the loop, ${where}`, "rows/s", turns);
+    b.measure(`steps one after the other, ${where}`, "steps/s", ours);
+    b.measure(`steps of Cloudflare Workflows, ${where}`, "steps/s", peer);
+    const overRaw = b.measure(`steps over inserts, ${where}, by round`, "ratio", ratios(ours, raw));
+    b.measure(`steps over inserts of one a turn, ${where}, by round`, "ratio", ratios(ours, turns));
+    const overPeer = b.measure(`steps over Cloudflare Workflows', ${where}, by round`, "ratio", ratios(ours, peer));
+    if (where === "memory") {
+      b.bar("steps in a Durable Object over inserts that nobody awaits", "ratio", overRaw.median, "at least", 0.15);
+    }
+    b.bar(`steps in a Durable Object over Cloudflare Workflows', ${where}`, "ratio", overPeer.median, "at least", 3);
+    b.measure(`a step, ${where}`, "µs", [1e6 / median(ours)]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+await bench("durable", import.meta.main, async (b) => {
+  const rounds = option("rounds", 5);
+  b.setting("steps", `${STEPS.memory} in memory, ${STEPS.disk} on disk`);
+  const path = await bundled("bench/_durable_worker.ts");
+  if (existsSync("/dev/shm")) await measure(b, path, "memory", "/dev/shm", rounds);
+  await measure(b, path, "disk", tmpdir(), rounds);
+  b.note(
+    "Each step ends in a turn of the loop, and workerd forces each turn that wrote to its disk: on disk a step costs an fsync, inserts " +
+      "that nobody awaits cost one together.",
+  );
+});

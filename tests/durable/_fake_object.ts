@@ -1,0 +1,90 @@
+/**
+ * A Durable Object's storage over `node:sqlite`, for what the platform itself cannot be made to do: a commit that fails, an alarm whose
+ * handler fails, an index that is away for long.
+ *
+ * @module
+ */
+import { DatabaseSync } from "node:sqlite";
+import type { ObjectNamespace, ObjectState, ObjectStorage } from "../../src/durable_object/mod.ts";
+
+type Value = null | number | string;
+
+/** The storage of an object, and what can be done to it. */
+export interface FakeObject extends ObjectState {
+  readonly storage: ObjectStorage;
+  /** When the alarm is set for; null when none is. */
+  readonly alarmAt: number | null;
+  /** From now on statements, or only transactions, throw this; undefined: no more. */
+  failWith(error: Error | undefined, transactionsOnly?: boolean): void;
+  /** Times that the storage was emptied. */
+  readonly emptied: number;
+  /** A new instance of the same object, as after an eviction. */
+  again(): FakeObject;
+}
+
+/** Makes an object without anything. */
+export function createFakeObject(db = new DatabaseSync(":memory:"), alarm = { at: null as number | null }): FakeObject {
+  let failure: Error | undefined;
+  let readFailure: Error | undefined;
+  let emptied = 0;
+  let depth = 0;
+  function exec(query: string, ...values: Value[]): { toArray(): Record<string, Value>[] } {
+    if (readFailure !== undefined) throw readFailure;
+    const rows = db.prepare(query).all(...values) as Record<string, Value>[];
+    return { toArray: () => rows };
+  }
+  const storage: ObjectStorage = {
+    sql: { exec },
+    transactionSync(closure) {
+      if (failure !== undefined) throw failure;
+      const name = `s${depth++}`;
+      db.exec(`SAVEPOINT ${name}`);
+      try {
+        const value = closure();
+        db.exec(`RELEASE ${name}`);
+        return value;
+      } catch (error) {
+        db.exec(`ROLLBACK TO ${name}`);
+        db.exec(`RELEASE ${name}`);
+        throw error;
+      } finally {
+        depth--;
+      }
+    },
+    getAlarm: () => Promise.resolve(alarm.at),
+    setAlarm(at) {
+      alarm.at = at;
+      return Promise.resolve();
+    },
+    deleteAlarm() {
+      alarm.at = null;
+      return Promise.resolve();
+    },
+    deleteAll() {
+      emptied++;
+      const tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        .all();
+      for (const { name } of tables) db.exec(`DROP TABLE ${String(name)}`);
+      return Promise.resolve();
+    },
+  };
+  return {
+    storage,
+    get alarmAt() {
+      return alarm.at;
+    },
+    failWith(error, transactionsOnly = false) {
+      failure = error;
+      readFailure = transactionsOnly ? undefined : error;
+    },
+    get emptied() {
+      return emptied;
+    },
+    again: () => createFakeObject(db, alarm),
+  };
+}
+
+/** A binding whose objects are one function. */
+export function fakeBinding(fetch: (request: Request) => Promise<Response>): ObjectNamespace {
+  return { idFromName: (name) => name, get: () => ({ fetch }) };
+}

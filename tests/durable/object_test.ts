@@ -1,0 +1,245 @@
+/**
+ * One object by itself, on a storage that fails when it is told to.
+ */
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
+import {
+  createWorkflowObjects,
+  type IndexUpdate,
+  type WorkflowObjectsOptions,
+  type WorkflowRunObject,
+} from "../../src/durable_object/mod.ts";
+import { sleep, step, waitForEvent, workflow } from "../../src/cluster/authoring.ts";
+import type { EngineEvent } from "../../src/engine/api.ts";
+import { createFakeObject, fakeBinding, type FakeObject } from "./_fake_object.ts";
+
+const nap = workflow(async (seconds: number) => {
+  await step("before", () => 1);
+  await sleep(seconds);
+  return await step("after", () => "rested");
+});
+const order = workflow(async () => await waitForEvent("order"));
+const one = workflow(async () => await step("one", () => 1));
+
+interface Bench {
+  readonly object: WorkflowRunObject;
+  readonly ctx: FakeObject;
+  readonly events: EngineEvent[];
+  /** What the index has been told. */
+  readonly told: IndexUpdate[];
+  /** The same object as after an eviction. */
+  again(options?: Partial<WorkflowObjectsOptions>): Bench;
+  until(what: string, holds: () => boolean | Promise<boolean>): Promise<void>;
+}
+
+function bench(
+  options: Partial<WorkflowObjectsOptions> = {},
+  index: (update: IndexUpdate) => Promise<void> = () => Promise.resolve(),
+  ctx: FakeObject = createFakeObject(),
+): Bench {
+  const events: EngineEvent[] = [];
+  const told: IndexUpdate[] = [];
+  const { WorkflowRun } = createWorkflowObjects({
+    workflows: { nap, order, one },
+    onEvent: (event) => void events.push(event),
+    ...options,
+  });
+  const INDEX = fakeBinding(async (request) => {
+    const update = await request.json() as IndexUpdate;
+    await index(update);
+    told.push(update);
+    return Response.json({ value: null });
+  });
+  const object = new WorkflowRun(ctx, { INDEX });
+  return {
+    object,
+    ctx,
+    events,
+    told,
+    again: (more) => bench({ ...options, ...more }, index, ctx.again()),
+    async until(what, holds) {
+      for (let turns = 0; turns < 5000; turns++) {
+        if (await holds()) return;
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        // As the platform does.
+        if (ctx.alarmAt !== null && ctx.alarmAt <= Date.now()) await object.alarm();
+      }
+      throw new Error(`Still not so: ${what}`);
+    },
+  };
+}
+
+const start = (runId: string, workflow: string, args: never[] | number[] = []) => ({
+  namespace: "default",
+  runId,
+  workflow,
+  args,
+});
+
+Deno.test("object: when a park is told of, its alarm is set; none is set when a run has ended and the index knows", async () => {
+  let atPark: number | null | undefined;
+  const { object, ctx, events, until } = bench({
+    onEvent: (event) => {
+      events_.push(event);
+      if (event.event === "run_parked") atPark = ctx.alarmAt;
+    },
+  });
+  const events_ = events;
+  await object.start(start("a", "nap", [3600]));
+  await until("parked", () => atPark !== undefined);
+  const { wakeAt } = await object.status({ runId: "a" });
+  strictEqual(atPark !== null && atPark !== undefined && atPark <= (wakeAt ?? 0), true);
+  await until("alarm at the wake time", () => ctx.alarmAt === wakeAt);
+  await object.cancel({ runId: "a" });
+  await until("no alarm", () => ctx.alarmAt === null);
+});
+
+Deno.test("object: while a run is under way an alarm is set before its start is told of", async () => {
+  const { object, ctx } = bench({
+    workflows: { stuck: workflow(async () => await step("stuck", () => new Promise(() => {}))) },
+  });
+  await object.start(start("a", "stuck"));
+  ok(ctx.alarmAt !== null && ctx.alarmAt <= Date.now() + 5000);
+  // It rings: the run goes on as it was, and the alarm is set anew.
+  await object.alarm();
+  ok(ctx.alarmAt !== null);
+  strictEqual((await object.status({ runId: "a" })).state, "active");
+});
+
+Deno.test("object: an alarm whose handler fails is set again, later each time, and the run goes on when it can", async () => {
+  const first = bench();
+  await first.object.start(start("a", "nap", [0.3]));
+  await first.until("parked", () => first.events.some(({ event }) => event === "run_parked"));
+  const { object, ctx, events, until } = first.again();
+  ctx.failWith(new Error("disk I/O error: SQLITE_IOERR"));
+  await rejects(object.status({ runId: "a" }));
+  const pauses: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    // `holdsRuns` itself cannot look: the handler must not throw, nor forget its alarm.
+    const before = Date.now();
+    await object.alarm();
+    pauses.push((ctx.alarmAt ?? 0) - before);
+  }
+  ok(pauses.every((pause, i) => i === 0 || pause > (pauses[i - 1] ?? 0)), `${pauses}`);
+  ok(events.some((event) => event.event === "warning"));
+  ctx.failWith(undefined);
+  await object.alarm();
+  await until("closed", async () => (await object.status({ runId: "a" })).state === "closed");
+});
+
+Deno.test("object: after a commit that failed the next call begins with what is stored", async () => {
+  const { object, ctx, events, until } = bench();
+  await object.start(start("a", "order"));
+  await until("parked", async () => (await object.status({ runId: "a" })).state === "parked");
+  ctx.failWith(new Error("database or disk is full: SQLITE_FULL"), true);
+  await rejects(object.signal({ runId: "a", name: "order", payload: 1, id: "1" }), { code: "STORAGE_FULL" });
+  ok(events.some((event) => event.event === "failed"));
+  ctx.failWith(undefined);
+  await object.signal({ runId: "a", name: "order", payload: 1, id: "1" });
+  await until("closed", async () => (await object.status({ runId: "a" })).state === "closed");
+  deepStrictEqual(await object.outcome({ runId: "a" }), { done: true, value: 1 });
+});
+
+Deno.test("object: when the commit fails for which the alarm rang, it rings again", async () => {
+  const { object, ctx, events, until } = bench({ heartbeatMs: 20 });
+  await object.start(start("a", "nap", [0.3]));
+  await until("parked", () => events.some(({ event }) => event === "run_parked"));
+  ctx.failWith(new Error("disk I/O error: SQLITE_IOERR"), true);
+  await until("failed", () => events.some(({ event }) => event === "failed"));
+  await until("failed again", () => events.filter(({ event }) => event === "failed").length > 1);
+  ctx.failWith(undefined);
+  await until("closed", () => events.some(({ event }) => event === "run_closed"));
+  deepStrictEqual(await object.outcome({ runId: "a" }), { done: true, value: "rested" });
+});
+
+Deno.test("object: what the index could not be told is told later, in the end as it is then", async () => {
+  let isAway = true;
+  const { object, ctx, told, events, until } = bench(
+    {},
+    () => isAway ? Promise.reject(new Error("No network")) : Promise.resolve(),
+  );
+  await object.start(start("a", "one"));
+  await until("closed", async () => (await object.status({ runId: "a" })).state === "closed");
+  await until("warned", () => events.some((event) => event.event === "warning" && /No network/.test(event.message)));
+  deepStrictEqual(told, []);
+  ok(ctx.alarmAt !== null && ctx.alarmAt > Date.now(), "It will try again");
+  isAway = false;
+  // The object was put away meanwhile.
+  const next = bench({}, undefined, ctx.again());
+  await next.object.alarm();
+  await next.until("told", () => next.told.length > 0);
+  deepStrictEqual(next.told.flatMap(({ root, changes }) => changes.map(({ run, row }) => [root, run, row?.state])), [[
+    "a",
+    "a",
+    "closed",
+  ]]);
+  await next.until("no alarm", () => ctx.alarmAt === null);
+});
+
+Deno.test("object: a run whose code does not fit its journal is not woken in a circle, and goes on with code that fits", async () => {
+  const first = bench();
+  await first.object.start(start("a", "nap", [0.3]));
+  await first.until("parked", () => first.events.some(({ event }) => event === "run_parked"));
+  const other = first.again({
+    workflows: { nap: workflow(async () => await step("something else", () => 1)) },
+    heartbeatMs: 100,
+  });
+  await other.until("stopped", async () => {
+    await other.object.alarm();
+    return other.events.some((event) => event.event === "run_stopped");
+  });
+  const answer = await other.object.outcome({ runId: "a" });
+  ok(answer.done && "error" in answer && answer.error.code === "REPLAY_MISMATCH", JSON.stringify(answer));
+  const pauses = await (async () => {
+    const found: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      await other.object.alarm();
+      found.push((other.ctx.alarmAt ?? 0) - Date.now());
+    }
+    return found;
+  })();
+  ok(pauses.every((pause) => pause > 50), `It is woken in a circle: ${pauses}`);
+  const mended = other.again({ workflows: { nap } });
+  await mended.object.alarm();
+  await mended.until("closed", async () => (await mended.object.status({ runId: "a" })).state === "closed");
+});
+
+Deno.test("object: with a retention, runs that ended long ago are removed, and the object is emptied", async () => {
+  const { object, ctx, told, until } = bench({ retentionMs: 30 });
+  await object.start(start("a", "one"));
+  await until("emptied", () => ctx.emptied === 1);
+  strictEqual(ctx.alarmAt, null);
+  strictEqual(told.at(-1)?.changes.at(-1)?.row, null);
+  const versions = told.flatMap(({ changes }) => changes.map(({ version }) => version));
+  await rejects(object.status({ runId: "a" }), { code: "UNKNOWN_RUN" });
+  // It may begin anew, and what is told then counts.
+  await object.start(start("a", "one"));
+  await until(
+    "told",
+    () =>
+      told.some(({ changes }) => changes.some(({ version, row }) => row !== null && version > Math.max(...versions))),
+  );
+});
+
+Deno.test("object: tables of a newer version are refused, and left as they are", async () => {
+  const { object, ctx, again } = bench();
+  await object.start(start("a", "order"));
+  ctx.storage.sql.exec("UPDATE windkit SET version = 99");
+  await rejects(again().object.status({ runId: "a" }), { code: "SCHEMA_TOO_NEW" });
+});
+
+Deno.test("object: a missing binding of the index is named, before anything is stored", async () => {
+  const ctx = createFakeObject();
+  const events: EngineEvent[] = [];
+  const { WorkflowRun } = createWorkflowObjects({
+    workflows: { one },
+    index: "RUNS",
+    onEvent: (event) => void events.push(event),
+  });
+  const object = new WorkflowRun(ctx, {});
+  await rejects(object.start(start("a", "one")), (error: Error & { code?: string }) => {
+    strictEqual(error.code, "CONFIGURATION");
+    match(error.message, /no binding "RUNS"/);
+    return true;
+  });
+  deepStrictEqual(ctx.storage.sql.exec("SELECT name FROM sqlite_master").toArray(), []);
+});
