@@ -160,6 +160,15 @@ const budgets: readonly Budget[] = [
     without: [...machinery, "compat"],
   },
   {
+    name: "the same, watched",
+    code: `import { observeHandler, runScript } from "${ownName}/handlers";\n` +
+      `import { jsonLogger } from "${ownName}/observe";\nconst handler = observeHandler(runScript("f/a"), jsonLogger());\n` +
+      "export default { fetch: (request, env) => handler(request, { env }) };\n",
+    limit: 3000,
+    over: "a Worker that runs a script",
+    without: [...machinery, "compat"],
+  },
+  {
     name: "objects for browsers",
     code: `import { s3Proxy } from "${ownName}/handlers";\nconsole.log(s3Proxy);\n`,
     limit: 8000,

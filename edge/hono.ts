@@ -6,11 +6,13 @@
  * @module
  */
 import { errorAnswer } from "../src/handlers/_answer.ts";
+import { approval as page, type ApprovalOptions } from "../src/handlers/approval.ts";
 import { type ClientOf, clientOf, type Groups } from "../src/handlers/client.ts";
 import type { Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
 import { runFlow as flow, type RunHandlerOptions, runScript as script } from "../src/handlers/run.ts";
 import { s3Proxy as objects, type S3ProxyOptions } from "../src/handlers/s3_proxy.ts";
 import { streamJob as follow, type StreamJobOptions } from "../src/handlers/stream_job.ts";
+import { webhook as hook, type WebhookOptions } from "../src/handlers/webhook.ts";
 
 export {
   approvals,
@@ -27,11 +29,13 @@ export {
   users,
   variables,
 } from "../src/handlers/client.ts";
+export type { ApprovalOptions } from "../src/handlers/approval.ts";
 export type { ClientOf, ClientOptions, Groups, RunsGroup } from "../src/handlers/client.ts";
 export type { Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
 export type { RunHandlerOptions } from "../src/handlers/run.ts";
 export type { S3ProxyOptions } from "../src/handlers/s3_proxy.ts";
 export type { StreamJobOptions } from "../src/handlers/stream_job.ts";
+export type { WebhookOptions } from "../src/handlers/webhook.ts";
 
 /** The part of Hono's context that is used. */
 export interface HonoContext {
@@ -221,4 +225,24 @@ export function streamJob(options: StreamJobOptions): HonoHandler {
  */
 export function s3Proxy(options?: S3ProxyOptions): HonoHandler {
   return toHono(objects(options));
+}
+
+/**
+ * `webhook` of `@windkit/windmill-client/handlers` as a handler of Hono: for `app.post(...)`.
+ *
+ * @param options as there
+ * @returns the handler of Hono
+ */
+export function webhook(options: WebhookOptions): HonoHandler {
+  return toHono(hook(options));
+}
+
+/**
+ * `approval` of `@windkit/windmill-client/handlers` as a handler of Hono: for `app.all(...)`, it shows and it answers.
+ *
+ * @param options as there
+ * @returns the handler of Hono
+ */
+export function approval(options?: ApprovalOptions): HonoHandler {
+  return toHono(page(options));
 }

@@ -65,8 +65,23 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   // The run context of an entry that imports its class itself; the core's types are those of journals.
   durable_object: { layers: ["base", "platform", "engine", "storage"], typesOf: ["workflow"] },
-  // The runtime's `fetch` and clock, where a client has none of its own: bodies of objects, heart-beats of streams.
-  handlers: { layers: ["base", "wire", "http", "sdk", "src/platform/network.ts"] },
+  handlers: {
+    layers: [
+      "base",
+      "wire",
+      "http",
+      "sdk",
+      // The runtime's `fetch` and clock, where a client has none of its own, and what a signature's time is compared
+      // with; what nobody can guess: nonces, tokens of forms.
+      "src/platform/network.ts",
+      "src/platform/random.ts",
+      // Forms of approvals are those of the local server's page: pure functions from a schema to HTML, and back.
+      "src/ui/form.ts",
+      "src/ui/form_fields.ts",
+      "src/ui/form_values.ts",
+      "src/ui/html.ts",
+    ],
+  },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
   server: {
     // Files of the data folder, random tokens; how a failed task is written is the workflow's affair.

@@ -1,11 +1,11 @@
 import * as api from "@windkit/windmill-client/api";
 import * as client from "@windkit/windmill-client/client";
 import * as compat from "@windkit/windmill-client/compat";
+import * as durableObject from "@windkit/windmill-client/durable-object";
+import * as durableObjectStorage from "@windkit/windmill-client/storage/durable-object";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
 import * as cloudflare from "@windkit/windmill-client/edge/cloudflare";
-import * as durableObject from "@windkit/windmill-client/durable-object";
-import * as durableStorage from "@windkit/windmill-client/storage/durable-object";
 import * as deno from "@windkit/windmill-client/edge/deno";
 import * as node from "@windkit/windmill-client/edge/node";
 import * as vercel from "@windkit/windmill-client/edge/vercel";
@@ -14,6 +14,7 @@ import * as hono from "@windkit/windmill-client/hono";
 import * as hosted from "@windkit/windmill-client/hosted";
 import * as hostedWorkflow from "@windkit/windmill-client/hosted/workflow";
 import * as root from "@windkit/windmill-client";
+import * as observe from "@windkit/windmill-client/observe";
 import * as memory from "@windkit/windmill-client/storage/memory";
 import * as sqlite from "@windkit/windmill-client/storage/sqlite";
 import * as testing from "@windkit/windmill-client/testing";
@@ -671,13 +672,32 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "WindmillApiError",
     "hasCode",
   ],
+  "./observe": [
+    "createTraceparent",
+    "jsonLogger",
+    "observe",
+    "openTelemetry",
+  ],
   "./handlers": [
+    "WebhookRejectedError",
+    "approval",
+    "approvalLink",
+    "createReplayWindow",
+    "github",
+    "isSigned",
+    "observeHandler",
+    "openTelemetryHandler",
     "runFlow",
     "runScript",
     "s3Proxy",
+    "slack",
+    "standardWebhooks",
     "streamJob",
+    "stripe",
+    "webhook",
   ],
   "./hono": [
+    "approval",
     "approvals",
     "connections",
     "jobs",
@@ -696,6 +716,7 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "tokens",
     "users",
     "variables",
+    "webhook",
     "windmill",
   ],
   "./edge/cloudflare": [
@@ -742,10 +763,11 @@ const modules: Readonly<Record<string, object>> = {
   "./engine": engine,
   "./storage/memory": memory,
   "./storage/sqlite": sqlite,
-  "./storage/durable-object": durableStorage,
+  "./storage/durable-object": durableObjectStorage,
   "./durable-object": durableObject,
   "./testing": testing,
   "./errors": errors,
+  "./observe": observe,
   "./handlers": handlers,
   "./hono": hono,
   "./edge/cloudflare": cloudflare,
@@ -823,8 +845,8 @@ test("public API: one name means one thing on every subpath", () => {
   const seen = new Map<string, { readonly subpath: string; readonly value: unknown }>();
   for (const [subpath, module] of Object.entries(modules)) {
     if (subpath.startsWith("./hosted")) continue; // stands for the plain entry, and has a case of its own
-    // Those of the edge make handlers: of what the root's `runFlow` does, for Hono, and for each platform its own `createHandler`.
-    if (/^\.\/(?:handlers$|hono$|edge\/)/.test(subpath)) continue;
+    // A handler has the name of what it does, and is the same in another form in Hono; entries are one thing for each platform.
+    if (/^\.\/(?:handlers|hono|edge\/)/.test(subpath)) continue;
     for (const [name, value] of Object.entries(module)) {
       if (name === "default") continue; // that of ./compat has more members than the root's
       const first = seen.get(name);
