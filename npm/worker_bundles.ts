@@ -45,7 +45,7 @@ const bundles: readonly WorkerBundle[] = [
     name: "handlers",
     code: `export { Hono } from "hono";\nexport { createHandler } from "${ownName}/edge/cloudflare";\n` +
       `export * from "${ownName}/hono";\nexport { createClient } from "${ownName}/client";\n`,
-    limit: 40_000,
+    limit: 55_000,
     bare: true,
     trial: `const app = new bundle.Hono();
       const client = {
