@@ -5,6 +5,7 @@ import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
 import {
   createWorkflowObjects,
   type IndexUpdate,
+  type StartRequest,
   type WorkflowObjectsOptions,
   type WorkflowRunObject,
 } from "../../src/durable_object/mod.ts";
@@ -68,12 +69,9 @@ function bench(
   };
 }
 
-const start = (runId: string, workflow: string, args: never[] | number[] = []) => ({
-  namespace: "default",
-  runId,
-  workflow,
-  args,
-});
+function start(runId: string, workflow: string, args: number[] = []): StartRequest {
+  return { namespace: "default", runId, workflow, args };
+}
 
 Deno.test("object: when a park is told of, its alarm is set; none is set when a run has ended and the index knows", async () => {
   let atPark: number | null | undefined;
