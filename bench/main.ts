@@ -26,6 +26,8 @@ const NAMES = [
   "check_time",
   "runner",
   "server",
+  "edge",
+  "cold_start",
   "durable",
   "peers",
 ] as const;

@@ -143,6 +143,57 @@ const budgets: readonly Budget[] = [
     without: machinery,
   },
   {
+    name: "a Worker that runs a script",
+    code: `import { runScript } from "${ownName}/handlers";\nconst handler = runScript("f/a");\n` +
+      "export default { fetch: (request, env) => handler(request, { env }) };\n",
+    // The bar of the edge.
+    limit: 8000,
+    without: [...machinery, "compat"],
+  },
+  {
+    name: "the same, with an entry's routes",
+    code:
+      `import { createHandler } from "${ownName}/edge/cloudflare";\nimport { runScript } from "${ownName}/handlers";\n` +
+      'export default createHandler({ routes: { "POST /run": runScript("f/a") } });\n',
+    limit: 1800,
+    over: "a Worker that runs a script",
+    without: [...machinery, "compat"],
+  },
+  {
+    name: "the same, watched",
+    code: `import { observeHandler, runScript } from "${ownName}/handlers";\n` +
+      `import { jsonLogger } from "${ownName}/observe";\nconst handler = observeHandler(runScript("f/a"), jsonLogger());\n` +
+      "export default { fetch: (request, env) => handler(request, { env }) };\n",
+    limit: 3000,
+    over: "a Worker that runs a script",
+    without: [...machinery, "compat"],
+  },
+  {
+    name: "objects for browsers",
+    code: `import { s3Proxy } from "${ownName}/handlers";\nconsole.log(s3Proxy);\n`,
+    limit: 8000,
+    without: [...machinery, "compat"],
+  },
+  {
+    name: "Hono alone",
+    code: 'import { Hono } from "hono";\nexport default new Hono().get("/", (c) => c.text("ok"));\n',
+    limit: 9000,
+    without: [...machinery, "compat", "sdk", "http", "handlers", "base", "platform", "wire"],
+  },
+  ...[
+    // The bar of the edge is 6000. The group of all about jobs has 5 kB itself; `runs` has what runs scripts and flows.
+    ["runs", 6000],
+    ["variables", 6000],
+    ["jobs", 9000],
+  ].map(([group = "", limit]) => ({
+    name: `Hono with a client of ${group}`,
+    code: `import { Hono } from "hono";\nimport { ${group}, windmill } from "${ownName}/hono";\n` +
+      `export default new Hono().use(windmill({ groups: { ${group} } })).get("/", (c) => c.text("ok"));\n`,
+    limit: Number(limit),
+    over: "Hono alone",
+    without: [...machinery, "compat"],
+  })),
+  {
     name: "nothing",
     code: `import "${ownName}";\n`,
     // What is left when no name is used is work done at import. 20 bytes are the empty file's own.

@@ -50,6 +50,8 @@ export const OPTIONAL_PEERS: Readonly<Record<string, string>> = {
   "@duckdb/node-api": "^1.5.0-r.1",
   // Data tables in the data folder.
   "@electric-sql/pglite": "^0.5.0",
+  // Spans of a client's requests: it is handed in, and never imported.
+  "@opentelemetry/api": "^1.3.0",
   // Signs the local server's requests to a real S3.
   "aws4fetch": "^1.0.20",
   // Routes of the local server.

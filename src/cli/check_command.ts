@@ -107,7 +107,7 @@ function denoWorkerBy({ file, root, name }: Place): string | undefined {
 const EXTENSIONS = ["", ".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs", ".bun.ts"];
 
 /** Finds what a file imports by a relative path, or by a path of the workspace (`/f/...`). */
-function importReader({ root }: Place, cwd: string): ReadImport {
+export function importReader({ root }: Pick<Place, "root">, cwd: string): ReadImport {
   return (specifier, from) => {
     const base = /^\/[fu]\//.test(specifier) ? join(root, specifier) : resolve(dirname(from), specifier);
     const path = EXTENSIONS.map((extension) => `${base}${extension}`).find((candidate) =>

@@ -36,7 +36,7 @@ export async function dev(command: DevCommand, io: Io, interruptions: Interrupti
   const data = command.data === undefined ? join(folder, DEFAULT_DATA) : resolve(io.cwd, command.data);
   let redact = (text: string): string => text;
   const report = createDevReport(io, command.json, (text) => redact(text));
-  const code = createCodeCheck();
+  const code = createCodeCheck(folder);
   const server = await openDevServer({
     folder,
     data,

@@ -3,22 +3,23 @@
  *
  * @module
  */
-import { chmodSync, existsSync, mkdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { hasCode } from "../base/errors.ts";
 import type { Runner } from "../runner/ports.ts";
 import { createSqlRunner } from "../runner/sql/sql_runner.ts";
-import { createTypeScriptRunner } from "../runner/typescript/mod.ts";
+import { createTypeScriptRunner, MAX_RESULT_CHARACTERS } from "../runner/typescript/mod.ts";
 import { createServer, type Server } from "../server/app.ts";
-import { openDatabase, type ServerDatabase } from "../server/database.ts";
+import { makePrivate, openDatabase, type ServerDatabase } from "../server/database.ts";
 import { type LocalFolder, openFolder } from "../server/folder/folder.ts";
 import { createIdentity } from "../server/identity.ts";
 import type { JobsOptions } from "../server/jobs/jobs.ts";
 import type { Script, Secrets } from "../server/ports.ts";
 import { openObjects } from "../server/objects/objects.ts";
 import { openSqliteStorage } from "../storage/sqlite.ts";
+import { rememberAlways } from "../server/secret_memory.ts";
 import { openSecrets } from "../server/secrets.ts";
 import { datatablesOf } from "./dev_datatables.ts";
 import { listen, type Listener } from "./dev_listen.ts";
@@ -92,7 +93,7 @@ function makeDataFolder(data: string): string {
   if (!statSync(data).isDirectory()) throw new UsageError(`Cannot keep data in "${data}": it is no folder`);
   chmodSync(data, 0o700);
   const ignore = join(data, ".gitignore");
-  if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
+  if (!existsSync(ignore)) writeFileSync(ignore, "*\n", { mode: 0o600 });
   return realpathSync(data);
 }
 
@@ -143,9 +144,10 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
     writeOwner(data, { pid: process.pid, url, since: Date.now() });
     closing.push(() => removeOwner(data));
 
-    const secrets = openSecrets(data);
+    const ofFolder = openSecrets(data);
     const identity = createIdentity({ database, dir: data });
-    secrets.remember(identity.ownerToken);
+    ofFolder.remember(identity.ownerToken);
+    const secrets = rememberAlways(ofFolder, database, Date.now);
     const folder = await openFolder({
       root,
       dataDir: data,
@@ -161,14 +163,20 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
       database,
       now: Date.now,
       s3: settings.s3,
+      reach: { open: settings.net === "open", denied: settings.denyNet },
       folder,
       secrets,
     });
     const runners = await openRunners({ data, folder, secrets, settings, poolSize });
     closing.push(() => Promise.all(runners.map((runner) => runner[Symbol.asyncDispose]())));
-    rememberSecrets(folder);
-    const { retentionS } = settings;
-    const storage = await openSqliteStorage({ dir: join(data, "runs") });
+    // In one commit.
+    database.transaction(() => rememberSecrets(folder));
+    const { retentionS, limits = {} } = settings;
+    const runs = join(data, "runs");
+    // A result is an outcome in the journal of a workflow, and a third longer when it is encrypted.
+    const maxRecordBytes = 2 * (limits.result ?? MAX_RESULT_CHARACTERS);
+    const storage = await openSqliteStorage({ dir: runs, maxRecordBytes });
+    for (const name of readdirSync(runs)) makePrivate(join(runs, name));
     // The workflows close it, when there are any.
     closing.push(() => storage.close());
     const server = createServer({
@@ -181,7 +189,13 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
       objects,
       database,
       runners,
-      jobs: { ...(retentionS === undefined ? {} : { retentionS }), ...options.jobs },
+      jobs: {
+        ...(retentionS === undefined ? {} : { retentionS }),
+        ...(limits.log === undefined ? {} : { maxOutputChars: limits.log }),
+        ...(limits.timeout === undefined ? {} : { timeoutS: limits.timeout }),
+        ...(limits.jobs === undefined ? {} : { concurrency: limits.jobs }),
+        ...options.jobs,
+      },
       workflows: { storage, ...(retentionS === undefined ? {} : { retentionMs: retentionS * 1000 }) },
       routes: ROUTES,
       pages: PAGES,
@@ -244,7 +258,7 @@ interface RunnerParts {
 }
 
 async function openRunners({ data, folder, secrets, settings, poolSize }: RunnerParts): Promise<readonly Runner[]> {
-  const { net, denyNet, datatables } = settings;
+  const { net, denyNet, datatables, limits: { memory, disk, result, log } = {} } = settings;
   return [
     await createTypeScriptRunner({
       jobsFolder: join(data, "jobs"),
@@ -252,9 +266,15 @@ async function openRunners({ data, folder, secrets, settings, poolSize }: Runner
       net,
       denyNet,
       poolSize,
+      ...(memory === undefined ? {} : { memoryLimitBytes: memory }),
+      ...(disk === undefined ? {} : { diskLimitBytes: disk }),
+      ...(result === undefined ? {} : { maxResultCharacters: result }),
+      // The server cuts the log, and says so; what comes long after that, it is not told.
+      ...(log === undefined ? {} : { maxLogCharacters: log * 2 }),
     }),
     createSqlRunner({
       dataFolder: data,
+      ...(result === undefined ? {} : { maxResultBytes: result }),
       datatables: datatablesOf(datatables, folder, secrets),
       resource: (path) => {
         const found = folder.resource(path);

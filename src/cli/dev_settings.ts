@@ -11,6 +11,22 @@ import { UsageError } from "./exit_codes.ts";
 /** Name of the file. */
 export const SETTINGS_FILE = "windkit.json";
 
+/** Bounds of jobs; what is undefined has the server's own. */
+export interface DevLimits {
+  /** Resident memory of a script, in bytes. */
+  readonly memory?: number;
+  /** What a script's files take of the disk, in bytes. */
+  readonly disk?: number;
+  /** A result, in characters. */
+  readonly result?: number;
+  /** A log, and a streamed result, in characters. */
+  readonly log?: number;
+  /** Longest time of a job, in seconds. */
+  readonly timeout?: number;
+  /** Jobs that run at a time. */
+  readonly jobs?: number;
+}
+
 /** What the file says. */
 export interface DevSettings {
   /** Whether scripts reach the net. */
@@ -23,12 +39,19 @@ export interface DevSettings {
   readonly s3: Readonly<Record<string, Json>>;
   /** How long ended jobs are kept, in seconds; undefined for the server's own time. */
   readonly retentionS?: number;
+  /** Bounds of jobs that are others than the server's own. */
+  readonly limits?: DevLimits;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** What is said here fits on a screen many times over. */
 const MAX_BYTES = 1024 * 1024;
+
+const UNIT_BYTES: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+/** Longest text that all runtimes hold, with room for what is around it. */
+const MAX_TEXT = 256 * 2 ** 20;
 
 const UNIT_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
@@ -84,14 +107,41 @@ function readDatatables(value: unknown): Readonly<Record<string, string>> {
   return fields as Readonly<Record<string, string>>;
 }
 
-function readRetention(value: unknown): number | undefined {
+function readTime(key: string, value: unknown, example: string): number | undefined {
   if (value === undefined) return undefined;
   const [, number = "", unit = ""] = typeof value === "string" ? /^(\d+)([smhdw])$/.exec(value) ?? [] : [];
   const seconds = Number(number) * (UNIT_S[unit] ?? Number.NaN);
   if (number === "" || !Number.isSafeInteger(seconds)) {
-    throw wrong("retention", 'a number and a unit of s, m, h, d or w, as in "30d"');
+    throw wrong(key, `a number and a unit of s, m, h, d or w, as in "${example}"`);
   }
   return seconds;
+}
+
+function readSize(key: string, value: unknown, least: number, most: number): number {
+  const [, number = "", unit = ""] = typeof value === "string" ? /^(\d+)([kmg])$/.exec(value) ?? [] : [];
+  const bytes = Number(number) * (UNIT_BYTES[unit] ?? Number.NaN);
+  if (number !== "" && bytes >= least && bytes <= most) return bytes;
+  const bounds = most === MAX_TEXT ? `from "1k" to "256m"` : `from "${least / 2 ** 20}m"`;
+  throw wrong(key, `a number and a unit of k, m or g, as in "512m", ${bounds}`);
+}
+
+function readLimits(value: unknown): DevLimits {
+  const fields = fieldsOf("limits", value);
+  const { memory, disk, result, log, timeout, jobs } = fields;
+  refuseOthers("limits", fields, ["memory", "disk", "result", "log", "timeout", "jobs"]);
+  const seconds = readTime("limits.timeout", timeout, "2h");
+  if (jobs !== undefined && !(Number.isInteger(jobs) && Number(jobs) >= 1 && Number(jobs) <= 1000)) {
+    throw wrong("limits.jobs", "a whole number from 1 to 1000");
+  }
+  return {
+    // Deno itself takes 60 MiB.
+    ...(memory !== undefined && { memory: readSize("limits.memory", memory, 128 * 2 ** 20, Number.MAX_SAFE_INTEGER) }),
+    ...(disk !== undefined && { disk: readSize("limits.disk", disk, 2 ** 20, Number.MAX_SAFE_INTEGER) }),
+    ...(result !== undefined && { result: readSize("limits.result", result, 2 ** 10, MAX_TEXT) }),
+    ...(log !== undefined && { log: readSize("limits.log", log, 2 ** 10, MAX_TEXT) }),
+    ...(seconds !== undefined && { timeout: seconds }),
+    ...(jobs !== undefined && { jobs: Number(jobs) }),
+  };
 }
 
 /**
@@ -113,10 +163,10 @@ export function readSettings(text: string): DevSettings {
     });
   }
   if (!isFields(value)) throw new UsageError(`${SETTINGS_FILE} must be an object`, "See docs/server.md");
-  refuseOthers("", value, ["permissions", "datatables", "s3", "retention", "$schema"]);
+  refuseOthers("", value, ["permissions", "datatables", "s3", "retention", "limits", "$schema"]);
   const permissions = fieldsOf("permissions", value["permissions"]);
   refuseOthers("permissions", permissions, ["net", "denyNet"]);
-  const retentionS = readRetention(value["retention"]);
+  const retentionS = readTime("retention", value["retention"], "30d");
   return {
     net: readNet(permissions["net"]),
     denyNet: readHosts(permissions["denyNet"]),
@@ -124,6 +174,7 @@ export function readSettings(text: string): DevSettings {
     // `as`: it was read as JSON. What is in it, the storages look at.
     s3: fieldsOf("s3", value["s3"]) as Readonly<Record<string, Json>>,
     ...(retentionS === undefined ? {} : { retentionS }),
+    ...(value["limits"] === undefined ? {} : { limits: readLimits(value["limits"]) }),
   };
 }
 

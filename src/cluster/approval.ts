@@ -14,7 +14,7 @@ import { isStandardSchema, kindOf, schemaCheck, schemaOutput } from "./schema_ch
 export interface ApprovalOptions {
   /** How long to wait, in seconds. @default 1800 */
   readonly timeout?: number;
-  /** JSON schema of the answer's form. A server's page shows what is in its field `schema`. */
+  /** JSON schema of the answer's form, also in a field `schema`: what a server's page shows. */
   readonly form?: Json;
   /** Key of the approval, for links made ahead. @default "approval", then "approval_2", ... */
   readonly key?: string;
@@ -116,7 +116,10 @@ export function waitForApproval<
   const V = ApprovalTimedOut,
   const R = ApprovalRejected,
 >(options: CheckedApprovalOptions<S, V, R>): Promise<ApprovalGranted<SchemaOutput<S>> | V | R>;
-/** The same without a schema: what comes back is taken as it is. */
+/**
+ * The same without a schema. The engine holds the answer against a form of plain JSON schema, as far as types, choices and bounds
+ * go; what comes back is given as it is.
+ */
 export function waitForApproval(
   options?: ApprovalOptions & { readonly onTimeout?: never; readonly onReject?: never },
 ): Promise<ApprovalResult>;

@@ -133,7 +133,7 @@ function createChecks(): Checks {
     ),
     step: object(attempt, { retry, undoable: flag }),
     sleep: object({}, { until: number, ms: number, backoffOf: text }),
-    approval: object({ timeoutMs: number }, { form: anything, options: anything }),
+    approval: object({ timeoutMs: number }, { form: anything, typed: anything, options: anything }),
     event: object({ name: text }, { timeoutMs: number }),
     child: object({ workflow: text, args: encoded, runId: text }),
     undo: object({ of: text, base: text, attempt: count }, { retry }),

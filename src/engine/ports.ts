@@ -120,8 +120,13 @@ export interface Storage extends AsyncDisposable {
   };
   /** Becomes the one driver. Throws `StorageLockedError`, which names the holder. */
   own(owner: { readonly name: string; readonly pid?: number }): Promise<void>;
-  /** All or nothing, in order; resolved = durable as `limits.durable` says. Without `own`, only `post` writes are taken. */
-  commit(writes: readonly Write[]): Promise<void>;
+  /**
+   * All or nothing, in order; resolved = durable as `limits.durable` says. Without `own`, only `post` writes are taken.
+   *
+   * `lasting` is false for writes that nobody is told of before a later commit, which makes them as durable as itself: until then
+   * they may survive the death of the process only. A storage need not make a difference.
+   */
+  commit(writes: readonly Write[], lasting?: boolean): Promise<void>;
   /** One run; undefined when no run of that id is stored. */
   run(id: string): Promise<RunRow | undefined>;
   /** A page of runs. Throws `UnknownRunError` when `after` is not stored (any more). */

@@ -13,6 +13,7 @@ import {
   RunExistsError,
 } from "../base/errors.ts";
 import { failureOf, shortened } from "../workflow/failure.ts";
+import { formProblem } from "../workflow/form_check.ts";
 import type {
   AbandonReason,
   Call,
@@ -132,6 +133,8 @@ export class RunDriver {
   readonly #waits = new Map<Key, Wait>();
   /** Calls that have a `called` record and have not settled. */
   readonly #called = new Map<Key, Called | undefined>();
+  /** Messages that were refused, until that is recorded. */
+  readonly #refusing = new Set<string>();
   #session: DrivenSession;
   #nextSeq: number;
   #check: string;
@@ -200,7 +203,7 @@ export class RunDriver {
   /** Calls back when it is known of a message that was read whether the run takes it; `kept`: nothing waits for it. */
   whenConsidered(message: string, kept: () => void): void {
     if (this.#closed) kept();
-    else this.#whenLive(() => this.#messages.isChecking(message) || kept());
+    else this.#whenLive(() => this.#messages.isChecking(message) || this.#refusing.has(message) || kept());
   }
 
   /** Starts or replays the body. */
@@ -246,12 +249,19 @@ export class RunDriver {
     return this.#lazyMessages ??= new RunMessages(this.#shared.storage, this.id, {
       whenLive: (then) => this.#whenLive(then),
       waitOf: (key) => this.#closed || this.#cancelling ? undefined : this.#waits.get(key),
-      check: (key, value) => this.#session.check(key, value),
+      check: (key, value) => this.#problem(key, value),
       answer: (key, message, late) => this.#answer(key, message, late),
       refuse: (key, message, reason) => this.#refuse(key, message, reason),
       settle: (message) => this.#settleBy(message),
       busy: (by) => this.#busy(by),
     });
+  }
+
+  /** What is wrong with an answer: the body's schema says, or a form of plain JSON schema. */
+  async #problem(key: Key, value: Json): Promise<string | undefined> {
+    const call = this.#waits.get(key)?.call;
+    const isPlain = call?.kind === "approval" && call.typed !== true;
+    return await this.#session.check(key, value) ?? (isPlain ? formProblem(call.form, value) : undefined);
   }
 
   /** Leaves memory. What is recorded stands; attempts that run are aborted and their outcomes dropped. */
@@ -732,8 +742,10 @@ export class RunDriver {
   }
 
   #refuse(key: Key, { id, kind }: Message, reason: string): void {
+    this.#refusing.add(id);
     this.#append([{ t: "refused", key, inbox: id, reason }], undefined, () => {
       const { emit, told } = this.#shared;
+      this.#refusing.delete(id);
       if (kind === "event" || kind === "approval") {
         emit?.({ event: "answer_refused", run: this.id, key, kind, inbox: id, reason });
       }

@@ -140,7 +140,13 @@ export async function sendPieces(
         },
       },
       idempotent: false,
-      init: { ...request.init, ...{ body, duplex: "half" } },
+      init: {
+        ...request.init,
+        ...{ body, duplex: "half" },
+        // Node keeps a second copy of a body that it may have to send again, whole: only a request like this one needs none there.
+        // Runtimes without `duplex` keep none, and workerd knows no "error".
+        ...("duplex" in Request.prototype && { redirect: "error", window: null }),
+      },
     });
   } catch (error) {
     throw broken ??= error;

@@ -66,3 +66,8 @@ export const systemClock: Clock = {
 export function systemRandom(): number {
   return Math.random();
 }
+
+/** Milliseconds since some time, as exactly as the runtime tells them: for durations. */
+export function systemElapsed(): number {
+  return performance.now();
+}

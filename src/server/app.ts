@@ -11,6 +11,7 @@ import type { Runner } from "../runner/ports.ts";
 import { toHex } from "../base/bytes.ts";
 import { createGate, passCaller } from "./auth.ts";
 import { createJobs, type JobsOptions } from "./jobs/jobs.ts";
+import { jobGuard } from "./job_rights.ts";
 import type { Approvals, Database, Folder, Identity, Objects, Secrets, ServerContext } from "./ports.ts";
 import { Refusal, refusalResponse, textResponse } from "./refusal.ts";
 import { MAX_BODY_BYTES } from "./routes/_request.ts";
@@ -48,6 +49,8 @@ export interface ServerParts {
   readonly workflows?: WorkflowJobsOptions;
   /** Routes besides those that every server has. */
   readonly routes?: readonly RouteModule[];
+  /** Of these, what jobs may ask with their tokens: `POST /w/:workspace/mine`. @default none but those of `job_rights.ts` */
+  readonly jobRoutes?: readonly string[];
   /** Questions of workflows to people: for their pages. @default none */
   readonly approvals?: (context: ServerContext) => Approvals;
   /** Pages, mounted at the root. */
@@ -81,6 +84,9 @@ export const ROUTES: readonly RouteModule[] = [
   approvalRoutes,
   jobRoutes,
 ];
+
+/** How much of an error that nobody expected is said, in characters. */
+const MOST_SAID = 500;
 
 /** Bodies of these are not read into memory: their routes stream them. */
 const STREAMED = /^\/api\/w\/[^/]+\/job_helpers\/upload_[^/]+$/;
@@ -172,7 +178,11 @@ export function createServer(parts: ServerParts): Server {
     }
     await next();
   });
-  for (const routes of [...ROUTES, ...parts.routes ?? []]) api.route("/", routes(context));
+  for (const module of [...ROUTES, ...parts.routes ?? []]) {
+    const routes = module(context);
+    for (const { method, path } of routes.routes) api.on(method, path, jobGuard(jobs, method, path, parts.jobRoutes));
+    api.route("/", routes);
+  }
   const app = new Hono();
   app.route("/api", api);
   if (parts.pages !== undefined) app.route("/", parts.pages(context));
@@ -180,17 +190,18 @@ export function createServer(parts: ServerParts): Server {
   app.onError((error) => {
     if (error instanceof Refusal) return refusalResponse(error);
     report(error);
-    // What went wrong may quote what nobody is to see.
-    return textResponse(`Internal: ${secrets.redact(error.message)}`, 500);
+    // What went wrong may quote what nobody is to see, and the places of code that it went through.
+    const [said = ""] = secrets.redact(error.message).slice(0, MOST_SAID).split("\n");
+    return textResponse(`Internal: ${said}`, 500);
   });
 
   /** Who opens a page and is not signed in is shown where to do that. */
   async function signIn(request: Request, refusal: Refusal): Promise<Response | undefined> {
+    // Only of a request that has an address it is said that nobody is signed in.
+    if (parts.pages === undefined || refusal.status !== 401) return undefined;
     const { pathname, search, origin } = new URL(request.url);
     const wantsPage = request.method === "GET" && request.headers.get("accept")?.includes("text/html") === true;
-    if (parts.pages === undefined || refusal.status !== 401 || pathname.startsWith("/api/") || !wantsPage) {
-      return undefined;
-    }
+    if (pathname.startsWith("/api/") || !wantsPage) return undefined;
     const page = await app.fetch(new Request(`${origin}/login?next=${encodeURIComponent(pathname + search)}`));
     return new Response(page.body, { status: 401, headers: page.headers });
   }

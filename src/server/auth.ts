@@ -11,7 +11,7 @@ import { toHex } from "../base/bytes.ts";
 import { sha256 } from "../engine/sha256.ts";
 import { randomBytes } from "../platform/random.ts";
 import type { Caller, Identity, Jobs } from "./ports.ts";
-import { denied, Refusal } from "./refusal.ts";
+import { badRequest, denied, Refusal } from "./refusal.ts";
 
 /** How long a page stays signed in. */
 const SESSION_MS = 12 * 3_600_000;
@@ -79,11 +79,15 @@ export function passCaller(from: Request, to: Request): void {
   if (caller !== undefined) callers.set(to, caller);
 }
 
+/** The outermost job of the tree that a job is in. */
+export function rootOf(jobs: Pick<Jobs, "get">, id: string): string {
+  return jobs.get(id)?.root ?? id;
+}
+
 /** Refuses a job that meddles with another one: a job's token is good for that job, and those that it belongs together with. */
 export function refuseOtherJobs(jobs: Pick<Jobs, "get">, caller: Caller, id: string): void {
   if (caller.job === undefined || caller.job === id) return;
-  const own = jobs.get(caller.job), other = jobs.get(id);
-  if ((own?.root ?? caller.job) === (other?.root ?? id)) return;
+  if (rootOf(jobs, caller.job) === rootOf(jobs, id)) return;
   throw denied(`the token of job ${caller.job} is not good for job ${id}`);
 }
 
@@ -102,6 +106,40 @@ export function sessionCookie(request: Request, baseUrl: string): string | undef
 /** The address of a host without its port, in small letters. */
 function hostName(host: string): string {
   return host.toLowerCase().replace(/:\d+$/, "");
+}
+
+/**
+ * The address that a request is for: it is made of what `Host` says, and need be none at all.
+ *
+ * @throws Refusal
+ */
+function addressOf(request: Request): URL {
+  let url: URL;
+  try {
+    url = new URL(request.url);
+  } catch (cause) {
+    void cause;
+    throw badRequest("the header Host and the path make no address");
+  }
+  // The routes are found with what was sent, and the gate must not look at another path.
+  const [, sent = ""] = /^[^/]*\/\/[^/?#]*([^?#]*)/.exec(request.url) ?? [];
+  if (/(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)|\\/i.test(sent)) {
+    throw badRequest('the path has a part that is "." or "..", or a "\\"');
+  }
+  return url;
+}
+
+/** A path as the routes see it: letters that need not be encoded are read as they are. */
+function routedPath(path: string): string {
+  // What is encoded twice stays encoded once; what encodes nothing is what it is.
+  return path.replace(/%25/g, "%2525").replace(/(?:%[\da-f]{2})+/gi, (text) => {
+    try {
+      return decodeURI(text);
+    } catch (error) {
+      void error;
+      return text;
+    }
+  });
 }
 
 /** What a scope is about: the first words of a path, and whether it is read, written or run. */
@@ -144,8 +182,7 @@ export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts
   // By the hashes of their values. They end with the server.
   const sessions = new Map<string, number>();
 
-  function checkHost(request: Request): string {
-    const url = new URL(request.url);
+  function checkHost(request: Request, url: URL): string {
     const host = request.headers.get("host") ?? url.host;
     const own = new URL(baseUrl());
     for (const name of [hostName(host), hostName(url.host)]) {
@@ -172,18 +209,16 @@ export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts
     if (site === "cross-site" && !follows) throw denied("requests of other sites are not let in");
   }
 
-  function sessionCaller(request: Request): Caller | undefined {
+  function sessionCaller(request: Request, path: string): Caller | undefined {
     const value = sessionCookie(request, baseUrl());
     if (value === undefined) return undefined;
     const ends = sessions.get(sha256(value));
     if (ends === undefined || ends <= now()) return undefined;
     const site = request.headers.get("sec-fetch-site");
-    // Another port of this host is the same site: it gets the cookie sent along, and must not get in with it.
-    if (
-      site !== null
-        ? !/^(?:same-origin|none)$/.test(site)
-        : !SAFE.test(request.method) && !request.headers.has("origin")
-    ) {
+    // Another port of this host is the same site: it gets the cookie sent along, and must not get in with it. Who says no site
+    // (an old browser, or one that reaches this machine by a name) sees pages; the API also starts jobs when it is only read.
+    const isPage = SAFE.test(request.method) && !path.startsWith("/api/");
+    if (site !== null ? !/^(?:same-origin|none)$/.test(site) : !isPage && !request.headers.has("origin")) {
       throw denied("a page of another origin may not use the session of this one");
     }
     return identity.owner;
@@ -211,9 +246,10 @@ export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts
   }
 
   function admit(request: Request): Response | undefined {
-    const url = new URL(request.url);
-    const isPublic = PUBLIC.some((pattern) => pattern.test(url.pathname));
-    const host = checkHost(request);
+    const url = addressOf(request);
+    const host = checkHost(request, url);
+    const path = routedPath(url.pathname);
+    const isPublic = PUBLIC.some((pattern) => pattern.test(path));
     checkOrigin(request, host, isPublic);
     if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) {
       return new Response(null, { status: 204 });
@@ -223,13 +259,13 @@ export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts
       if (opened !== undefined) return opened;
     }
     const [, bearer] = /^Bearer\s+(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
-    const caller = bearer === undefined ? sessionCaller(request) : identity.callerOf(bearer);
+    const caller = bearer === undefined ? sessionCaller(request, path) : identity.callerOf(bearer);
     if (caller === undefined) {
       if (isPublic) return undefined;
-      throw new Refusal(401, url.pathname.startsWith("/api/") ? "Unauthorized" : NO_SESSION);
+      throw new Refusal(401, path.startsWith("/api/") ? "Unauthorized" : NO_SESSION);
     }
-    if (caller.scopes !== undefined && !isInScope(caller.scopes, request.method, url.pathname)) {
-      throw denied(`the scopes of the token do not cover ${request.method} ${url.pathname}`);
+    if (caller.scopes !== undefined && !isInScope(caller.scopes, request.method, path)) {
+      throw denied(`the scopes of the token do not cover ${request.method} ${path}`);
     }
     callers.set(request, caller);
     return undefined;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { chmodSync, closeSync, openSync, statSync } from "node:fs";
 import { SchemaTooNewError, StorageFailedError, StorageLockedError } from "../base/errors.ts";
 import { loadSqlite, numberOf, resultCode, runAll, type Statement, storageError } from "../storage/_sqlite_module.ts";
 import type { Database } from "./ports.ts";
@@ -46,6 +47,7 @@ export interface ServerDatabase extends Database, Disposable {
 export async function openDatabase(options: DatabaseOptions): Promise<ServerDatabase> {
   const { path, durability = "power" } = options;
   const sqlite = await loadSqlite();
+  if (path !== ":memory:") makePrivate(path);
   const db = openFile(path, () => new sqlite.DatabaseSync(path));
   try {
     runAll(db, [
@@ -74,7 +76,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<ServerData
     if (resultCode(error) === 5) throw lockedError(path, error);
     throw storageError(error, `open "${path}"`);
   }
-  return createDatabase(db, path);
+  return createDatabase(db, path, durability === "power");
 }
 
 function lockedError(path: string, cause: unknown): StorageLockedError {
@@ -83,6 +85,25 @@ function lockedError(path: string, cause: unknown): StorageLockedError {
     undefined,
     { cause },
   );
+}
+
+/**
+ * Sees to it that nobody but this user reads a database. SQLite gives the files beside it (`-wal`, `-shm`) the modes of the file
+ * itself. One that exists is never opened here: with the descriptor all locks on it would go that this process has.
+ *
+ * @param path of the file, which is made when there is none
+ */
+export function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    // `as`: errors of `node:fs` have a code. Whatever else is wrong, SQLite says.
+    if ((error as { readonly code?: unknown }).code !== "EEXIST") return;
+  }
+  for (const end of ["", "-wal", "-shm"]) {
+    const found = statSync(path + end, { throwIfNoEntry: false });
+    if (found?.isFile() === true && (found.mode & 0o077) !== 0) chmodSync(path + end, 0o600);
+  }
 }
 
 function openFile<T>(path: string, open: () => T): T {
@@ -98,7 +119,7 @@ interface Handle {
   close(): void;
 }
 
-function createDatabase(db: Handle, path: string): ServerDatabase {
+function createDatabase(db: Handle, path: string, syncs: boolean): ServerDatabase {
   const kept = new Map<string, Statement>();
   let depth = 0, closed = false;
   let waiting: (() => void)[] = [];
@@ -125,29 +146,44 @@ function createDatabase(db: Handle, path: string): ServerDatabase {
     }
   }
 
+  /** How commits are synced now: it can only be changed between them. */
+  let synced = syncs;
+  function sync(lasting: boolean): void {
+    if (depth > 0 || !syncs || lasting === synced) return;
+    // Done when it is prepared, so that a kept statement would do nothing.
+    db.prepare(`PRAGMA synchronous = ${lasting ? "FULL" : "NORMAL"}`).run();
+    synced = lasting;
+  }
+
   function run(sql: string, ...values: readonly Value[]): { readonly changes: number } {
+    sync(true);
+    return change(sql, values);
+  }
+
+  function change(sql: string, values: readonly Value[] = []): { readonly changes: number } {
     return { changes: Number(attempt(sql, values, (made, given) => made.run(...given)).changes) };
   }
 
   function undo(sql: string): void {
     try {
-      run(sql);
+      change(sql);
     } catch (error) {
       // A full disk ends the transaction by itself; what went wrong is thrown already.
       void error;
     }
   }
 
-  function transaction<T>(fn: () => T): T {
+  function transaction<T>(fn: () => T, lasting = true): T {
     const point = `part_${depth}`, outermost = depth === 0;
-    run(outermost ? "BEGIN IMMEDIATE" : `SAVEPOINT ${point}`);
+    sync(lasting);
+    change(outermost ? "BEGIN IMMEDIATE" : `SAVEPOINT ${point}`);
     const before = waiting.length;
     depth++;
     let value: T;
     try {
       value = fn();
       if (value instanceof Promise) throw new TypeError("Cannot wait inside a transaction: expected no promise");
-      run(outermost ? "COMMIT" : `RELEASE ${point}`);
+      change(outermost ? "COMMIT" : `RELEASE ${point}`);
     } catch (error) {
       waiting.length = before;
       if (outermost) undo("ROLLBACK");
@@ -203,7 +239,8 @@ function createDatabase(db: Handle, path: string): ServerDatabase {
     // `as`: as above.
     all: <T>(sql: string, ...values: readonly Value[]) =>
       attempt(sql, values, (made, given) => made.all(...given)) as unknown as readonly T[],
-    transaction,
+    transaction: (fn) => transaction(fn),
+    passing: (fn) => transaction(fn, false),
     migrate,
     afterCommit: (fn) => {
       if (depth > 0) waiting.push(fn);

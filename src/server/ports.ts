@@ -45,6 +45,11 @@ export interface Database {
   all<T>(sql: string, ...values: readonly (string | number | bigint | null | Uint8Array)[]): readonly T[];
   /** All or nothing: rolled back when `fn` throws. Inside another one it is a part of that. */
   transaction<T>(fn: () => T): T;
+  /**
+   * A transaction that a loss of power may take back until the next other one is committed: for what nobody is told of before, and
+   * what is made again. Inside another one it is a part of that.
+   */
+  passing<T>(fn: () => T): T;
   /** Calls back when the running transaction is committed, and never when it is rolled back; at once outside of one. */
   afterCommit(fn: () => void): void;
   /**
@@ -120,15 +125,24 @@ export interface FolderProblem {
 export interface Folder {
   /** Newest version of a script. */
   script(path: string): Script | undefined;
-  /** Any version that was ever live while the server ran, or that a stored job has run. */
+  /** Any version that was live while the server ran, within the retention of jobs, or that a stored job has run. */
   scriptByHash(hash: string): Script | undefined;
   scripts(): readonly Script[];
+  /**
+   * Text of a file that scripts import as data: `f/shop/prices.json`. Undefined when there is none; files of scripts, variables and
+   * resources are none.
+   *
+   * @throws RangeError when it is too large, or no text
+   */
+  dataFile(file: string): string | undefined;
   /** Writes a new version (file and metadata). Throws when the path leaves the folder. */
   writeScript(script: Pick<Script, "path" | "content" | "language"> & Partial<Script>): Script;
-  /** Removes a script's files; its versions stay, by hash. False when there is none. */
+  /** Removes a script's files; its versions stay, by hash, as long as others do. False when there is none. */
   deleteScript(path: string): boolean;
   /** Versions of a script, the newest first: the current one, and those that are stored. */
   scriptVersions(path: string): readonly Script[];
+  /** Forgets versions that are not live since before a time and are none of those that are used; gives how many. */
+  forgetVersions(before: number, used: () => ReadonlySet<string>): number;
   /** `secret`: with the decrypted value. */
   variable(path: string, secret: boolean): Variable | undefined;
   variables(): readonly Variable[];
@@ -149,6 +163,8 @@ export interface Folder {
   interpolate(value: Json, context?: Readonly<Record<string, string>>, onSecret?: () => void): Json;
   /** What cannot be used now. */
   readonly problems: readonly FolderProblem[];
+  /** Why something is not there although it has a file; undefined when it has none, or is in order. */
+  problemOf(kind: "script" | "variable" | "resource" | "resource type", name: string): FolderProblem | undefined;
   /** Calls back when something was changed on disk: what changed, relative to the folder. */
   watch(onChange: (files: readonly string[]) => void): Disposable;
 }
@@ -165,6 +181,12 @@ export interface Secrets {
   remember(value: string): void;
   /** The text with remembered values replaced by `***`. */
   redact(text: string): string;
+  /** True when a remembered value is in the text. */
+  holds(text: string): boolean;
+  /** Where a remembered value may begin of which the text has no more than the beginning; the text's length when none does. */
+  cutAt(text: string): number;
+  /** Values are remembered beyond the end of this process: forgets those that nobody has used since a time. */
+  forget?(before: number): void;
   /** Key for signatures, hex: resume links, signed objects. */
   readonly signingKey: Uint8Array;
 }
@@ -174,7 +196,7 @@ export interface Caller {
   readonly username: string;
   readonly email: string;
   readonly isAdmin: boolean;
-  /** A job's token: only that job's own affairs, and what its scripts may do. */
+  /** A job's token: it is good for what `job_rights.ts` says. */
   readonly job?: string;
   /** Scopes of the token; absent: all. */
   readonly scopes?: readonly string[];
@@ -221,11 +243,11 @@ export interface Objects {
    */
   storage(name?: string | null): ObjectStore;
   /**
-   * The store that an S3 resource describes.
+   * The store that an S3 resource describes. One that a job asks for leads to nothing that the job could not reach by itself.
    *
    * @throws Refusal when it is none
    */
-  resource(value: Json): ObjectStore;
+  resource(value: Json, byJob?: boolean): ObjectStore;
   /** Storages besides the default one: those that are configured, and those that have objects. */
   names(): readonly string[];
 }
@@ -360,6 +382,8 @@ export interface Job {
   readonly scheduledFor: number;
   readonly parent?: string;
   readonly root?: string;
+  /** The job whose token it was started with, or whose workflow started it; absent when a person did. */
+  readonly startedBy?: string;
   readonly tag: string;
   readonly priority?: number;
   /** A process of it runs now. */
@@ -429,6 +453,10 @@ export interface JobQuery {
   /** True for those that could begin now. */
   readonly scheduledForBeforeNow?: boolean;
   readonly concurrencyKey?: string;
+  /** One job. */
+  readonly id?: string;
+  /** Only those that a job's token may see. */
+  readonly kin?: JobKin;
   /** What the arguments contain, as jsonb contains: at any depth. */
   readonly args?: Json;
   /** What the result contains. */
@@ -441,15 +469,31 @@ export interface JobQuery {
   readonly limit: number;
 }
 
+/**
+ * The kin of a job: its tree, what that started, jobs of its script and what those started, each with all that is below it.
+ */
+export interface JobKin {
+  readonly job: string;
+  /** The outermost job of its tree. */
+  readonly root: string;
+  /** Path of its script; absent when it is of none. */
+  readonly path?: string;
+}
+
 /** The job table and what works it off. */
 export interface Jobs extends AsyncDisposable {
-  /** Records a job and, when there is room, begins it. Durable when it resolves. */
-  start(request: JobRequest): Promise<Job>;
+  /**
+   * Records a job and, when there is room, begins it. Durable when it resolves; with `unacknowledged`, only with its end: for a
+   * caller that hears of nothing before.
+   */
+  start(request: JobRequest, unacknowledged?: boolean): Promise<Job>;
   get(id: string): Job | undefined;
   list(query: JobQuery): readonly Job[];
   count(query: JobQuery): number;
   /** The log from an offset in characters; a job's log is bounded, and says so where it was cut. */
   log(id: string, offset?: number): string;
+  /** The whole log as it may be seen: also without what became secret after it was written. */
+  shownLog(id: string): string;
   /** The streamed result from an offset in characters. */
   stream(id: string, offset?: number): string;
   /** Up to where the log and the streamed result go. */
@@ -470,11 +514,13 @@ export interface Jobs extends AsyncDisposable {
   erase(id: string): boolean;
   /** Running jobs of each concurrency key. */
   concurrencyGroups(): readonly { readonly key: string; readonly running: number }[];
-  /** `workflow_as_code_status`, as the protocol's writers change it. */
-  updateStatus(id: string, change: (status: Json) => Json): void;
+  /** `workflow_as_code_status`, as the protocol's writers change it; `passing`: a loss of power may take it back. */
+  updateStatus(id: string, change: (status: Json) => Json, passing?: boolean): void;
   /** State of a flow's user, by key. */
   flowUserState(id: string, key: string): Json | undefined;
   setFlowUserState(id: string, key: string, value: Json): void;
+  /** The server stops: what runs is waited for, and nothing begins any more. */
+  readonly draining: boolean;
   /** Says that a suspended job may go on, or ended: used by the workflow jobs. */
   readonly hooks: JobHooks;
 }

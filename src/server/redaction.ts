@@ -15,17 +15,24 @@ export interface Redactor {
   remember(value: string): void;
   /** The text with remembered values replaced by `***`. */
   redact(text: string): string;
+  /** True when a remembered value is in the text. */
+  holds(text: string): boolean;
+  /** Where a remembered value may begin of which the text has no more than the beginning; the text's length when none does. */
+  cutAt(text: string): number;
 }
 
 /** What may follow the characters that lead to it. */
 interface Node {
-  readonly next: Map<number, Node>;
+  /** Absent as long as few forms begin so: they are in `forms` then, wherever they end. */
+  next?: Map<number, Node>;
   /** Forms that end here, or go on where the tree ends; the longest first. */
   forms: readonly string[];
 }
 
 /** The tree holds so many characters of a form: a value of a megabyte is one text, not a million nodes. */
 const MAX_DEPTH = 32;
+/** So many forms are looked at one by one before there is a branch for each: a value takes a few nodes, not some hundred. */
+const MOST_FORMS = 8;
 
 /** Under this, a value would hide half of a log. */
 const LEAST_VALUE = 4;
@@ -43,34 +50,60 @@ export function createRedactor(): Redactor {
   const forms = new Set<string>();
   /** One bit for each hash of two characters that a form begins with. */
   const starts = new Uint32Array(2048);
-  const root: Node = { next: new Map(), forms: [] };
+  const root: Node = { forms: [] };
+  let longestForm = 0;
 
   function add(form: string): void {
     if (form.length < LEAST_VALUE || forms.has(form)) return;
     forms.add(form);
+    longestForm = Math.max(longestForm, form.length);
     const at = startOf(form.charCodeAt(0), form.charCodeAt(1));
     starts[at >> 5] = (starts[at >> 5] ?? 0) | (1 << (at & 31));
-    let node = root;
-    for (let i = 0; i < Math.min(form.length, MAX_DEPTH); i++) {
-      const char = form.charCodeAt(i);
-      const known = node.next.get(char);
-      const next: Node = known ?? { next: new Map(), forms: [] };
-      if (known === undefined) node.next.set(char, next);
+    put(root, form, 0);
+  }
+
+  function put(from: Node, form: string, fromDepth: number): void {
+    let node = from, depth = fromDepth;
+    while (node.next !== undefined && depth < form.length) {
+      const char = form.charCodeAt(depth++);
+      const next: Node = node.next.get(char) ?? { forms: [] };
+      node.next.set(char, next);
       node = next;
     }
     node.forms = [...node.forms, form].sort((a, b) => b.length - a.length);
+    if (node.next !== undefined || depth >= MAX_DEPTH || node.forms.length <= MOST_FORMS) return;
+    const longer = node.forms.filter(({ length }) => length > depth);
+    node.forms = node.forms.filter(({ length }) => length <= depth);
+    node.next = new Map();
+    for (const one of longer) put(node, one, depth);
   }
 
   /** Length of the longest form that begins at a place; 0 when none does. */
   function lengthAt(text: string, from: number): number {
     let node: Node | undefined = root;
     let longest = 0;
-    for (let i = from; i < text.length; i++) {
-      node = node.next.get(text.charCodeAt(i));
-      if (node === undefined) break;
+    for (let i = from; node !== undefined; i++) {
       longest = node.forms.find((form) => text.startsWith(form, from))?.length ?? longest;
+      node = i < text.length ? node.next?.get(text.charCodeAt(i)) : undefined;
     }
     return longest;
+  }
+
+  /** True when the text ends inside of a form that begins at a place. */
+  function isCut(text: string, from: number): boolean {
+    const rest = text.slice(from);
+    let node: Node | undefined = root;
+    for (let i = 0; node !== undefined; i++) {
+      if (node.forms.some((form) => form.length > rest.length && form.startsWith(rest))) return true;
+      if (i === rest.length) return node.next !== undefined;
+      node = node.next?.get(rest.charCodeAt(i));
+    }
+    return false;
+  }
+
+  function mayStart(first: number, second: number): boolean {
+    const at = startOf(first, second);
+    return ((starts[at >> 5] ?? 0) & (1 << (at & 31))) !== 0;
   }
 
   return {
@@ -93,9 +126,9 @@ export function createRedactor(): Redactor {
       let first = text.charCodeAt(0);
       for (let i = 0; i <= last; i++) {
         const second = text.charCodeAt(i + 1);
-        const at = startOf(first, second);
+        const may = mayStart(first, second);
         first = second;
-        if (((starts[at >> 5] ?? 0) & (1 << (at & 31))) === 0) continue;
+        if (!may) continue;
         const length = lengthAt(text, i);
         if (length === 0) continue;
         // Two values may overlap: what covers either is hidden.
@@ -103,6 +136,25 @@ export function createRedactor(): Redactor {
         hiddenTo = Math.max(hiddenTo, i + length);
       }
       return hiddenTo < 0 ? text : out + text.slice(hiddenTo);
+    },
+    holds(text) {
+      if (forms.size === 0) return false;
+      const last = text.length - LEAST_VALUE;
+      let first = text.charCodeAt(0);
+      for (let i = 0; i <= last; i++) {
+        const second = text.charCodeAt(i + 1);
+        if (mayStart(first, second) && lengthAt(text, i) > 0) return true;
+        first = second;
+      }
+      return false;
+    },
+    cutAt(text) {
+      if (forms.size === 0) return text.length;
+      for (let i = Math.max(0, text.length - longestForm + 1); i < text.length; i++) {
+        const isLast = i === text.length - 1;
+        if ((isLast || mayStart(text.charCodeAt(i), text.charCodeAt(i + 1))) && isCut(text, i)) return i;
+      }
+      return text.length;
     },
   };
 }

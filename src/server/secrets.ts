@@ -68,6 +68,8 @@ export function openSecrets(dataDir: string): Secrets {
     },
     remember: redactor.remember,
     redact: redactor.redact,
+    holds: redactor.holds,
+    cutAt: redactor.cutAt,
   };
 }
 

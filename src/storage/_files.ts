@@ -44,7 +44,7 @@ interface DenoFiles {
   };
   mkdirSync(path: string, options: { readonly recursive: boolean; readonly mode: number }): void;
   readTextFileSync(path: string): string;
-  writeTextFileSync(path: string, text: string): void;
+  writeTextFileSync(path: string, text: string, options: { readonly mode: number }): void;
   removeSync(path: string): void;
   renameSync(from: string, to: string): void;
   openSync(
@@ -63,7 +63,7 @@ interface NodeFiles {
   };
   mkdirSync(path: string, options: { readonly recursive: boolean; readonly mode: number }): unknown;
   readFileSync(path: string, encoding: "utf8"): string;
-  writeFileSync(path: string, text: string): void;
+  writeFileSync(path: string, text: string, options: { readonly mode: number }): void;
   unlinkSync(path: string): void;
   renameSync(from: string, to: string): void;
   openSync(path: string, flags: string): number;
@@ -77,7 +77,7 @@ interface Runtime {
 }
 
 /** The folder may hold secrets in its payloads: nobody else reads it, unless it existed before. */
-const FOLDER_MODE = 0o700;
+const FOLDER_MODE = 0o700, FILE_MODE = 0o600;
 
 /**
  * The file operations of this runtime.
@@ -103,7 +103,7 @@ function denoFiles(deno: DenoFiles): Files {
     },
     makeFolder: (path) => deno.mkdirSync(path, { recursive: true, mode: FOLDER_MODE }),
     read: (path) => deno.readTextFileSync(path),
-    write: (path, text) => deno.writeTextFileSync(path, text),
+    write: (path, text) => deno.writeTextFileSync(path, text, { mode: FILE_MODE }),
     remove: (path) => deno.removeSync(path),
     rename: (from, to) => deno.renameSync(from, to),
     sync: (path) => {
@@ -133,7 +133,7 @@ function nodeFiles(fs: NodeFiles, pid: number): Files {
     },
     makeFolder: (path) => void fs.mkdirSync(path, { recursive: true, mode: FOLDER_MODE }),
     read: (path) => fs.readFileSync(path, "utf8"),
-    write: (path, text) => fs.writeFileSync(path, text),
+    write: (path, text) => fs.writeFileSync(path, text, { mode: FILE_MODE }),
     remove: (path) => fs.unlinkSync(path),
     rename: (from, to) => fs.renameSync(from, to),
     sync: (path) => {

@@ -116,7 +116,16 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
     }
   }
 
-  function commit(writes: readonly Write[]): void {
+  /** How commits are synced now: it can only be changed between them. */
+  let synced = true;
+  function sync(lasting: boolean): void {
+    if (limits.durable !== "power" || lasting === synced) return;
+    // Done when it is prepared, so that a kept statement would do nothing.
+    db.prepare(`PRAGMA synchronous = ${lasting ? "FULL" : "NORMAL"}`).run();
+    synced = lasting;
+  }
+
+  function commit(writes: readonly Write[], lasting = true): void {
     check("commit");
     if (failure !== undefined) {
       throw new StorageFailedError(
@@ -130,6 +139,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
     const action = `commit to "${path}"`;
     try {
       guard.check(action);
+      sync(lasting);
       sql("BEGIN IMMEDIATE").run();
     } catch (error) {
       const known = storageError(error, action);
@@ -227,7 +237,7 @@ export function createSqliteStorage(opened: Opened): SqliteStorage {
     dir,
     limits,
     own: (owner) => attempt(`drive "${dir}"`, () => own(owner)),
-    commit: (writes) => attempt(`commit to "${path}"`, () => commit(writes)),
+    commit: (writes, lasting) => attempt(`commit to "${path}"`, () => commit(writes, lasting)),
     run: (id) => read(`read run "${id}"`, () => tables.run(id)),
     runs: (query) => read("list runs", () => tables.runs(query)),
     journal,

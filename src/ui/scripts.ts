@@ -148,7 +148,7 @@ export function problemsPage(frame: Frame, problems: readonly ProblemView[]): Ht
     area: "problems",
     events: "/problems/events",
     body: markup`<h1>Problems</h1>
-<p class="lead">Files of the folder that cannot be used. The rest of it works; a file that is saved is read again at once.</p>
+<p class="lead">Files of the folder that cannot be used as they are, and workflows that a replay would not repeat. The rest works; a file that is saved is read again at once.</p>
 <div id="problem-list">${problemListHtml(problems)}</div>`,
   });
 }

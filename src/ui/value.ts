@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isExactNumber } from "../base/exact_numbers.ts";
 import { countText } from "./format.ts";
 import { type Html, markup, type Part } from "./html.ts";
 
@@ -18,7 +19,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 /** True for an object of names and values. */
 export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
 }
 
 function textOf(value: unknown, indent?: number): string {
@@ -55,9 +56,13 @@ function columnsOf(value: unknown): readonly string[] | undefined {
   return names.size === 0 || names.size > MAX_COLUMNS ? undefined : [...names];
 }
 
+function isNumber(value: unknown): boolean {
+  return typeof value === "number" || isExactNumber(value);
+}
+
 function cellHtml(value: unknown): Html {
   if (value === undefined || value === null) return markup`<td class="none">${value === null ? "null" : ""}</td>`;
-  if (typeof value === "number") return markup`<td class="number">${String(value)}</td>`;
+  if (isNumber(value)) return markup`<td class="number">${textOf(value)}</td>`;
   const text = typeof value === "string" ? value : textOf(value);
   const shown = text.length > MAX_CELL_CHARS ? `${text.slice(0, MAX_CELL_CHARS)}…` : text;
   return markup`<td class="${typeof value === "string" ? "text" : "code"}">${shown}</td>`;
@@ -66,7 +71,7 @@ function cellHtml(value: unknown): Html {
 /** True when a column has numbers and nothing else: they stand under one another, and so does its name. */
 function isNumeric(rows: readonly Fields[], name: string): boolean {
   const values = rows.map((row) => row[name]).filter((value) => value !== undefined && value !== null);
-  return values.length > 0 && values.every((value) => typeof value === "number");
+  return values.length > 0 && values.every(isNumber);
 }
 
 function tableHtml(rows: readonly Fields[], columns: readonly string[], label: string): Html {

@@ -21,6 +21,8 @@ import type {
 export interface SessionPorts {
   /** The workflow's function. */
   readonly body: (...args: never[]) => unknown;
+  /** What the body gets as its argument at a place: JSON may not have it. @default as it is */
+  argument?(value: unknown, at: number): unknown;
   /** What the host can do beyond the protocol. @default nothing */
   readonly can?: ReadonlySet<Capability>;
   /** Name of the host, for errors. @default "this host" */
@@ -102,7 +104,7 @@ export interface ApprovalSpec {
   readonly timeoutMs: number;
   readonly form?: Json | undefined;
   readonly options?: Json | undefined;
-  /** What is wrong with an answer; undefined when it fits. */
+  /** What is wrong with an answer, where the form is made of a schema; undefined when it fits. */
   readonly check?: ((value: Json) => Promise<string | undefined>) | undefined;
 }
 

@@ -146,7 +146,14 @@ export type Call =
     readonly attempt: number;
   }
   | { readonly kind: "sleep"; readonly until?: number; readonly ms?: number; readonly backoffOf?: Key }
-  | { readonly kind: "approval"; readonly timeoutMs: number; readonly form?: Json; readonly options?: Json }
+  | {
+    readonly kind: "approval";
+    readonly timeoutMs: number;
+    readonly form?: Json;
+    /** The form is made of a schema: the body says whether an answer fits. */
+    readonly typed?: true;
+    readonly options?: Json;
+  }
   | { readonly kind: "event"; readonly name: string; readonly timeoutMs?: number }
   | { readonly kind: "child"; readonly workflow: string; readonly args: Encoded; readonly runId: string }
   | {

@@ -265,8 +265,8 @@ class RunSession implements BodySession {
     this.#pull();
     // Nothing to replay: the calls of the body's first turn are live already, and their sites are worth to be kept.
     if (this.#head === undefined && this.#called.size === 0) this.#replaying = false;
-    const { body } = this.#ports;
-    const args = positional(decode(header.args), body);
+    const { body, argument = (value) => value } = this.#ports;
+    const args = positional(decode(header.args), body).map(argument);
     this.#ports.enter(this, undefined, () => {
       // A body that throws at once ends like one that rejects.
       new Promise((resolve) => resolve(body(...args as never[]))).then(
@@ -464,6 +464,7 @@ class RunSession implements BodySession {
         kind: "approval",
         timeoutMs,
         ...(form === undefined ? undefined : { form }),
+        ...(check === undefined ? undefined : { typed: true }),
         ...(options === undefined ? undefined : { options }),
       },
       fp: this.#fingerprint("approval", "approval", described),

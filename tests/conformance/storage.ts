@@ -155,6 +155,19 @@ export function storageConformance(name: string, factory: PlaceFactory, skip?: s
     assertEquals(await journal(storage, "a"), records(0, 2));
   });
 
+  storageCase("a commit that need not last yet is there at once, and after opening again", async (storage, place) => {
+    await storage.commit([create("a", {}, 1)], false);
+    assertEquals(await storage.run("a"), row("a"));
+    await storage.commit([{ w: "append", run: "a", records: records(1, 1) }], true);
+    await storage.commit([{ w: "append", run: "a", records: records(2, 1), row: { state: "closed" } }], false);
+    assertEquals(await journal(storage, "a"), records(0, 3));
+    await assertRejects(() => storage.commit([create("b"), create("a")], false), "RUN_EXISTS", '"a"');
+    assertEquals(await storage.run("b"), undefined);
+    await storage[Symbol.asyncDispose]();
+    await using again = await place.open();
+    assertEquals(await journal(again, "a"), records(0, 3));
+  });
+
   storageCase("what a caller does with its objects afterwards changes nothing", async (storage) => {
     const waits = ["event:paid"];
     const made = { ...row("a"), waits };

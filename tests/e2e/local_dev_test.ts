@@ -50,6 +50,18 @@ Deno.test("dev serves a folder, tells of its problems as they come and go, and o
   folder.write("f/a/broken.ts", HELLO);
   await process.line(/"event":"solved","file":"f\/a\/broken.ts"/);
 
+  // A workflow that would do another thing when it is replayed.
+  folder.write(
+    "f/a/flow.ts",
+    'import { step, workflow } from "windmill-client";\nexport const main = workflow(async () => await step("at", () => 1) + Date.now());\n',
+  );
+  await process.line(/"event":"problem","file":"f\/a\/flow.ts","message":"line 2, column 70: Date.now.*windkit check/);
+  folder.write(
+    "f/a/flow.ts",
+    'import { waitForEvent, workflow } from "@windkit/windmill-client";\nexport const main = workflow(async () => await waitForEvent("go"));\n',
+  );
+  await process.line(/"event":"solved","file":"f\/a\/flow.ts"/);
+
   folder.write("windkit.json", "{}");
   folder.write("output.txt", "of this very command");
   await process.line(/"event":"changed","files":\["windkit.json"\]/);
@@ -205,6 +217,12 @@ Deno.test("windkit.json: what is wrong is named, and no value is shown", async (
     [{ s3: "secret" }, "windkit.json: 's3' must be an object"],
     [{ retention: 30 }, "windkit.json: 'retention' must be a number and a unit"],
     [{ retention: "secret" }, "windkit.json: 'retention' must be a number and a unit"],
+    [{ limits: { cpu: 1 } }, "windkit.json: unknown key 'limits.cpu'"],
+    [{ limits: { memory: "64m" } }, "windkit.json: 'limits.memory' must be a number and a unit of k, m or g, as in"],
+    [{ limits: { disk: 5 } }, "windkit.json: 'limits.disk' must be a number and a unit of k, m or g"],
+    [{ limits: { result: "1g" } }, "windkit.json: 'limits.result' must be a number and a unit of k, m or g"],
+    [{ limits: { timeout: "2 h" } }, "windkit.json: 'limits.timeout' must be a number and a unit of s, m, h, d or w"],
+    [{ limits: { jobs: 0 } }, "windkit.json: 'limits.jobs' must be a whole number from 1 to 1000"],
   ];
   for (const [value, expected] of cases) {
     try {
@@ -218,6 +236,10 @@ Deno.test("windkit.json: what is wrong is named, and no value is shown", async (
   }
   const settings = readSettings('{"retention":"2h","permissions":{"net":"closed"},"datatables":{"a":"$var:f/a/b"}}');
   assertEquals(settings, { net: "closed", denyNet: [], datatables: { a: "$var:f/a/b" }, s3: {}, retentionS: 7200 });
+  const limits = { memory: "2g", disk: "512m", result: "4k", log: "8m", timeout: "1h", jobs: 2 };
+  assertEquals(readSettings(JSON.stringify({ limits })).limits, {
+    ...{ memory: 2 ** 31, disk: 2 ** 29, result: 4096, log: 2 ** 23, timeout: 3600, jobs: 2 },
+  });
   await using folder = workspace({ "windkit.json": '{ "s3": { "main": { "bucket": "x" } } }' });
   const { code, stderr } = await folder.windkit("dev", "--port", "0");
   assertEquals(code, 2);

@@ -1,4 +1,6 @@
 /** The example workspace, served as `deno task dev` does it: each of its scripts gives what it should through the API. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { assert, assertEquals } from "../suite/assert.ts";
 import { bodyOf, EXAMPLES, type Local, openLocal } from "./_local_dev.ts";
 
@@ -203,4 +205,41 @@ Deno.test("Each workflow of the example workspace gives what it should, with its
   const ended = await jobs.wait(id, AbortSignal.timeout(20_000));
   assertEquals([ended.success, ended.result], [true, { refunded: 4000, note: "sorry", by: "Eve" }]);
   assertEquals(local.reported, []);
+});
+
+/** A program that is not on every machine. */
+function has(program: string): boolean {
+  try {
+    return new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync().success;
+  } catch {
+    return false; // it cannot be started
+  }
+}
+
+Deno.test({
+  name: "Each command of the example workspace's README prints what is said above it",
+  ignore: Deno.build.os === "windows" || !has("curl"),
+  fn: async () => {
+    await using local = await openLocal({ copyOf: EXAMPLES });
+    const [define = "", commands = ""] = [
+      ...readFileSync(join(EXAMPLES, "README.md"), "utf8").matchAll(/```sh\n([^]*?)```/g),
+    ]
+      .map(([, text]) => text);
+    assert(define.includes("ask() {"), define);
+    const lines = commands.trim().split("\n");
+    const ran = new Set<string>();
+    for (const [i, line] of lines.entries()) {
+      if (line.startsWith("#")) continue;
+      const script = `${
+        define.replaceAll("examples/workspace/.windkit", local.data)
+          .replace("/api/w/workspace/", `/api/w/${local.workspace}/`)
+      }\n${line}`;
+      const { stdout } = await new Deno.Command("sh", { args: ["-c", script], env: { BASE_URL: local.url } }).output();
+      const expected = (lines[i - 1] ?? "").replace(/^# /, "");
+      assertEquals([line, JSON.parse(new TextDecoder().decode(stdout))], [line, JSON.parse(expected)]);
+      ran.add(line.split(" ")[1] ?? "");
+    }
+    const listed = await bodyOf(await local.ask("GET", "scripts/list?per_page=100")) as { path: string }[];
+    assertEquals(listed.map(({ path }) => path).filter((path) => !ran.has(path)), []);
+  },
 });

@@ -88,19 +88,56 @@ Deno.test("A job's token is good for its own affairs, and ends with it", async (
   const token = /TOKEN ((?:\S )+\S)/.exec(log)?.[1]?.replaceAll(" ", "") ?? "";
   assertEquals((await asked(token)).status, 200);
   const headers = { authorization: `Bearer ${token}` };
-  // A script may cancel jobs, as on a cluster; it may not speak for them.
+  const fine = await (await local.ask("POST", "jobs/run/p/f/a/fine", {})).text();
+  await local.dev.server.context.jobs.wait(fine);
+  const script = {
+    path: "f/a/fine",
+    content: body('return "taken";'),
+    language: "bun",
+    summary: "",
+    auto_parent: true,
+  };
   for (
     const [method, path, sent] of [
-      ["GET", `jobs/resume_urls/${other}/1`, undefined],
-      ["POST", `job_metrics/set_progress/${other}`, { percent: 50 }],
-      ["POST", `jobs/wac/inline_checkpoint/${other}`, { key: "a", result: 1, started_at: "", duration_ms: 0 }],
+      ["GET", `jobs/resume_urls/${fine}/1`, undefined],
+      ["POST", `job_metrics/set_progress/${fine}`, { percent: 50 }],
+      ["POST", `jobs/wac/inline_checkpoint/${fine}`, { key: "a", result: 1, started_at: "", duration_ms: 0 }],
+      ["GET", `jobs_u/get/${fine}`, undefined],
+      ["GET", `jobs_u/get_logs/${fine}`, undefined],
+      ["GET", `jobs_u/get_args/${fine}`, undefined],
+      ["GET", `jobs_u/completed/get_result/${fine}`, undefined],
+      ["GET", `jobs_u/getupdate_sse/${fine}`, undefined],
+      ["POST", `jobs_u/queue/cancel/${fine}`, {}],
+      ["POST", `jobs/completed/delete/${fine}`, {}],
+      ["POST", "scripts/create", script],
+      ["POST", "scripts/create", { ...script, path: "f/a/new" }],
+      ["POST", "scripts/archive/p/f/a/fine", {}],
+      ["DELETE", "variables/delete/f/a/secret", undefined],
+      ["POST", "variables/update/f/a/secret", { path: "f/a/moved" }],
+      ["DELETE", "resources/delete/f/a/secret", undefined],
+      ["POST", "resources/update/f/a/secret", { value: 1 }],
+      ["POST", "resources/type/create", { name: "c_taken", schema: {} }],
     ] as const
   ) {
     const response = await local.ask(method, path, sent, headers);
-    await response.body?.cancel();
-    assertEquals([path, response.status], [path, 403]);
+    const text = await response.text();
+    assertEquals([path, response.status, text.startsWith("Permission denied: the token of ")], [path, 403, true]);
   }
-  assertEquals(local.dev.server.context.jobs.get(other)?.completedAt, undefined);
+  // What it may write leads to no other file.
+  for (
+    const value of [{ content: "!inline .windkit/token" }, { content: "!inline f/a/fine.ts" }, "!inline_fileset f/a"]
+  ) {
+    const made = await local.ask("POST", "resources/create", { path: "f/a/r", resource_type: "any", value }, headers);
+    assertEquals([made.status, /must not begin with/.test(await made.text())], [400, true]);
+  }
+  // Another run of the same script is its own affair.
+  assertEquals((await local.ask("POST", `jobs_u/queue/cancel/${other}`, {}, headers)).status, 200);
+  await answers(local);
+  for (const path of ["/", "/scripts/f/a/fine", `/run/${fine}`]) {
+    const response = await fetch(`${local.url}${path}`, { headers });
+    await response.body?.cancel();
+    assert(response.status === 401 || response.status === 403, `${path}: ${response.status}`);
+  }
 });
 
 Deno.test("No path leads out of the folder, links included", async () => {
@@ -167,6 +204,33 @@ Deno.test("Scripts do not read the machine, the data folder or another job, and 
     assert(!contents.some((content) => text.includes(content)), `${code} gave ${text}`);
   }
   await answers(local);
+});
+
+Deno.test("What the server asks for a script leads to no other service of this machine either", async () => {
+  const other = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response("reached"));
+  const { port } = other.addr;
+  await using local = await openLocal({ files: FILES });
+  try {
+    const store = { endPoint: "127.0.0.1", port, useSSL: false, pathStyle: true, bucket: "b", region: "eu" };
+    const text = await attempt(
+      local,
+      `import * as wmill from "windmill-client";\n${
+        body(`await wmill.setResource(${JSON.stringify(store)}, "f/a/store", "s3");
+          return await (await wmill.loadS3FileStream({ s3: "k" }, "f/a/store")).text();`)
+      }`,
+    );
+    assert(/"error"/.test(text) && /windkit\.json/.test(text) && !text.includes("reached"), text);
+    // Whoever runs the server may use it.
+    const open = await local.ask("GET", "job_helpers/download_s3_file?file_key=k&s3_resource_path=f/a/store");
+    assertEquals([open.status, await open.text()], [200, "reached"]);
+    for (const database of ["postgres://me@x/db?host=/var/run/postgresql", { host: "/tmp", dbname: "x", user: "me" }]) {
+      const preview = { content: "SELECT 1", language: "postgresql", args: { database } };
+      const refused = await (await local.ask("POST", "jobs/run_wait_result/preview", preview)).text();
+      assert(/path of a socket/.test(refused), refused);
+    }
+  } finally {
+    await other.shutdown();
+  }
 });
 
 Deno.test("Where the workspace closed the net, scripts reach the server and nothing else", async () => {

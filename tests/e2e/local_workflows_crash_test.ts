@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import type { Job } from "../../src/server/ports.ts";
-import { countingRoutes } from "../local/_workflow_crash_child.ts";
+import { COUNTING, countingRoutes } from "../local/_workflow_crash_child.ts";
 import { type WorkflowServer, workflowServer } from "../local/_workflow_kit.ts";
 
 const CHILD = new URL("../local/_workflow_crash_child.ts", import.meta.url).pathname;
@@ -86,7 +86,12 @@ Deno.test({
         }
       }
       assert.ok(settled.size > 0, "nothing was recorded before a kill");
-      await using server = await workflowServer({ root, routes: [countingRoutes(root)], jobs: { maxRestarts: 100 } });
+      await using server = await workflowServer({
+        root,
+        routes: [countingRoutes(root)],
+        jobRoutes: COUNTING,
+        jobs: { maxRestarts: 100 },
+      });
       for (const id of started) {
         const job = await server.ended(id);
         const n = Number(job.args.n);

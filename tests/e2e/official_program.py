@@ -53,6 +53,7 @@ check("get_result", wmill.get_result(by_path), 8)
 check("get_job", wmill.get_job(by_path)["script_path"], "f/helpers/add")
 check("get_job_status", wmill.get_job_status(by_path), "COMPLETED")
 check("get_root_job_id", [wmill.get_root_job_id(), wmill.get_root_job_id(by_path)], [job, job])
+check("worker_is_draining", [wmill.worker_is_draining(), wmill.worker_is_draining(by_path)], [False, False])
 refused("run_script_by_path", lambda: wmill.run_script_by_path("f/helpers/fail"), "Boom: of the helper")
 refused("run_script_by_path", lambda: wmill.run_script_by_path("f/helpers/absent"), "404")
 hanging = wmill.run_script_by_path_async("f/helpers/hang")
@@ -184,7 +185,6 @@ NOT_CALLED = {
     "sleep": "as task",
     "wait_for_approval": "as task",
     "parallel": "as task",
-    "worker_is_draining": "newer than this server's version, 1.818",
 }
 
 names = {name for name, _ in inspect.getmembers(wmill.client, inspect.isfunction)}

@@ -247,7 +247,13 @@ Deno.test("no question of the port is answered by a scan or a sort", () =>
       await storage.nextWake();
       for await (const page of storage.journal("r")) assertEquals(page.length, 2);
       using _watch = storage.watch(() => {});
+      // How commits are synced is changed between them, and only where it differs.
+      await storage.commit([{ w: "append", run: "r", records: [], row: { waits: null } }], false);
+      await storage.commit([{ w: "append", run: "r", records: [], row: { waits: null } }], false);
+      assertEquals([...prepared].filter((sql) => /synchronous/.test(sql)).at(-1), "PRAGMA synchronous = NORMAL");
+      prepared.delete("PRAGMA synchronous = FULL");
       await storage.commit([{ w: "drop", run: "r" }]);
+      assertEquals([...prepared].filter((sql) => /synchronous/.test(sql)).at(-1), "PRAGMA synchronous = FULL");
     }
     const db = new module.DatabaseSync(`${dir}/windkit.db`);
     const planned: string[] = [];

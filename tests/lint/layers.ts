@@ -65,7 +65,23 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   // The run context of an entry that imports its class itself; the core's types are those of journals.
   durable_object: { layers: ["base", "platform", "engine", "storage"], typesOf: ["workflow"] },
-  handlers: { layers: ["base", "wire", "http", "sdk"] },
+  handlers: {
+    layers: [
+      "base",
+      "wire",
+      "http",
+      "sdk",
+      // The runtime's `fetch` and clock, where a client has none of its own, and what a signature's time is compared
+      // with; what nobody can guess: nonces, tokens of forms.
+      "src/platform/network.ts",
+      "src/platform/random.ts",
+      // Forms of approvals are those of the local server's page: pure functions from a schema to HTML, and back.
+      "src/ui/form.ts",
+      "src/ui/form_fields.ts",
+      "src/ui/form_values.ts",
+      "src/ui/html.ts",
+    ],
+  },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
   server: {
     // Files of the data folder, random tokens; how a failed task is written is the workflow's affair.
@@ -78,7 +94,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   cli: { layers: sources, node: true },
   testing: { layers: ["base", "wire", "http", "sdk", "workflow", "engine", "storage"] },
   compat: { layers: ["mod.ts", "sdk", "cluster", "http", "platform", "wire", "base"] },
-  edge: { layers: ["mod.ts", "handlers", "durable_object", "engine", "storage", "server"], node: true },
+  // Bindings of a process are its variables, each read when it is asked for.
+  edge: {
+    layers: ["mod.ts", "handlers", "durable_object", "engine", "storage", "server", "src/platform/env.ts"],
+    node: true,
+  },
   "mod.ts": { layers: ["sdk", "workflow", "cluster", "base", "src/compat/default_export.ts"] },
 };
 

@@ -110,10 +110,13 @@ export function fakeFolder(files: FakeFiles, variables: Readonly<Record<string, 
     resourceTypes: () => [],
     deleteScript: () => false,
     scriptVersions: () => [],
+    forgetVersions: () => 0,
     deleteResourceType: () => false,
     writeResourceType: none,
     interpolate,
+    dataFile: () => undefined,
     problems: [],
+    problemOf: () => undefined,
     watch: () => ({ [Symbol.dispose]: () => {} }),
   };
 }
@@ -125,6 +128,8 @@ export function fakeSecrets(values: readonly string[] = []): Secrets {
     encrypt: (text) => btoa(text),
     decrypt: (text) => atob(text),
     remember: (value) => void known.push(value),
+    holds: (text) => known.some((value) => text.includes(value)),
+    cutAt: (text) => text.length,
     redact: (text) => known.reduce((clean, value) => clean.replaceAll(value, "***"), text),
     signingKey: new Uint8Array(32),
   };

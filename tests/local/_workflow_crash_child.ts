@@ -6,6 +6,9 @@ import { appendFileSync } from "node:fs";
 import { Hono } from "hono";
 import { workflowServer } from "./_workflow_kit.ts";
 
+/** What a job may ask of {@linkcode countingRoutes}. */
+export const COUNTING: readonly string[] = ["POST /w/:workspace/test/did/:job/:key"];
+
 /** Counts what scripts do, in a file that a killed server leaves whole. */
 export function countingRoutes(root: string, counted: (line: string) => void = () => {}): () => Hono {
   return () => {
@@ -48,6 +51,7 @@ if (import.meta.main) {
     root,
     files: CRASH_FILES,
     routes: [countingRoutes(root, (line) => console.log(`did ${line}`))],
+    jobRoutes: COUNTING,
     jobs: { concurrency: 3, maxRestarts: 100 },
   });
   const context = server.server.context;

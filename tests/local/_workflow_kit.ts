@@ -21,7 +21,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 /** How a test's server is made. */
-export interface WorkflowServerOptions extends Partial<Pick<ServerParts, "jobs" | "routes">> {
+export interface WorkflowServerOptions extends Partial<Pick<ServerParts, "jobs" | "routes" | "jobRoutes">> {
   /** Files of the folder. */
   readonly files?: Readonly<Record<string, string>>;
   /** A folder that is there already. @default a new one, removed at the end */
@@ -96,6 +96,7 @@ export async function workflowServer(options: WorkflowServerOptions = {}): Promi
     database,
     runners: [runner],
     routes: [variableRoutes, ...options.routes ?? []],
+    jobRoutes: options.jobRoutes ?? [],
     pages: pageRoutes,
     jobs: { maxRestarts: 100, ...options.jobs },
     workflows: { storage, ...options.workflows },

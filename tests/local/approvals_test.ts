@@ -207,6 +207,37 @@ test("an answer that does not fit the form is told to who gave it, and the workf
   equal((result as unknown as Fields).value, { n: 3 });
 });
 
+test("an answer is held against a form of plain JSON schema, by whatever way it comes", async () => {
+  const id = await waiting(`
+    return await waitForApproval({ form: { schema: { type: "object", properties: { n: { type: "integer", maximum: 9 } }, required: ["n"] } } });`);
+  const link = String(statusOf(id)._approval?.resume);
+  const payload = (value: unknown): string =>
+    `${link}${link.includes("?") ? "&" : "?"}payload=${btoa(JSON.stringify(value))}`;
+  const wrong = [
+    server.ask("POST", link, { n: "three" }, ""),
+    server.ask("POST", link, undefined, ""),
+    server.ask("GET", payload({ n: 10 }), undefined, ""),
+    server.ask("GET", link, undefined, ""),
+    server.ask("POST", `jobs/flow/resume/${id}`, { n: 1.5 }),
+    server.ask("POST", `jobs_u/flow/resume_suspended/${id}`, { payload: { n: [] }, approved: true }),
+  ];
+  for (const answer of wrong) {
+    const [status, text] = await told(answer);
+    equal(status, 400, text);
+    match(text, /^Bad request: The answer does not fit what "approval" of run .* \(found /);
+  }
+  equal((await told(server.ask("GET", payload({ n: 3 }), undefined, "")))[0], 201);
+  equal(((await server.ended(id)).result as unknown as Fields).value, { n: 3 });
+});
+
+test("who rejects need not fill the form in", async () => {
+  const id = await waiting(
+    `return await waitForApproval({ form: { properties: { n: { type: "number" } }, required: ["n"] } });`,
+  );
+  equal((await told(server.ask("POST", String(statusOf(id)._approval?.cancel), undefined, "")))[0], 201);
+  equal(((await server.ended(id)).result as unknown as Fields).approved, false);
+});
+
 test("several approvals at a time are answered by their own links", async () => {
   const id = await waiting(`return await Promise.all([waitForApproval({ key: "a" }), waitForApproval({ key: "b" })]);`);
   const status = statusOf(id);

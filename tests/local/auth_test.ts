@@ -70,6 +70,10 @@ Deno.test("A page's cookie: in exchange for the token, of no use to other ports 
   assert.deepEqual(await ask(server, "/", { cookie }), [200, "page"]);
   assert.equal((await ask(server, LIST, { cookie, "sec-fetch-site": "same-origin" }))[0], 200);
   assert.equal((await ask(server, LIST, { cookie, "sec-fetch-site": "same-site" }))[0], 403);
+  // A browser that says nothing of the site may have been led here by another one, and GET starts jobs too.
+  assert.equal((await ask(server, "/api/w/ws/jobs/run_wait_result/p/f/a", { cookie }))[0], 403);
+  assert.equal((await ask(server, LIST, { cookie }))[0], 403);
+  assert.equal((await ask(server, LIST, { cookie, origin: server.url }))[0], 200);
   const post = (headers: Record<string, string>): Promise<[number, string]> =>
     ask(server, "/api/w/ws/jobs/queue/cancel_selection", { cookie, ...headers }, { method: "POST", body: "[]" });
   assert.equal((await post({}))[0], 403);
@@ -179,5 +183,50 @@ Deno.test("Identity: the owner's token is one file that only the owner reads; ot
     assert.throws(() => createIdentity({ database, dir }), /expected 20 to 200 letters/);
   } finally {
     await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("A Host or a path that makes no address is a bad request, and nothing is reported", async () => {
+  await using server = await openTestServer();
+  const { hostname, port } = new URL(server.url);
+  async function raw(target: string, host: string): Promise<string> {
+    using connection = await Deno.connect({ hostname, port: Number(port) });
+    const lines = [
+      `GET ${target} HTTP/1.1`,
+      `Host: ${host}`,
+      `Authorization: Bearer ${server.token}`,
+      "Connection: close",
+    ];
+    await connection.write(new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`));
+    return await new Response(connection.readable).text();
+  }
+  for (const host of ["127.0.0.1:99999", "a b", "[::1", `127.0.0.1:${port}:1`, "127.0.0.1:x", "%"]) {
+    const text = await raw("/api/version", host);
+    assert.match(text, /^HTTP\/1\.1 40[03] /, host);
+    assert.doesNotMatch(text, /\n\s+at /, host);
+  }
+  const host = `127.0.0.1:${port}`;
+  // The routes see what was sent, and would find another one than the gate has let in.
+  for (
+    const path of [
+      "scripts/raw/p/../../../../../version",
+      "jobs/list/%2e%2E/x",
+      "jobs/list\\..\\..\\..\\..\\version",
+    ]
+  ) {
+    assert.match(await raw(`/api/w/ws/${path}`, host), /^HTTP\/1\.1 400 /, path);
+  }
+  assert.match(await raw("/api/w/ws/jobs/list", host), /^HTTP\/1\.1 200 /);
+  assert.deepEqual(server.reported, []);
+});
+
+Deno.test("Scopes are those of the route, however its address is encoded", async () => {
+  await using server = await openTestServer({ files: { "f/a": () => 1 } });
+  const { identity } = server.server.context;
+  const reads = identity.createToken(identity.owner, { scopes: ["*:read"] });
+  const authorization = `Bearer ${reads}`;
+  assert.equal((await ask(server, LIST, { authorization }))[0], 200);
+  for (const path of ["jobs/run_wait_result/p/f/a", "jobs/%72un_wait_result/p/f/a", "%6aobs/run_wait_result/p/f/a"]) {
+    assert.equal((await ask(server, `/api/w/ws/${path}`, { authorization }))[0], 403, path);
   }
 });

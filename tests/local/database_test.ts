@@ -34,6 +34,40 @@ Deno.test("A transaction is all or nothing, one inside another too; what waits f
   assert.deepEqual(told, ["1", "2", "4"]);
 });
 
+Deno.test("A passing transaction is all or nothing too; it is not synced, and any other commit after it is", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    using database = await openDatabase({ path: `${dir}/server.sqlite` });
+    database.migrate("a", [["CREATE TABLE a(x)"]]);
+    let asked = 0;
+    // What a pragma answers is fixed when it is prepared: a text of its own each time.
+    const synced = (): boolean =>
+      database.get<{ readonly synchronous: number }>(`PRAGMA synchronous -- ${asked++}`)?.synchronous === 2;
+    const insert = (x: number): unknown => database.run("INSERT INTO a VALUES (?)", x);
+    assert.equal(synced(), true);
+    database.passing(() => insert(1));
+    assert.equal(synced(), false);
+    assert.throws(() =>
+      database.passing(() => {
+        insert(2);
+        throw new Error("no");
+      })
+    );
+    database.transaction(() => {
+      assert.equal(synced(), true);
+      database.passing(() => insert(3));
+    });
+    assert.equal(synced(), true);
+    database.passing(() => database.transaction(() => insert(4)));
+    assert.equal(synced(), false);
+    insert(5);
+    assert.equal(synced(), true);
+    assert.deepEqual(database.all<{ readonly x: number }>("SELECT x FROM a").map(({ x }) => x), [1, 3, 4, 5]);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
 Deno.test("Tables of a part: each step once; a file of a later version is refused, and one of another program", async () => {
   const dir = await Deno.makeTempDir();
   const path = `${dir}/server.sqlite`;

@@ -13,6 +13,44 @@ function picked(value: unknown, ...names: readonly string[]): unknown[] {
   return names.map((name) => (value as Record<string, unknown>)[name]);
 }
 
+Deno.test("Whoever asks for what has a broken file is told of the file and what is wrong with it", async () => {
+  await using trial = await trialFolder({
+    "f/a/v.variable.yaml": "value: 's3cret-0\n",
+    "f/a/r.resource.yaml": "value: [1\n",
+    "f/a/two.variable.yaml": "value: a\n",
+    "f/a/two.variable.json": '{"value":"b"}',
+    "f/a/s.ts": new Uint8Array([0xff, 0xfe]),
+    "f/a/s.variable.yaml": "value: fine\n",
+    "c_t.resource-type.yaml": "schema: {a: 1\n",
+  });
+  const { ask } = trial;
+  const broken = async (method: string, path: string, status: number, begin: string, body?: unknown): Promise<void> => {
+    const answer = await ask(method, path, body);
+    assertEquals(answer.status, status, answer.text);
+    assertIncludes(answer.text, begin);
+    assert(!answer.text.includes("s3cret"), "A message quotes no value");
+  };
+  const variable = "Not found: Variable f/a/v not found: f/a/v.variable.yaml: ";
+  await broken("GET", "variables/get_value/f/a/v", 404, variable);
+  await broken("GET", "variables/get/f/a/v", 404, variable);
+  await broken(
+    "GET",
+    "variables/get_value/f/a/two",
+    404,
+    'Variable f/a/two not found: f/a/two.variable.json: "f/a/two" has 2 files',
+  );
+  await broken("POST", "variables/update/f/a/v", 404, "Variable not found at name f/a/v: f/a/v.variable.yaml: ", {});
+  await broken("GET", "resources/get_value/f/a/r", 404, "Not found: Resource f/a/r not found: f/a/r.resource.yaml: ");
+  await broken("GET", "resources/type/get/c_t", 404, "not found at name c_t: c_t.resource-type.yaml: ");
+  await broken("POST", "jobs/run/p/f/a/s", 404, "script not found at name f/a/s: f/a/s.ts: ", {});
+  await broken("GET", "scripts/get/p/f/a/s", 404, "Script not found at name f/a/s: f/a/s.ts: ");
+  assertIncludes(
+    await Promise.resolve().then(() => trial.folder.interpolate({ a: "$var:f/a/v" })).then(String, String),
+    variable,
+  );
+  assertEquals((await ask("GET", "variables/get_value/f/a/none")).text, "Not found: Variable f/a/none not found");
+});
+
 Deno.test("Variables: statuses, bodies and error texts", async () => {
   await using trial = await trialFolder({ "f/a/v.variable.yaml": "value: plain\ndescription: d\n" });
   const { ask } = trial;

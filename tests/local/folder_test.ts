@@ -13,6 +13,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { readSignature } from "../../src/server/folder/signature.ts";
+import { openWithWorkspaceKey } from "../../src/server/folder/workspace_key.ts";
+import type { Json } from "../../src/workflow/journal.ts";
 import { unpinned } from "../../src/server/folder/imports.ts";
 import { assert, assertEquals, assertIncludes, assertRejects } from "../suite/assert.ts";
 import { trialFolder } from "./_folder_kit.ts";
@@ -51,7 +53,6 @@ Deno.test("openFolder() reads scripts under the names that the command line writ
     "f/a/types.d.ts": "export {}",
     "f/a/flow.flow/inner.ts": MAIN,
     "f/a/app__app/inner.ts": MAIN,
-    "f/a/mod__mod/script.ts": MAIN,
     "f/a/node_modules/x/index.ts": MAIN,
     "f/.hidden/x.ts": MAIN,
     "src/helper.ts": MAIN,
@@ -160,6 +161,52 @@ Deno.test("script() tells workflows by the worker's rule, and files that only ot
   assertEquals(["pre", "listed", "text"].map((name) => script(name)?.hasPreprocessor), [true, true, false]);
 });
 
+Deno.test("modules of a script are named as not served", async () => {
+  await using trial = await trialFolder({
+    "f/a/x.ts": MAIN,
+    "f/a/x__mod/help.ts": MAIN,
+    "f/a/y.flow/a__mod/x.ts": MAIN,
+  });
+  const [problem, ...others] = problemsOf(trial.folder);
+  assertIncludes(problem ?? "", "f/a/x__mod: The modules of a script are not served here");
+  assertEquals(others, []);
+});
+
+Deno.test("dataFile() gives texts that are nothing else, and nothing from outside", async () => {
+  await using trial = await trialFolder({
+    "f/a/x.ts": MAIN,
+    "f/a/x.script.yaml": "summary: ''\n",
+    "f/a/x.script.lock": "{}",
+    "f/a/data.json": '{"n":1}',
+    "f/a/mail.txt": "Hello",
+    "f/a/key.variable.json": '{"value":"s3cret"}',
+    "f/a/db.resource.yaml": "value: {}\n",
+    "f/a/ini.resource.file.ini": "x",
+    "f/a/.env": "x",
+    "f/a/more.env": "x",
+    "f/a/y.flow/data.json": "1",
+    "f/.hidden/data.json": "1",
+    "other/data.json": "1",
+    "data.json": "1",
+    "f/a/binary.txt": new Uint8Array([0xff, 0xfe]),
+  });
+  const { folder, root } = trial;
+  symlinkSync(join(root, "f/a/data.json"), join(root, "f/a/link.json"));
+  assertEquals(["data.json", "mail.txt", "more.env"].map((name) => folder.dataFile(`f/a/${name}`)), [
+    '{"n":1}',
+    "Hello",
+    "x",
+  ]);
+  const none = [
+    ...["x.ts", "x.script.yaml", "x.script.lock", "key.variable.json", "db.resource.yaml", "ini.resource.file.ini"],
+    ...[".env", "y.flow/data.json", "link.json", "none.json", "../../data.json", "../../.windkit/key", "./data.json"],
+  ].map((name) => `f/a/${name}`);
+  for (const file of [...none, "f/.hidden/data.json", "other/data.json", "data.json", ".windkit/key", "/etc/passwd"]) {
+    assertEquals(folder.dataFile(file), undefined, file);
+  }
+  assertIncludes(thrown(() => folder.dataFile("f/a/binary.txt")).message, "is no text");
+});
+
 Deno.test("problems lists what cannot be used, and the rest works", async () => {
   const bomb = `a: &a ["x","x","x","x","x","x","x","x","x"]\n${
     "bcdefghi".split("").map((name, at) => {
@@ -215,7 +262,7 @@ Deno.test("problems lists what cannot be used, and the rest works", async () => 
   assertIncludes(of("f/a/Case.ts"), '"f/a/case.ts" only in case');
   assertIncludes(of("f/a/orphan.script.yaml"), "no code");
   assertIncludes(of("f/a/binary.ts"), "UTF-8");
-  assertIncludes(of("f/a/inline.resource.yaml"), "no path below the folder");
+  assertIncludes(of("f/a/inline.resource.yaml"), "refers to no file of its kind");
   assertIncludes(of("wmill.yaml"), "bun or deno");
   assertEquals(folder.script("f/a/good")?.content, MAIN);
   assertEquals(folder.script("f/a/broken_meta")?.content, MAIN);
@@ -382,6 +429,36 @@ Deno.test("A saved file is live at the next question, and a version that was liv
   assertEquals(next.folder.scriptVersions("f/a/x").length, 3);
 });
 
+Deno.test("Versions that were replaced long ago, and that nothing refers to, are forgotten", async () => {
+  let now = Date.UTC(2026, 0, 1);
+  const DAY = 86_400_000;
+  await using trial = await trialFolder({ "f/a/one.ts": MAIN, "f/a/gone.ts": MAIN }, { now: () => now });
+  const { folder } = trial;
+  const hashes: string[] = [];
+  const forget = (before: number, used: readonly string[] = []) => folder.forgetVersions(before, () => new Set(used));
+  for (const text of ["// 2\n", "// three\n", "// number four\n"]) {
+    hashes.push(folder.script("f/a/one")?.hash ?? "");
+    now += DAY;
+    trial.put({ "f/a/one.ts": text + MAIN });
+  }
+  const gone = folder.script("f/a/gone")?.hash ?? "";
+  const current = folder.script("f/a/one")?.hash ?? "";
+  const left = () => [...hashes, gone, current].map((hash) => folder.scriptByHash(hash) !== undefined);
+  now += DAY;
+  // It was live until today, whenever it was stored.
+  folder.deleteScript("f/a/gone");
+  assertEquals(left(), [true, true, true, true, true]);
+  const begin = Date.UTC(2026, 0, 1);
+  assertEquals(forget(begin + DAY), 0);
+  assertEquals(forget(begin + 2 * DAY + 1, hashes.slice(1, 2)), 1);
+  assertEquals(left(), [false, true, true, true, true]);
+  assertEquals(forget(begin + 4 * DAY), 2);
+  assertEquals(left(), [false, false, false, true, true]);
+  assertEquals(forget(begin + 5 * DAY), 1);
+  assertEquals(left(), [false, false, false, false, true]);
+  assertEquals(folder.scriptVersions("f/a/one").map(({ hash }) => hash), [current]);
+});
+
 Deno.test("The same content has the same hash, whenever it was written", async () => {
   await using trial = await trialFolder({ "f/a/x.ts": MAIN });
   const { hash } = trial.folder.script("f/a/x") ?? {};
@@ -496,6 +573,12 @@ Deno.test("Secrets of a pulled folder are opened with the workspace's key, read 
   assertEquals(plain.folder.variable("f/a/s", true)?.value, value);
 });
 
+Deno.test("openWithWorkspaceKey() opens what the library's own documents have as their example", () => {
+  const published = "DS/2U8royDnJDiNY2ps3f6ZoTbpZo8ZtUGYLGEjwLDQ=";
+  assertEquals(openWithWorkspaceKey(published, "magickey"), "http://magiclen.org");
+  assertEquals(openWithWorkspaceKey(published, "another"), undefined);
+});
+
 Deno.test("States stay in the data folder, as the command line does not pull them", async () => {
   await using trial = await trialFolder({});
   trial.folder.writeResource({ path: "f/x/y/user", value: { n: 1 }, resourceType: "state", description: "" });
@@ -504,6 +587,13 @@ Deno.test("States stay in the data folder, as the command line does not pull the
   assertEquals(next.folder.resource("f/x/y/user")?.value, { n: 1 });
   assertEquals(next.folder.resources().map(({ path }) => path), ["f/x/y/user"]);
   assert(next.folder.deleteResource("f/x/y/user"), "Removed");
+  // One that holds a secret is encrypted like it.
+  next.folder.writeVariable({ path: "u/me/word", value: "word-in-a-state", isSecret: true, description: "" });
+  const state = { path: "u/me/s", value: { last: "word-in-a-state" }, resourceType: "state", description: "" };
+  next.folder.writeResource(state);
+  const rows = JSON.stringify(next.database.all("SELECT * FROM kept_resources"));
+  assert(!rows.includes("word-in-a-state") && rows.includes("u/me/s"), rows);
+  assertEquals(next.folder.resource("u/me/s")?.value, state.value);
 });
 
 Deno.test("Filesets and resource types are read; types are written and removed", async () => {
@@ -715,4 +805,37 @@ Deno.test("A data folder that is inside of the folder under any name is no part 
     now: Date.now,
   });
   assertEquals(folder.scripts().map(({ path }) => path), ["f/a/x"]);
+});
+
+Deno.test("A resource's value leads to no file that is not one of a resource, neither to read nor to write", async () => {
+  await using trial = await trialFolder({
+    "f/a/x.ts": MAIN,
+    "f/a/old.resource.yaml": "value:\n  content: '!inline .windkit/key'\nresource_type: any\n",
+    "f/a/code.resource.yaml": "value:\n  content: '!inline f/a/x.ts'\nresource_type: any\n",
+    "f/a/all.resource.yaml": "value: '!inline_fileset .windkit'\nresource_type: any\n",
+    "f/a/y.ts": MAIN,
+    "f/a/y.script.yaml": "lock: '!inline .windkit/key'\n",
+  });
+  const { folder } = trial;
+  for (const path of ["f/a/old", "f/a/code", "f/a/all"]) {
+    assertEquals(folder.resource(path), undefined);
+    assertIncludes(folder.problems.find(({ file }) => file.startsWith(path))?.message ?? "", "refers to no file");
+  }
+  assertEquals(folder.script("f/a/y")?.lock, undefined);
+  const refused = (value: Json, path = "f/a/new"): string => {
+    try {
+      folder.writeResource({ path, value, resourceType: "any", description: "" });
+      return "written";
+    } catch (error) {
+      return error instanceof Error ? error.message : "";
+    }
+  };
+  for (const value of ["!inline_fileset f/a", { content: "!inline f/a/x.ts" }, { content: "!inline .windkit/key" }]) {
+    assertIncludes(refused(value), 'must not begin with "!inline"');
+  }
+  // One that cannot be read is replaced, in its own file.
+  assertEquals(refused({ content: "taken" }, "f/a/code"), "written");
+  assertEquals(folder.resource("f/a/code")?.value, { content: "taken" });
+  assertEquals(readFileSync(trial.path("f/a/x.ts"), "utf8"), MAIN);
+  assertEquals(folder.resource("f/a/new"), undefined);
 });

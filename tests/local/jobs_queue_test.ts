@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createFakeClock } from "./_clock.ts";
 import type { JobHooks } from "../../src/server/ports.ts";
+import { fakeFolder, hashOf } from "./_fakes.ts";
 import { openTestServer } from "./_server.ts";
 
 /** Scripts that run until they are told to end, and what became of them. */
@@ -214,20 +215,28 @@ Deno.test("The status of a workflow: people see it, and not the checkpoint", asy
 Deno.test("Ended jobs are kept for their time, with those that belong to jobs that have not ended", async () => {
   const clock = createFakeClock();
   const { run, until } = held();
+  const files = { "f/a": () => 1, "f/hang": { run }, "f/other": () => 2 };
+  const asked: unknown[] = [];
   await using server = await openTestServer({
     clock,
     jobs: { retentionS: 100 },
-    files: { "f/a": () => 1, "f/hang": { run } },
+    files,
+    folder: {
+      ...fakeFolder(files),
+      forgetVersions: (before, used) => asked.push([before - clock.now(), [...used()].sort()]),
+    },
   });
   const { jobs } = server.server.context;
   const start = (path: string, parentJob?: string): Promise<string> =>
     server.client.jobs.start(path, { name: path }, { parentJob: parentJob ?? null });
-  const old = await start("f/a"), parent = await start("f/a");
+  const old = await start("f/other"), parent = await start("f/a");
   const child = await start("f/hang", parent);
   await until(1);
   for (const id of [old, parent]) await jobs.wait(id);
   clock.advance(3_600_000);
   assert.deepEqual([old, parent, child].map((id) => jobs.get(id) !== undefined), [false, true, true]);
+  // Versions of scripts go with the jobs that have run them.
+  assert.deepEqual(asked, [[-100_000, []], [-100_000, [hashOf("f/a"), hashOf("f/hang")].sort()]]);
 });
 
 Deno.test("A server that stops lets jobs end for a while; what is left is begun again by the next, or fails", async () => {
@@ -264,4 +273,25 @@ Deno.test("A server that stops lets jobs end for a while; what is left is begun 
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
+});
+
+Deno.test("A script that starts itself without end is stopped at a depth, and the server goes on", async () => {
+  await using server = await openTestServer({
+    files: {
+      "f/again": async (_, __, { env, id }) => {
+        const response = await fetch(`${env["BASE_URL"]}/api/w/ws/jobs/run_wait_result/p/f/again?parent_job=${id}`, {
+          method: "POST",
+          headers: { authorization: `Bearer ${env["WM_TOKEN"]}` },
+        });
+        // A part of it: each level would escape the one below once more.
+        const text = await response.text();
+        throw new Error(/at most 50 jobs above it/.exec(text)?.[0] ?? text.slice(0, 100));
+      },
+    },
+  });
+  const response = await server.ask("POST", "jobs/run_wait_result/p/f/again", {});
+  const text = await response.text();
+  assert.deepEqual([response.status, /at most 50 jobs above it/.test(text)], [422, true], text);
+  assert.equal(server.server.context.jobs.count({ offset: 0, limit: 1 }), 51);
+  assert.deepEqual(server.reported, []);
 });

@@ -379,3 +379,52 @@ Deno.test("A language that has no runner fails the job with words that say so", 
   await using server = await openTestServer({ files: { "f/py": { run: () => 1, language: "python3" } } });
   await assert.rejects(server.client.jobs.run("f/py"), /Windkit runs no scripts of language python3/);
 });
+
+Deno.test("A header that has the token of whoever asks is no argument", async () => {
+  await using server = await openTestServer({ files: { "f/echo": (args) => args } });
+  const path = "jobs/run_wait_result/p/f/echo?include_header=Authorization,cookie,x-own";
+  const response = await server.ask("POST", path, {}, { cookie: "a=b", "x-own": "1" });
+  assert.deepEqual(await response.json(), { x_own: "1" });
+});
+
+Deno.test("What holds a secret is encrypted in the table: lists that look into it go on, and without the key it is lost", async () => {
+  const secret = "word-of-the-vault";
+  await using server = await openTestServer({
+    hidden: [secret],
+    files: {
+      "f/a": (args) => [args],
+      "f/b": () => ({ n: 1 }),
+      "f/c": { concurrentLimit: 1, concurrencyKey: "of $args[key]", run: (_, { signal }) => stopped(signal) },
+    },
+  });
+  const { context: { jobs, database } } = server.server;
+  const ids: string[] = [];
+  for (const [path, args] of [["f/a", { key: secret }], ["f/b", { n: 1 }]] as const) {
+    const id = await (await server.ask("POST", `jobs/run/p/${path}`, args)).text();
+    await jobs.wait(id);
+    ids.push(id);
+  }
+  const [held = "", plain = ""] = ids;
+  assert.deepEqual([jobs.get(held)?.args, jobs.get(held)?.result], [{ key: secret }, [{ key: secret }]]);
+  const row = (id: string) => JSON.stringify(database.get("SELECT * FROM jobs WHERE id = ?", id));
+  assert(!row(held).includes(secret) && row(plain).includes('{\\"n\\":1}'), row(plain));
+  for (const filter of [{ args: { n: 1 } }, { result: { n: 1 } }]) {
+    assert.deepEqual(jobs.list({ ...filter, offset: 0, limit: 10 }).map(({ id }) => id), [plain]);
+  }
+  assert.deepEqual(jobs.list({ args: { key: secret }, offset: 0, limit: 10 }), []);
+  database.run(`UPDATE jobs SET args = ' "sealed:?"', result = ' "sealed:?"' WHERE id = ?`, held);
+  const { args, result } = jobs.get(held) ?? {};
+  assert.deepEqual(args, {});
+  assert(String(result).includes("encrypted with a key"), String(result));
+  const running = await (await server.ask("POST", "jobs/run/p/f/c", { key: secret })).text();
+  const second = await (await server.ask("POST", "jobs/run/p/f/c", { key: secret })).text();
+  assert.equal(jobs.get(running)?.concurrencyKey, jobs.get(second)?.concurrencyKey);
+  for (const id of [second, running]) await jobs.cancel(id, "me", `it has ${secret}`);
+  assert.equal(jobs.get(running)?.canceledReason, "it has ***");
+  for (const id of [running, second]) assert(!row(id).includes(secret), row(id));
+});
+
+/** Settles when the job is stopped. */
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

@@ -4,10 +4,12 @@ import { openDatabase } from "../../src/server/database.ts";
 import { openFiles } from "../../src/server/objects/files.ts";
 import { openObjects } from "../../src/server/objects/objects.ts";
 import { readRange } from "../../src/server/objects/ranges.ts";
+import { checkReach } from "../../src/server/objects/reach.ts";
 import { openS3 } from "../../src/server/objects/s3.ts";
 import { readS3Settings } from "../../src/server/objects/settings.ts";
 import { checkSignature, signObject } from "../../src/server/objects/signature.ts";
 import { readXml } from "../../src/server/objects/xml.ts";
+import { Refusal } from "../../src/server/refusal.ts";
 import type { Objects, ObjectStore, ServerContext } from "../../src/server/ports.ts";
 import { installS3Server, startS3Server } from "../e2e/_s3_server.ts";
 import type { Json } from "../../src/workflow/journal.ts";
@@ -476,4 +478,39 @@ Deno.test("openFiles() knows the version of its tables", async () => {
   await openFiles({ dir: trial.dir, database: trial.database, now: () => 0, maxBytes: 1 });
   const sql = "SELECT version FROM parts WHERE name = 'objects'";
   assertEquals({ ...trial.database.get<{ version: number }>(sql) }, { version: 1 });
+});
+
+Deno.test("An S3 that a job names leads to no service of this machine, its link, or what the workspace closed", async () => {
+  const lookup = (name: string): Promise<readonly string[]> =>
+    Promise.resolve(name === "rebound.example" ? ["203.0.113.7", "127.0.0.1"] : ["203.0.113.8"]);
+  const known = new Set(["127.0.0.1:9000"]);
+  const asks = async (address: string, reach: Parameters<typeof checkReach>[1] = {}): Promise<string> => {
+    try {
+      await checkReach(address, reach, known, lookup);
+      return "let through";
+    } catch (error) {
+      return error instanceof Refusal && error.status === 403 ? "refused" : String(error);
+    }
+  };
+  for (
+    const host of [
+      "127.0.0.1:5432",
+      "127.9.9.9",
+      "0.0.0.0:80",
+      "169.254.169.254",
+      "[::1]:80",
+      "[::ffff:127.0.0.1]",
+      "[::ffff:7f00:1]",
+      "[fe80::1]",
+      "2130706433",
+      "rebound.example",
+    ]
+  ) assertEquals([host, await asks(`http://${host}/b/k`)], [host, "refused"]);
+  assertEquals(await asks("http://127.0.0.1:9000/b/k"), "let through");
+  assertEquals(await asks("https://s3.example/b/k"), "let through");
+  assertEquals(await asks("https://s3.example/b/k", { open: false }), "refused");
+  assertEquals(await asks("http://127.0.0.1:9000/b/k", { open: false }), "let through");
+  assertEquals(await asks("https://s3.example/b/k", { denied: ["203.0.113.0/24"] }), "refused");
+  assertEquals(await asks("https://s3.example/b/k", { denied: ["s3.example:443"] }), "refused");
+  assertEquals(await asks("https://s3.example/b/k", { denied: ["s3.example:80", "10.0.0.1"] }), "let through");
 });

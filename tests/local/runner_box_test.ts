@@ -199,6 +199,53 @@ test("the server alone is reached on this machine: other services, link-local an
   }
 });
 
+test("what the web keeps for a site keeps nothing from one job to the next, in workers neither", async () => {
+  const keeps = `const kept = await (async () => {
+  try { const c = await caches.open("x"); const r = await c.match("http://x.example/a"); const text = r && await r.text();
+    await c.put("http://x.example/a", new Response("kept")); return text ?? "nothing"; } catch (e) { return "closed: " + e.name; }
+})();`;
+  const code = `export async function main() {
+  ${keeps}
+  let local = typeof localStorage;
+  try { local = localStorage.getItem("a") ?? "nothing"; localStorage.setItem("a", "kept"); } catch (e) { local = "closed: " + e.name; }
+  const file = import.meta.url.replace(/[^/]*$/, "worker.js");
+  await Deno.writeTextFile(new URL(file), ${JSON.stringify(keeps + " postMessage(kept);")});
+  const worker = new Worker(file, { type: "module" });
+  return [kept, local, await new Promise((resolve) => worker.onmessage = ({ data }) => resolve(data))];
+}`;
+  await using own = await runnerKit({ poolSize: 0 });
+  for (let run = 0; run < 2; run++) {
+    const { result } = await own.run(code);
+    equal(result, ["closed: ReferenceError", "closed: ReferenceError", "closed: Error"]);
+  }
+});
+
+test("a job that removes or replaces the socket to the server harms itself only, and leaves nothing", async () => {
+  const server = createServer((_, response) => response.end("reached"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const env = { BASE_INTERNAL_URL: base };
+  const asks = `const asked = await fetch("${base}/").then((r) => r.text(), () => "no answer");`;
+  await using own = await runnerKit({ poolSize: 0 });
+  try {
+    for (
+      const harm of [
+        'Deno.renameSync(".server.sock", "away");',
+        'Deno.removeSync(".server.sock");',
+        'Deno.removeSync(".server.sock"); Deno.mkdirSync(".server.sock/deep", { recursive: true }); Deno.chmodSync(".server.sock", 0);',
+        'Deno.removeSync(".server.sock"); Deno.writeTextFileSync(".server.sock", "text");',
+      ]
+    ) {
+      const { result } = await own.run(`export async function main() { ${harm} ${asks} return asked; }`, { env });
+      equal(result, "no answer");
+      equal((await own.run(`export async function main() { ${asks} return asked; }`, { env })).result, "reached");
+    }
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+});
+
 test("a task outside a workflow becomes a job of the server, as on a cluster", async () => {
   const asked: string[] = [];
   const server = createServer((request, response) => {
@@ -247,6 +294,28 @@ test("a closed net is closed, but for the server", async () => {
     equal(result, ["server", "NotCapable", "NotCapable"]);
   } finally {
     server.close();
+  }
+});
+
+test("the disk is bounded: one large file, many small ones, and what has no name or right any more", async () => {
+  await using small = await runnerKit({ diskLimitBytes: 8 * 2 ** 20 });
+  const wait = "for (;;) await new Promise((resolve) => setTimeout(resolve, 1000));";
+  const codes = [
+    `Deno.mkdirSync("a/b", { recursive: true }); for (let i = 0; i < 3; i++) Deno.writeFileSync("a/b/" + i, new Uint8Array(3 * 2 ** 20)); ${wait}`,
+    `for (let i = 0; i < 2100; i++) Deno.writeTextFileSync("f" + i, ""); ${wait}`,
+    `Deno.mkdirSync("a"); Deno.writeFileSync("a/x", new Uint8Array(9 * 2 ** 20)); Deno.chmodSync("a", 0); ${wait}`,
+    ...Deno.build.os === "linux"
+      ? [
+        `const file = Deno.openSync("x", { create: true, write: true }); Deno.removeSync("x"); file.writeSync(new Uint8Array(9 * 2 ** 20)); ${wait}`,
+      ]
+      : [],
+  ];
+  const ended = await Promise.all(codes.map((code) => small.run(`export async function main() { ${code} }`)));
+  for (const { error } of ended) {
+    equal([error?.name, error?.message], [
+      "ExecutionErr",
+      "The job was ended: its files take more than its 8 MiB of the disk",
+    ]);
   }
 });
 

@@ -7,7 +7,7 @@ import { deepStrictEqual as equal, match, ok } from "node:assert/strict";
 import { initSync, parse_deno } from "windmill-parser-wasm-ts";
 import config from "../../deno.json" with { type: "json" };
 import { SCRIPT_MODULES } from "../../src/runner/typescript/package_modules.ts";
-import { signatureOf } from "../../src/runner/typescript/signature.ts";
+import { signatureOf, workflowSignatures } from "../../src/runner/typescript/signature.ts";
 import { importsOf } from "../../src/runner/typescript/imports.ts";
 import { tokensOf } from "../../src/runner/typescript/tokens.ts";
 import { processesOf, runnerKit } from "./_runner_kit.ts";
@@ -73,7 +73,7 @@ export async function main(kind: string, when: Date) { if (kind === "bad") throw
   equal(none.error?.message, "preprocessor function is missing");
 });
 
-test("an async iterable is streamed and the result is null; marked lines of the console are pieces, too", async () => {
+test("an async iterable is streamed, and is the result; marked lines of the console are pieces, too", async () => {
   const { result, stream, log } = await kit.run(`
 export async function* main() {
   console.log("before");
@@ -82,7 +82,27 @@ export async function* main() {
   Deno.stdout.writeSync(new TextEncoder().encode("half a line"));
   yield "four";
 }`);
-  equal([result, stream.join("|"), log], [null, "one\n|two\nthree|four", "before\nhalf a line\n"]);
+  equal([result, stream.join("|")], ["one\ntwo\nthreefour", "one\n|two\nthree|four"]);
+  equal(log, "before\nhalf a line\n");
+});
+
+test("what a script streams is a field of an object that it returns, and is nothing to another result", async () => {
+  const returning = async (value: string): Promise<unknown> =>
+    (await kit.run(`export function main() { console.log("WM_STREAM: text"); return ${value}; }`)).result;
+  equal(await returning("{ a: 1, wm_stream: 2 }"), { a: 1, wm_stream: "text" });
+  equal(await returning("undefined"), "text");
+  equal([await returning("[1]"), await returning("7"), await returning('""')], [[1], 7, ""]);
+  equal((await kit.run("export async function* main() {}")).result, null);
+  const failed = await kit.run(`export function main() { console.log("WM_STREAM: text"); throw new Error("no"); }`);
+  equal(failed.error?.message, "no");
+});
+
+test("a streamed result is bounded as any is", async () => {
+  await using small = await runnerKit({ maxResultCharacters: 1000 });
+  const { error } = await small.run(
+    `export async function* main() { for (let i = 0; i < 20; i++) yield "x".repeat(100); }`,
+  );
+  equal(error?.message, "The result is too long: it has more than 1000 characters");
 });
 
 test("an error has name, message, stack from the script's own files, and what else was set on it", async () => {
@@ -96,6 +116,14 @@ export function main(): void {
   match(String(error?.stack), /^OrderError: out of stock\n +at main \(f\/shop\/order\.ts:3:\d+\)$/);
   equal((await kit.run('export function main() { throw "text"; }')).error?.message, "text");
   equal((await kit.run("export function main() { throw null; }")).error?.message, "null was thrown");
+});
+
+test("code that does not parse is an error of syntax, by its own name", async () => {
+  const { error } = await kit.run("export function main( {");
+  equal([error?.name, error?.message.startsWith("Unexpected token"), error?.extra], ["SyntaxError", true, undefined]);
+  match(String(error?.stack), /^SyntaxError: Unexpected token[^]*main\.ts:1:\d+/);
+  const thrown = await kit.run("throw new TypeError('SyntaxErrors: own'); export function main() {}");
+  equal([thrown.error?.name, thrown.error?.message], ["TypeError", "SyntaxErrors: own"]);
 });
 
 test("a process that ends without a result gives its exit code and its last lines", async () => {
@@ -281,6 +309,24 @@ Deno.test("signatures: as Windmill's parser reads them", async () => {
     dates: ["a"],
   });
   equal(signatureOf(tokensOf("export { main } from './x';"), "main"), undefined);
+});
+
+test("signatures of workflows: those of the functions that make them", async () => {
+  const of = (text: string) =>
+    Object.entries(workflowSignatures(tokensOf(text))).map(([name, { names, dates }]) =>
+      `${name}(${names.map((one) => dates.includes(one) ? `${one}!` : one).join()})`
+    ).join(" ");
+  equal(of("export const main = workflow(async (a: string, b: Date) => a);"), "main(a,b!)");
+  equal(of("export default wmill.workflow(async function order(a?: Date) {}); const x = 1;"), "default(a!)");
+  equal(
+    of("export const main: Workflow<(a: Date) => void> = workflow<() => void>(async <T>(a: Date, b: T) => {});"),
+    "main(a!,b)",
+  );
+  equal(
+    of("async function body(a: Date) {}\nconst w = workflow(body);\nexport { w as flow };\nexport default w;"),
+    "w(a!) flow(a!) default(a!)",
+  );
+  equal(of("export async function main(a: Date) { const inner = workflow((b: Date) => {}); }"), "");
 });
 
 // --- Ends ---

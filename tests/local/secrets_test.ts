@@ -2,6 +2,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRedactor } from "../../src/server/redaction.ts";
+import { openDatabase } from "../../src/server/database.ts";
+import { rememberAlways } from "../../src/server/secret_memory.ts";
 import { openSecrets } from "../../src/server/secrets.ts";
 import { assert, assertEquals, assertIncludes } from "../suite/assert.ts";
 
@@ -141,4 +143,63 @@ Deno.test("redact() needs one pass, whatever the number of values", () => {
   const out = redact(log);
   assertEquals(out.length, log.length - (values.at(-1) ?? "").length + 3);
   assert(!out.includes(values.at(-1) ?? "-"), "It is hidden");
+});
+
+Deno.test("holds() and cutAt() find values whole and begun, among few and many", () => {
+  for (const others of [0, 500]) {
+    const { remember, holds, cutAt, redact } = createRedactor();
+    assertEquals([holds("a word to hide"), cutAt("a word")], [false, 6]);
+    for (let i = 0; i < others; i++) remember(`another-${i}-${"y".repeat(i % 40)}`);
+    remember("word to hide");
+    remember("word to hide it better");
+    assert(holds("a word to hide.") && !holds("a word to hid"), "whole");
+    assertEquals(redact("a word to hide it better, a word to hide it"), "a ***, a *** it");
+    const text = "see the word to hide it bettez";
+    // What is behind the beginning of a value may be one; of what is there as a whole, only more may come.
+    for (const [length, at] of [[9, 8], [10, 8], [19, 8], [20, 8], [24, 8], [29, 8], [30, 30]] as const) {
+      assertEquals(cutAt(text.slice(0, length)), at, `${others} others, ${text.slice(0, length)}`);
+    }
+    assertEquals(cutAt(`d29yZCB0`), 0, "of a form, too");
+  }
+});
+
+Deno.test("rememberAlways() knows the values of earlier processes, encrypted, until nobody can have seen them", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "windkit-secrets-"));
+  const HOUR = 3_600_000;
+  try {
+    using database = await openDatabase({ path: ":memory:" });
+    let now = 1_000 * HOUR;
+    const open = () => rememberAlways(openSecrets(dir), database, () => now);
+    const first = open();
+    first.remember("used-once");
+    first.remember("used-again");
+    first.remember("abc");
+    now += 100 * HOUR;
+    first.remember("used-again");
+    const stored = JSON.stringify(database.all("SELECT * FROM secret_values"));
+    assert(!/used-|dXNlZ/.test(stored) && stored.split("digest").length === 3, stored);
+    assertEquals(open().redact("used-once used-again abc"), "*** *** abc");
+    // It is written down once an hour: a value may have been used so much later.
+    first.forget?.(1_000 * HOUR + 1);
+    assertEquals(open().redact("used-once used-again"), "*** ***");
+    first.forget?.(1_002 * HOUR);
+    assertEquals(open().redact("used-once used-again"), "used-once ***");
+    assertEquals(first.redact("used-once"), "***");
+    // Nothing is undone with a transaction that fails.
+    try {
+      database.transaction(() => {
+        first.remember("of-a-failed-one");
+        throw new Error("no");
+      });
+    } catch (error) {
+      assertEquals((error as Error).message, "no");
+    }
+    first.remember("of-a-failed-one");
+    assertEquals(open().redact("of-a-failed-one"), "***");
+    withDir((other) =>
+      assertEquals(rememberAlways(openSecrets(other), database, () => now).redact("used-again"), "used-again")
+    );
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });

@@ -143,7 +143,7 @@ test("this client: datatables, ducklakes and partitions, with bytes and large nu
   match(error.message, /relation "absent" does not exist/);
 });
 
-test("a whole number beyond 2^53 keeps its digits in an inline answer", async () => {
+test("a whole number beyond 2^53 keeps its digits, inline and as a job's result", async () => {
   const body = {
     content: "SELECT 9007199254740993 AS n",
     language: "postgresql",
@@ -151,6 +151,9 @@ test("a whole number beyond 2^53 keeps its digits in an inline answer", async ()
   };
   const inline = await server.ask("POST", "jobs/run_inline/preview", body);
   equal(await inline.text(), '[{"n":9007199254740993}]');
+  const id = await (await server.ask("POST", "jobs/run/preview", body)).text();
+  await server.server.context.jobs.wait(id);
+  equal(await (await server.ask("GET", `jobs_u/completed/get_result/${id}`)).text(), '[{"n":9007199254740993}]');
 });
 
 test("Python client: what it sends has its effect", async () => {

@@ -15,7 +15,7 @@ import {
 import { bindDuck, readAttach } from "../../src/runner/sql/duck_bind.ts";
 import { bindStatement, bindValue } from "../../src/runner/sql/pg_bind.ts";
 import { cellText } from "../../src/runner/sql/pg_cells.ts";
-import { valueOfResult } from "../../src/runner/sql/result_value.ts";
+import { parseExact } from "../../src/base/exact_numbers.ts";
 import { replacePlaces, splitStatements } from "../../src/runner/sql/statements.ts";
 
 function texts(sql: string): readonly string[] {
@@ -168,11 +168,11 @@ Deno.test("cellText() gives values of PostgreSQL as Windmill does", () => {
   equal(losses.numeric, true);
 });
 
-Deno.test("valueOfResult() keeps whole numbers that JavaScript cannot hold", () => {
+Deno.test("parseExact() keeps whole numbers that JavaScript cannot hold", () => {
   const text =
     '[{"a":9223372036854775807,"b":1.2345678901234567,"c":"9223372036854775807","d":-9007199254740993,"e":12}]';
-  equal(JSON.stringify(valueOfResult(text)), text);
-  equal(valueOfResult('{"a":[1,null]}'), { a: [1, null] });
+  equal(JSON.stringify(parseExact(text)), text);
+  equal(parseExact('{"a":[1,null]}'), { a: [1, null] });
 });
 
 Deno.test("bindDuck() casts what is declared as a type that JSON has not", () => {

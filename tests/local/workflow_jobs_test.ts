@@ -154,6 +154,56 @@ export const main = workflow(async (n: number) => {
   );
 });
 
+test("childWorkflow starts another workflow of the folder: a job of its own below this one, cancelled with it", async () => {
+  server.put({
+    "f/kit/child.ts": `
+import { sleep, step, workflow } from "windmill-client";
+export const main = workflow(async (n: number, at?: Date) => {
+  await sleep(n > 100 ? 3600 : 1);
+  if (n < 0) throw Object.assign(new Error("too small"), { name: "TooSmall" });
+  return [await step("double", () => n * 2), at?.getTime()];
+});`,
+  });
+  await until(() => server.server.context.folder.script("f/kit/child")?.autoKind === "wac");
+  const parent = (n: string): string => `
+import { childWorkflow, workflow } from "@windkit/windmill-client/workflow";
+export const main = workflow(async () => {
+  const given = await childWorkflow("f/kit/child", { n: 1, at: new Date(5) });
+  const failed = await childWorkflow("f/kit/child", { n: -1 }).catch((error) => [error.name, error.message, error.result.error.name]);
+  const none = await childWorkflow("f/kit/none").catch((error) => error.message);
+  return [given, failed, none, await childWorkflow("f/kit/child", { n: ${n} })];
+});`;
+  const job = await server.run(parent("2"));
+  equal(job.result, [
+    [2, 5],
+    ["TaskError", "too small", "TooSmall"],
+    "Not found: script not found at name f/kit/none",
+    [4, null],
+  ]);
+  const children = server.list({ parent: job.id });
+  equal(children.map(({ path, root, success }) => [path, root, success]).sort(), [
+    ["f/kit/child", job.id, false],
+    ["f/kit/child", job.id, true],
+    ["f/kit/child", job.id, true],
+  ]);
+  // Each is a workflow with steps of its own, and one entry of its parent's timeline.
+  ok(children.every(({ id }) => Object.hasOwn(job.workflowAsCodeStatus as object, id)));
+  ok(children.some(({ workflowAsCodeStatus }) => Object.hasOwn(workflowAsCodeStatus as object, "_step/double")));
+
+  const id = await server.start(parent("1000"));
+  const { jobs } = server.server.context;
+  const sleeps = Promise.withResolvers<Job>();
+  using _ = jobs.watchAll((one) => {
+    const child = jobs.get(one);
+    if (child?.parent === id && child.args.n === 1000 && child.suspended) sleeps.resolve(child);
+  });
+  const sleeper = await sleeps.promise;
+  await jobs.cancel(id, "ann", "enough");
+  await server.ended(id);
+  equal((await server.ended(sleeper.id)).canceled, true);
+  equal(childrenOf(jobs.get(id) as Job).map(({ success }) => success), [true, false, false]);
+});
+
 test("a task's time, cache and limit are its job's", async () => {
   const job = await server.run(`
 import { task, taskInfo, workflow } from "windmill-client";
@@ -284,6 +334,41 @@ export const main = workflow(async () => {
   equal(await storedText(), "");
 });
 
+test("a secret that comes to a task's script through its arguments or a resource is one that its workflow has read", async () => {
+  const { folder } = server.server.context;
+  folder.writeVariable({ path: "f/kit/argued", value: "argued-secret-word", isSecret: true, description: "" });
+  folder.writeResource({
+    path: "f/kit/held",
+    value: { of: "$var:f/kit/argued" },
+    resourceType: "any",
+    description: "",
+  });
+  server.put({ "f/kit/echo.ts": `export async function main(word: unknown) { return [...JSON.stringify(word)]; }\n` });
+  await until(() => folder.script("f/kit/echo") !== undefined);
+  for (const word of ["$var:f/kit/argued", "$res:f/kit/held"]) {
+    const job = await server.run(`
+import { taskScript, workflow } from "windmill-client";
+const echo = taskScript("f/kit/echo");
+export const main = workflow(async () => (await echo({ word: ${JSON.stringify(word)} })).length);`);
+    ok(Number(job.result) >= 20, logOf(job));
+    // By no value in them: letter by letter it can be read, and not found.
+    equal(await storedText([`"a\\",\\"r\\",\\"g\\"`, '"a","r","g"']), "");
+  }
+});
+
+test("a secret that a workflow was given without asking for it is encrypted in its journal as well", async () => {
+  const value = "given-in-plain-words";
+  server.server.context.folder.writeVariable({ path: "f/kit/given", value, isSecret: true, description: "" });
+  const job = await server.run(
+    `
+import { step, workflow } from "windmill-client";
+export const main = workflow(async (word: string) => await step("take", () => ({ word })));`,
+    { word: value },
+  );
+  equal([job.result, job.args], [{ word: value }, { word: value }], logOf(job));
+  equal(await storedText([value]), "");
+});
+
 test("a preprocessor runs once, and what it makes are the job's arguments", async () => {
   server.put({
     "f/kit/hook.ts": `
@@ -295,6 +380,25 @@ export const main = workflow(async (n: number) => { await sleep(1); return n + 1
   const job = await server.run("f/kit/hook", { n: 4 });
   equal([job.result, job.args], [41, { n: 40 }], logOf(job));
   equal(logOf(job).split("preprocessing").length, 2);
+});
+
+test("what a workflow types as a Date is one, whatever makes its arguments", async () => {
+  const content = (head: string): string =>
+    `import { sleep, step, workflow } from "windmill-client";
+export async function preprocessor(event: { kind: string }) { return { name: "Ada", from: "2020-01-01", to: 86400000 }; }
+async function between(name: string, from: Date, to?: Date, later: Date = new Date(1)) {
+  await sleep(1);
+  return [name, from.getTime(), to?.toISOString(), await step("later", () => later.getTime())];
+}
+${head}`;
+  for (const head of ["export const main = workflow(between);", "export default workflow(between);"]) {
+    const { result } = await server.run(content(head), { name: "Ada", from: "2020-01-01", to: null });
+    equal(result, ["Ada", 1577836800000, null, 1]);
+  }
+  server.put({ "f/kit/date.ts": content("export const main = workflow(between);") });
+  await until(() => server.server.context.folder.script("f/kit/date")?.hasPreprocessor === true);
+  const { result } = await server.run("f/kit/date", { any: 1 });
+  equal(result, ["Ada", 1577836800000, "1970-01-02T00:00:00.000Z", 1]);
 });
 
 test("progress, log lines and a run that goes on as another are the job's", async () => {
@@ -340,6 +444,32 @@ export const main = workflow(async () => { await sleep(1); return "${word} " + w
   equal((await server.run("f/kit/talk")).result, "new new");
 });
 
+test("scripts and workflows import data files of the folder, as JSON and as text", async () => {
+  server.put({
+    "f/kit/prices.json": '{"tea":3}',
+    "f/kit/mail.txt": "Hello",
+    "f/kit/bill.ts": `import prices from "./prices.json" with { type: "json" };
+import again from "/f/kit/prices.json";
+import mail from "./mail.txt" with { type: "text" };
+export async function main() { return [prices.tea, again.tea, mail]; }`,
+    "f/kit/later.ts": `import { sleep, workflow } from "windmill-client";
+import prices from "./prices.json";
+export const main = workflow(async () => { await sleep(1); return prices.tea; });`,
+    "f/kit/leak.ts": `import key from "./key.variable.json";\nexport function main() { return key; }`,
+    "f/kit/key.variable.json": '{"value":"s3cret"}',
+  });
+  await until(() => server.server.context.folder.script("f/kit/leak") !== undefined);
+  equal((await server.run("f/kit/bill")).result, [3, 3, "Hello"]);
+  const id = await server.start("f/kit/later");
+  await server.when(id, ({ suspended }) => suspended);
+  server.put({ "f/kit/prices.json": '{"tea":4}' });
+  // What it began with.
+  equal((await server.ended(id)).result, 3);
+  equal((await server.run("f/kit/bill")).result, [4, 4, "Hello"]);
+  const { result } = await server.run("f/kit/leak");
+  ok(JSON.stringify(result).includes("in the workspace"), JSON.stringify(result));
+});
+
 test("a step's checkpoint and a task of a plain script are taken of the job itself alone", async () => {
   const { jobs, identity } = server.server.context;
   const id = await server.start(
@@ -366,7 +496,8 @@ test("a step's checkpoint and a task of a plain script are taken of the job itse
   };
   equal(kept.result, { error: { name: "Error", message: "WAC step 'bad' failed" } });
   equal((await server.ask("POST", path, { key: 5, result: 1 }, own)).status, 422);
-  const { _checkpoint } = statusOf(jobs.get(id) as Job);
+  const { _checkpoint, "_step/bad": bad, "_step/s": good } = statusOf(jobs.get(id) as Job);
+  equal([bad?.failed, good?.failed, good?.duration_ms], [true, undefined, 3]);
   equal(Object.keys(_checkpoint?.completed_steps as object).sort(), ["bad", "s"]);
   const v1 = `jobs/run/workflow_as_code/${id}/helper`;
   equal((await server.ask("POST", v1, { args: { n: 1 } }, other)).status, 403);
@@ -390,6 +521,34 @@ export async function main(n: number) { return await task(inner)(n); }`,
   );
   equal(job.result, 6, logOf(job));
   equal(childrenOf(job).map(({ entrypoint }) => entrypoint), ["inner"]);
+});
+
+test("a job is told that its server stops, and may end early", async () => {
+  await using own = await workflowServer();
+  const path = (id: string): string => `jobs/worker_is_draining/${id}`;
+  const id = await own.start(`export async function main() {
+  const { BASE_URL, WM_WORKSPACE, WM_JOB_ID, WM_TOKEN } = Deno.env.toObject();
+  const url = BASE_URL + "/api/w/" + WM_WORKSPACE + "/jobs/worker_is_draining/" + WM_JOB_ID;
+  for (const seen = [];;) {
+    const answer = await (await fetch(url, { headers: { authorization: "Bearer " + WM_TOKEN } })).json();
+    if (!seen.includes(answer)) seen.push(answer);
+    if (answer) return seen;
+    console.log("asked");
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}`);
+  const asked = Promise.withResolvers<void>();
+  const { jobs } = own.server.context;
+  using _ = jobs.watch(id, ({ event }) => event === "log" && asked.resolve());
+  await asked.promise;
+  equal([(await own.ask("GET", path(crypto.randomUUID()))).status, (await own.ask("GET", path("x"))).status], [
+    404,
+    400,
+  ]);
+  const closed = own.server.close({ drainMs: 20_000 });
+  equal((await own.ended(id)).result, [false, true]);
+  equal(await (await own.ask("GET", path(id))).json(), false);
+  await closed;
 });
 
 test("a server that stops lets workflows go on in the next one, one place or not", async () => {
@@ -484,11 +643,11 @@ async function until(is: () => boolean): Promise<void> {
 }
 
 /** Secrets of these tests that the engine's files have. */
-async function storedText(): Promise<string> {
+async function storedText(words = ["hunter-2-hunter", "correct-horse-battery"]): Promise<string> {
   let found = "";
   for await (const { name } of Deno.readDir(`${server.root}/.windkit/runs`)) {
     const text = new TextDecoder("latin1").decode(await Deno.readFile(`${server.root}/.windkit/runs/${name}`));
-    for (const word of ["hunter-2-hunter", "correct-horse-battery"]) {
+    for (const word of words) {
       if (text.includes(word)) found += `${name}: ${word}\n`;
     }
   }

@@ -92,6 +92,7 @@ export async function filesWithExamples(): Promise<readonly string[]> {
     ...await filesUnder("", (path) => /^[^/]+\.(?:md|ts)$/.test(path)),
     ...await filesUnder("docs", (path) => path.endsWith(".md")),
     ...await filesUnder("src", (path) => path.endsWith(".ts")),
+    ...await filesUnder("edge", (path) => path.endsWith(".ts")),
   ];
   const texts = await Promise.all(candidates.map((path) => readFile(`${root}${path}`, "utf8")));
   return candidates.filter((_, i) => /```(?:ts|tsx|typescript|js|javascript)\b(?! ignore)/.test(texts[i] ?? ""));

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { runSizePart } from "../../bench/size.ts";
+import { runBundlesPart } from "../../npm/worker_bundles.ts";
 import { runBleedPart } from "../lint/bleed.ts";
 import { staleDocuments, staleFiles } from "../../generate/main.ts";
 import { layerProblems } from "../lint/layers.ts";
@@ -153,6 +154,7 @@ const gates: readonly Part[] = [
   { name: "npm:build", run: () => taskGate("npm:build") },
   { name: "npm:check", run: () => taskGate("npm:check") },
   { name: "npm:smoke", run: () => taskGate("npm:smoke") },
+  { name: "build", run: runBundlesPart },
   { name: "size", run: runSizePart },
   { name: "bleed", run: runBleedPart },
 ];

@@ -1,11 +1,20 @@
 import * as api from "@windkit/windmill-client/api";
 import * as client from "@windkit/windmill-client/client";
 import * as compat from "@windkit/windmill-client/compat";
+import * as durableObject from "@windkit/windmill-client/durable-object";
+import * as durableObjectStorage from "@windkit/windmill-client/storage/durable-object";
 import * as engine from "@windkit/windmill-client/engine";
 import * as errors from "@windkit/windmill-client/errors";
+import * as cloudflare from "@windkit/windmill-client/edge/cloudflare";
+import * as deno from "@windkit/windmill-client/edge/deno";
+import * as node from "@windkit/windmill-client/edge/node";
+import * as vercel from "@windkit/windmill-client/edge/vercel";
+import * as handlers from "@windkit/windmill-client/handlers";
+import * as hono from "@windkit/windmill-client/hono";
 import * as hosted from "@windkit/windmill-client/hosted";
 import * as hostedWorkflow from "@windkit/windmill-client/hosted/workflow";
 import * as root from "@windkit/windmill-client";
+import * as observe from "@windkit/windmill-client/observe";
 import * as memory from "@windkit/windmill-client/storage/memory";
 import * as sqlite from "@windkit/windmill-client/storage/sqlite";
 import * as testing from "@windkit/windmill-client/testing";
@@ -617,6 +626,13 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
   "./storage/sqlite": [
     "openSqliteStorage",
   ],
+  "./storage/durable-object": [
+    "createDurableObjectStorage",
+  ],
+  "./durable-object": [
+    "createWorkflowObjects",
+    "workflowRuns",
+  ],
   "./testing": [
     "ExploreError",
     "createVirtualHost",
@@ -656,6 +672,65 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "WindmillApiError",
     "hasCode",
   ],
+  "./observe": [
+    "createTraceparent",
+    "jsonLogger",
+    "observe",
+    "openTelemetry",
+  ],
+  "./handlers": [
+    "WebhookRejectedError",
+    "approval",
+    "approvalLink",
+    "createReplayWindow",
+    "github",
+    "isSigned",
+    "observeHandler",
+    "openTelemetryHandler",
+    "runFlow",
+    "runScript",
+    "s3Proxy",
+    "slack",
+    "standardWebhooks",
+    "streamJob",
+    "stripe",
+    "webhook",
+  ],
+  "./hono": [
+    "approval",
+    "approvals",
+    "connections",
+    "jobs",
+    "kafka",
+    "resources",
+    "runFlow",
+    "runScript",
+    "runs",
+    "s3",
+    "s3Proxy",
+    "sql",
+    "state",
+    "streamJob",
+    "teams",
+    "toHono",
+    "tokens",
+    "users",
+    "variables",
+    "webhook",
+    "windmill",
+  ],
+  "./edge/cloudflare": [
+    "createHandler",
+  ],
+  "./edge/deno": [
+    "createHandler",
+  ],
+  "./edge/node": [
+    "createHandler",
+  ],
+  "./edge/vercel": [
+    "createHandler",
+  ],
   "./cli": [
     "loadWorkflow",
     "main",
@@ -688,8 +763,17 @@ const modules: Readonly<Record<string, object>> = {
   "./engine": engine,
   "./storage/memory": memory,
   "./storage/sqlite": sqlite,
+  "./storage/durable-object": durableObjectStorage,
+  "./durable-object": durableObject,
   "./testing": testing,
   "./errors": errors,
+  "./observe": observe,
+  "./handlers": handlers,
+  "./hono": hono,
+  "./edge/cloudflare": cloudflare,
+  "./edge/deno": deno,
+  "./edge/node": node,
+  "./edge/vercel": vercel,
   "./hosted": hosted,
   "./hosted/workflow": hostedWorkflow,
 };
@@ -761,6 +845,8 @@ test("public API: one name means one thing on every subpath", () => {
   const seen = new Map<string, { readonly subpath: string; readonly value: unknown }>();
   for (const [subpath, module] of Object.entries(modules)) {
     if (subpath.startsWith("./hosted")) continue; // stands for the plain entry, and has a case of its own
+    // A handler has the name of what it does, and is the same in another form in Hono; entries are one thing for each platform.
+    if (/^\.\/(?:handlers|hono|edge\/)/.test(subpath)) continue;
     for (const [name, value] of Object.entries(module)) {
       if (name === "default") continue; // that of ./compat has more members than the root's
       const first = seen.get(name);

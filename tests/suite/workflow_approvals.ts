@@ -92,7 +92,51 @@ for (const late of [false, true]) {
   });
 }
 
-test("approvals: a form of plain JSON goes to the host as it is, and nothing is checked", async () => {
+test("approvals: an answer is held against a form of plain JSON schema, and given as it is", async () => {
+  const plain = {
+    schema: {
+      properties: {
+        amount: { type: "integer", minimum: 1, maximum: 9 },
+        size: { enum: ["S", "M"] },
+        parts: { type: "array", items: { properties: { n: { type: "number" } }, required: ["n"] } },
+        note: { type: "string", format: "email", pattern: "x" },
+      },
+      required: ["amount"],
+    },
+  };
+  const refusals: string[] = [];
+  const answers = [
+    null,
+    [],
+    { amount: null },
+    { amount: "5" },
+    { amount: 1.5 },
+    { amount: 10, size: "L", parts: [{ n: 1 }, {}, 7], note: 4 },
+  ];
+  const { value } = await answered(() => waitForApproval({ form: plain }), undefined, {
+    during: async ({ engine, host }: Bench, run: RunHandle) => {
+      for (const answer of answers) {
+        const { message } = await assertRejects(() => host.drive(engine.approve(run.id, undefined, { value: answer })));
+        refusals.push(message.replace(/.*still waits: /, ""));
+      }
+      await host.drive(
+        engine.approve(run.id, undefined, { value: { amount: "$var:f/n", size: null, more: 1, note: "a" } }),
+      );
+    },
+  } as Partial<Trial>);
+  assertEquals((value as { readonly value: unknown }).value, { amount: "$var:f/n", size: null, more: 1, note: "a" });
+  assertEquals(refusals.slice(0, answers.length), [
+    "the top (found null, expected object)",
+    "the top (found array, expected object)",
+    "amount (found null, expected integer)",
+    "amount (found string, expected integer)",
+    "amount (found number, expected integer)",
+    'amount (found number, expected maximum 9), size (found string, expected "S" or "M"), ' +
+    "parts.1.n (found nothing, expected number), note (found number, expected string)",
+  ]);
+});
+
+test("approvals: a form that is no JSON schema goes to the host as it is, and nothing is checked", async () => {
   const plain = { schema: { reason: { type: "string" } } };
   const { value, events } = await answered(() => waitForApproval({ form: plain }), { value: 7, approver: "ada" });
   assertEquals(value, { value: 7, approver: "ada", approved: true });

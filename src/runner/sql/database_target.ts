@@ -64,6 +64,14 @@ function targetOfResource(value: Readonly<Record<string, Json>>): PostgresTarget
   };
 }
 
+/** Refuses the path of a socket: behind it a server may take whoever runs this one for a user that needs no password. */
+function byName(target: PostgresTarget): PostgresTarget {
+  if (!/^[/@]|[/\\]/.test(target.host)) return target;
+  throw new TypeError(
+    "Expected the name of a host, found the path of a socket: name such a server in windkit.json, as a data table",
+  );
+}
+
 /** Checks a name of a data table or lake: it is a name of a file too. */
 export function checkedName(name: string, what: string): string {
   if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/.test(name) && !name.endsWith(".")) return name;
@@ -92,14 +100,14 @@ export function findDatabase(
           ? { kind: "pglite", name }
           : { kind: "postgres", target: targetOfUrl(url), datatable: name };
       }
-      if (prefix !== undefined) return { kind: "postgres", target: targetOfUrl(database) };
+      if (prefix !== undefined) return { kind: "postgres", target: byName(targetOfUrl(database)) };
       throw new TypeError("Expected datatable://name or a postgresql resource, found another text");
     }
     if (typeof database !== "object" || Array.isArray(database)) {
       const found = Array.isArray(database) ? "an array" : `a ${typeof database}`;
       throw new TypeError(`Expected datatable://name or a postgresql resource, found ${found}`);
     }
-    return { kind: "postgres", target: targetOfResource(database as Readonly<Record<string, Json>>) };
+    return { kind: "postgres", target: byName(targetOfResource(database as Readonly<Record<string, Json>>)) };
   } catch (cause) {
     // No value is shown: it may hold a password.
     const reason = cause instanceof Error ? cause.message : `${cause}`;

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { parseExact } from "../../base/exact_numbers.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { JobError, JobOutcome, Runner, RunnerIo, RunnerJob } from "../ports.ts";
 import { checkedName, type DatabaseTarget, findDatabase } from "./database_target.ts";
@@ -21,7 +22,6 @@ import { bindStatement } from "./pg_bind.ts";
 import { pgErrorText, type PgJob, type SqlResult } from "./pg_run.ts";
 import { createPgliteDatabases } from "./pglite_databases.ts";
 import { createPostgresServers } from "./postgres_servers.ts";
-import { valueOfResult } from "./result_value.ts";
 import { SqlError } from "./sql_process.ts";
 import { splitStatements } from "./statements.ts";
 
@@ -78,7 +78,7 @@ function checkCopy(text: string, { kind }: DatabaseTarget): void {
 
 /** Makes the runner of SQL. Nothing is started or connected before the first job. */
 export function createSqlRunner(options: SqlRunnerOptions): Runner {
-  const { dataFolder, datatables = {}, resource, maxRows = 100_000, maxResultBytes = 16 * 1024 * 1024 } = options;
+  const { dataFolder, datatables = {}, resource, maxRows = 100_000, maxResultBytes = 32 * 1024 * 1024 } = options;
   const { idleMs = 300_000, maxOpenDatabases = 4, ducklake = "local", ducklakeFile } = options;
   const { duckdbMemory = "512MB", duckdbThreads = 2, duckdbProcesses = 2 } = options;
   const limits: ResultLimits = { maxRows, maxBytes: maxResultBytes };
@@ -214,7 +214,7 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
           (signal) => job.language === "duckdb" ? runDuckdb(job, signal) : runPostgres(job, signal),
         );
         logWarnings(io, result);
-        return { ok: true, result: valueOfResult(result.text) };
+        return { ok: true, result: parseExact(result.text) as Json }; // `as`: JSON
       } catch (error) {
         const failed = jobErrorOf(error, io.signal);
         io.log(`${failed.message}\n`);

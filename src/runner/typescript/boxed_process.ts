@@ -4,12 +4,13 @@
  * @module
  */
 import { execFile, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { boxedStart, type BoxOptions } from "./box.ts";
+import { folderBytes, removedBytes } from "./disk_use.ts";
 import { createServerRelay, type RelayTarget } from "./server_relay.ts";
 
 /** A process, before or in its job. */
@@ -29,6 +30,8 @@ export interface BoxedProcess {
   signal(name: "SIGTERM" | "SIGKILL"): void;
   /** Tells the resident size in bytes, when it can be read. */
   memory(tell: (bytes: number) => void): void;
+  /** Bytes of the disk that the process takes; no more is counted once there is more than `enough`. Never rejects. */
+  disk(enough: number): Promise<number>;
   /** Ends the process, if it has not, and removes its folder. */
   close(graceMs: number): Promise<void>;
 }
@@ -120,6 +123,10 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
         });
       }
     },
+    async disk(enough) {
+      const named = await folderBytes(folder, enough);
+      return child.pid === undefined || named > enough ? named : named + await removedBytes(child.pid);
+    },
     relayTo(value) {
       target = value;
     },
@@ -132,8 +139,9 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
       clearTimeout(timer);
       relay.close();
       relay.closeAllConnections();
-      if (socket !== inFolder) rmSync(socket, { force: true });
       await removeFolder(folder);
+      // The job may have put a folder in its place.
+      if (socket !== inFolder) await removeFolder(socket);
       if (detached) rmSync(pidFile(folder), { force: true });
     },
   };
@@ -168,7 +176,7 @@ async function removeFolder(folder: string): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });
   } catch {
-    makeRemovable(folder);
+    if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) makeRemovable(folder);
     await rm(folder, { recursive: true, force: true });
   }
 }

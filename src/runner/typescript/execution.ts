@@ -4,6 +4,8 @@
  * @module
  */
 import { pathToFileURL } from "node:url";
+import { isExactNumber, parseExact } from "../../base/exact_numbers.ts";
+import type { Json } from "../../workflow/journal.ts";
 import type { JobError, JobOutcome, RunnerIo } from "../ports.ts";
 import type { ResultMessage, StartLine } from "../wrapper/protocol.ts";
 import type { BoxedProcess, Ended } from "./boxed_process.ts";
@@ -13,6 +15,7 @@ import { createBoundedLog, createOutputReader, partStream } from "./output.ts";
 export interface Limits {
   readonly timeoutMs: number | undefined;
   readonly memoryBytes: number;
+  readonly diskBytes: number;
   readonly killGraceMs: number;
   readonly logCharacters: number;
   readonly resultCharacters: number;
@@ -20,6 +23,8 @@ export interface Limits {
 
 /** How often the resident size is looked at, in milliseconds. */
 const MEMORY_MS = 50;
+/** How often the job's folder is looked at, in milliseconds: the first time after so long, too. */
+const DISK_MS = 500;
 
 /**
  * Runs a job to its end. The process may still be about to end when this resolves: `BoxedProcess.close` waits for it.
@@ -34,6 +39,8 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
     const folderUrl = `${pathToFileURL(box.folder).href}/`;
     const log = createBoundedLog((text) => io.log(text), limits.logCharacters);
     let result: string | undefined;
+    const streamed: string[] = [];
+    let streamedLength = 0;
     let quiet = false;
     let done = false;
     let stopped: JobError | undefined;
@@ -54,6 +61,7 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
       done = true;
       for (const timer of timers) clearTimeout(timer);
       clearInterval(memory);
+      clearTimeout(disk);
       io.signal.removeEventListener("abort", cancel);
       for (const reader of readers) reader.end();
       resolve(outcome(ended));
@@ -61,8 +69,17 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
     function outcome(ended: Ended | undefined): JobOutcome {
       if (stopped !== undefined) return { ok: false, error: stopped };
       if (result === undefined) return { ok: false, error: deathOf(ended, log.last) };
-      const message = JSON.parse(result) as ResultMessage;
-      return message.ok ? message : { ...message, error: shown(message.error, folderUrl) };
+      const message = parseExact(result) as ResultMessage;
+      if (!message.ok) return { ...message, error: shown(message.error, folderUrl) };
+      // What a workflow's process ends with is not its result.
+      return io.session === undefined ? { ...message, result: withStream(message.result, streamed.join("")) } : message;
+    }
+    function stream(piece: string): void {
+      io.stream(piece);
+      if (io.session !== undefined) return;
+      streamedLength += piece.length;
+      if (streamedLength <= limits.resultCharacters) streamed.push(piece);
+      else sinks.tooLong();
     }
     function cancel(): void {
       const { reason } = io.signal;
@@ -73,7 +90,7 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
       message(kind: string, text: string): void {
         if (kind === "r") result = text;
         else if (kind === "e") quiet = true;
-        else if (kind === "t") io.stream(JSON.parse(text) as string);
+        else if (kind === "t") stream(JSON.parse(text) as string);
         else io.session?.receive(clean(text));
         if (result !== undefined && quiet && stopped === undefined) finish();
       },
@@ -86,7 +103,7 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
     const clean = (text: string): string => text.includes(folderUrl) ? text.replaceAll(folderUrl, "") : text;
     const add = (text: string): void => log.add(clean(text));
     const readers = [
-      createOutputReader({ ...sinks, lines: (text) => partStream(text, add, io.stream) }, limits.resultCharacters),
+      createOutputReader({ ...sinks, lines: (text) => partStream(text, add, stream) }, limits.resultCharacters),
       createOutputReader({ ...sinks, lines: add }, limits.resultCharacters),
     ] as const;
     for (const reader of readers) reader.expect(start.mark);
@@ -101,6 +118,18 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
       stop({ name: "ExecutionErr", message: `The job was ended: it uses more than its ${mib} MiB of memory` }, 0);
     }
     const memory = setInterval(() => box.memory(watch), MEMORY_MS);
+    async function lookAtDisk(): Promise<void> {
+      const bytes = await box.disk(limits.diskBytes);
+      if (done) return;
+      disk = setTimeout(lookAtDisk, DISK_MS);
+      if (bytes <= limits.diskBytes) return;
+      const mib = Math.floor(limits.diskBytes / 2 ** 20);
+      stop(
+        { name: "ExecutionErr", message: `The job was ended: its files take more than its ${mib} MiB of the disk` },
+        0,
+      );
+    }
+    let disk = setTimeout(lookAtDisk, DISK_MS);
     if (limits.timeoutMs !== undefined) {
       const { timeoutMs } = limits;
       const message = `Job timed out after ${timeoutMs / 1000}s`;
@@ -112,6 +141,14 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
     box.send(JSON.stringify(start));
     io.session?.attach((line) => box.send(line));
   });
+}
+
+/** A result with what was streamed: the text alone where there is no other result, a field of an object; else as it is. */
+function withStream(result: Json, streamed: string): Json {
+  if (streamed === "") return result;
+  if (result === null) return streamed;
+  const hasFields = typeof result === "object" && !Array.isArray(result) && !isExactNumber(result);
+  return hasFields ? { ...result, wm_stream: streamed } : result;
 }
 
 /** The error of a process that ended without a result, in Windmill's words. */

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { chmodSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { JobOutcome, Runner, RunnerIo, RunnerJob } from "../ports.ts";
 import type { StartLine } from "../wrapper/protocol.ts";
 import type { BoxOptions } from "./box.ts";
 import { type BoxedProcess, removeLeftovers, startBoxedProcess } from "./boxed_process.ts";
+import { shortenLogs } from "./cache_logs.ts";
 import { findDeno } from "./deno_binary.ts";
 import { ScriptError } from "./errors.ts";
 import { execute } from "./execution.ts";
@@ -17,6 +18,9 @@ import { createGraphCheck } from "./graph_check.ts";
 import { importMap } from "./package_modules.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import type { RelayTarget } from "./server_relay.ts";
+
+/** Longest result, when nothing else is said. */
+export const MAX_RESULT_CHARACTERS: number = 32 * 1024 * 1024;
 
 /** Options of {@linkcode createTypeScriptRunner}. */
 export interface TypeScriptRunnerOptions {
@@ -34,20 +38,26 @@ export interface TypeScriptRunnerOptions {
   readonly denyNet?: readonly string[];
   /** Most memory of one job. @default 1 GiB */
   readonly memoryLimitBytes?: number;
+  /** Most that the files of one job take of the disk. @default 1 GiB */
+  readonly diskLimitBytes?: number;
   /** Time between SIGTERM and SIGKILL when a job is cancelled or its time is over. @default 1000 */
   readonly killGraceMs?: number;
   /** Characters of a job's log; what comes after is dropped, and the log says so. @default 10000000 */
   readonly maxLogCharacters?: number;
-  /** Characters of a result. @default 100000000 */
+  /** Characters of a result, and of each outcome inside of a workflow: as many as a body has bytes. @default 33554432 */
   readonly maxResultCharacters?: number;
 }
 
 /** A start holds this process up for 4 ms (measured): a trivial job has ended by then, and its result would wait. */
 const REFILL_MS = 25;
+/** A job that has ended is told of first: a start at once would come before the answer is written (measured: 2 ms of it). */
+const AFTER_MS = 4;
 /** A process that has waited for so long loads the package ahead. */
 const IDLE_MS = 150;
 /** A process that the script has ended has this long to end of itself: what it compiled is kept then. */
 const LEAVE_MS = 200;
+/** So long after something was compiled, it is in the caches' logs. */
+const TIDY_MS = 400;
 
 /**
  * Makes the runner of TypeScript scripts. Each job has a process and a folder of its own, which are gone when it has ended.
@@ -56,7 +66,8 @@ const LEAVE_MS = 200;
  */
 export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): Promise<Runner> {
   const { poolSize = 1, net = "open", denyNet = [], memoryLimitBytes = 2 ** 30, killGraceMs = 1000 } = options;
-  const { maxLogCharacters = 10_000_000, maxResultCharacters = 100_000_000 } = options;
+  const { maxLogCharacters = 10_000_000, maxResultCharacters = MAX_RESULT_CHARACTERS, diskLimitBytes = 2 ** 30 } =
+    options;
   if (!(Number.isSafeInteger(poolSize) && poolSize >= 0)) {
     throw new RangeError(`Cannot make a runner: 'poolSize' must be a whole number from 0, found ${poolSize}`);
   }
@@ -71,6 +82,7 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
   const stubMap = join(cacheFolder, "import_map_stubs.json");
   writeFileSync(map, importMap(false));
   writeFileSync(stubMap, importMap(true));
+  closeWebStorage(cacheFolder);
   const box: Omit<BoxOptions, "codeCache"> = { deno, cacheFolder, importMap: map, net, denyNet, memoryLimitBytes };
   const graph = createGraphCheck({ deno, cacheFolder, stubMap });
   const warm: BoxedProcess[] = [];
@@ -102,7 +114,9 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
       warm.push(started);
       // Not at once: a job may be about to come, and would wait for it.
       const timer = setTimeout(() => {
-        if (warm.includes(started) && started.alive) started.send("preload windmill-client");
+        if (!warm.includes(started) || !started.alive) return;
+        started.send("preload windmill-client");
+        tidyLater();
       }, IDLE_MS);
       void started.ended.then(() => clearTimeout(timer));
     }
@@ -113,6 +127,15 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
       closing.delete(promise);
     });
     closing.add(promise);
+  }
+
+  let tidying: ReturnType<typeof setTimeout> | undefined;
+  function tidyLater(): void {
+    if (closed) return;
+    tidying ??= setTimeout(() => {
+      tidying = undefined;
+      void shortenLogs(cacheFolder);
+    }, TIDY_MS);
   }
 
   async function run(job: RunnerJob, io: RunnerIo): Promise<JobOutcome> {
@@ -136,6 +159,7 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
       const promise = execute(process, start, { ...bound(io), signal }, {
         timeoutMs: job.timeoutMs,
         memoryBytes: memoryLimitBytes,
+        diskBytes: diskLimitBytes,
         killGraceMs,
         logCharacters: maxLogCharacters,
         resultCharacters: maxResultCharacters,
@@ -154,16 +178,19 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
         running.delete(entry);
         leave(entry.process, graceMs);
       }
-      if (!closed) setTimeout(refill, 0);
+      if (!closed) setTimeout(refill, AFTER_MS);
+      if (running.size === 0) tidyLater();
     }
   }
 
   refill();
+  tidyLater();
   return {
     languages: ["bun", "deno", "nativets", "bunnative"],
     run,
     async [Symbol.asyncDispose]() {
       closed = true;
+      clearTimeout(tidying);
       for (const { abort } of running) abort.abort(new Error("The server stops"));
       for (const one of warm.splice(0)) leave(one, 0);
       while (closing.size > 0 || running.size > 0) {
@@ -172,6 +199,17 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
       }
     },
   };
+}
+
+/**
+ * Deno keeps `localStorage` and `caches` beside its cache, and has one of them for all programs of a name: what one job wrote there, the
+ * next one would read. A file in the place of that folder leaves them none; workers have `caches` by themselves.
+ */
+function closeWebStorage(cacheFolder: string): void {
+  const path = join(cacheFolder, "location_data");
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return;
+  rmSync(path, { recursive: true, force: true });
+  writeFileSync(path, "");
 }
 
 function write(folder: string, { files }: Prepared): void {
@@ -195,6 +233,7 @@ function startLine(job: RunnerJob, io: RunnerIo, prepared: Prepared, process: Bo
     preprocess: job.preprocess === true,
     args: job.args,
     signatures: prepared.signatures,
+    ...(prepared.workflows === undefined ? undefined : { workflows: prepared.workflows }),
     env: job.env,
     ...(prepared.client ? { client: "@windkit/windmill-client/hosted/workflow" } : {}),
     session: io.session !== undefined,

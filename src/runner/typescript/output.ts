@@ -16,7 +16,7 @@ export interface OutputReader {
 
 /** What comes out. */
 export interface OutputSinks {
-  /** Whole lines, each with its line feed. */
+  /** Whole lines, each with its line feed; a long one in pieces, of which the last has it. */
   lines(text: string): void;
   message(kind: MessageKind, text: string): void;
   /** The wrapper says more than may be kept. */
@@ -45,7 +45,7 @@ export function createOutputReader(sinks: OutputSinks, longest: number): OutputR
       line += text;
     }
     if (line.length > LONGEST_LINE) {
-      sinks.lines(`${line}\n`);
+      sinks.lines(line);
       line = "";
     }
   }

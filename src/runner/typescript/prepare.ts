@@ -11,7 +11,7 @@ import type { RunnerJob } from "../ports.ts";
 import { ScriptError } from "./errors.ts";
 import { importsOf, type ImportText } from "./imports.ts";
 import { SCRIPT_MODULES } from "./package_modules.ts";
-import { type Signature, signatureOf } from "./signature.ts";
+import { type Signature, signatureOf, workflowSignatures } from "./signature.ts";
 import { lineAt, type Token, tokensOf } from "./tokens.ts";
 
 /** A job's files. */
@@ -22,6 +22,8 @@ export interface Prepared {
   readonly entry: string;
   /** Parameters of the functions that may be called, by name. */
   readonly signatures: Readonly<Record<string, Signature>>;
+  /** Of a workflow's job: parameters of the workflows, by the names of their exports. */
+  readonly workflows?: Readonly<Record<string, Signature>>;
   /** The files name modules at all: only then is there a graph to check. */
   readonly imports: boolean;
   /** They import this package, under either name. */
@@ -100,6 +102,7 @@ export async function prepare(job: RunnerJob, workflow: boolean): Promise<Prepar
     files: texts,
     entry,
     signatures: Object.fromEntries(signatures),
+    ...(workflow ? { workflows: workflowSignatures(first.tokens) } : undefined),
     client,
     // By the words alone: what the tokens got wrong must not hide from the check.
     imports: [...texts.values()].some((text) => /\b(?:import|from)\b/.test(text)),

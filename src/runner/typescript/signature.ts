@@ -34,32 +34,108 @@ export function signatureOf(tokens: readonly Token[], name: string): Signature |
   return undefined;
 }
 
+/**
+ * Reads the parameters of a file's workflows: of the function that `NAME = workflow(...)` or `export default workflow(...)` is given,
+ * there or by its name.
+ *
+ * @param tokens the file's tokens
+ * @returns signatures by the names of exports, as far as the text tells
+ */
+export function workflowSignatures(tokens: readonly Token[]): Readonly<Record<string, Signature>> {
+  const found = new Map<string, Signature>();
+  /** Names that are exported as others. */
+  const renamed: (readonly [from: string, to: string])[] = [];
+  let depth = 0;
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i] as Token;
+    if (depth === 0 && token.kind === "word") {
+      const { text } = token;
+      if (text === "default" && is(tokens[i - 1], "export")) {
+        const signature = givenTo(tokens, i + 1);
+        if (signature !== undefined) found.set("default", signature);
+        else if (tokens[i + 1]?.kind === "word") renamed.push([tokens[i + 1]?.text ?? "", "default"]);
+      } else if (is(tokens[i + 1], "{") && text === "export") {
+        renamed.push(...exportedNames(tokens, i + 2));
+      } else if (["const", "let", "var"].includes(tokens[i - 1]?.text ?? "")) {
+        const at = valueAfter(tokens, i + 1);
+        const signature = at === undefined ? undefined : givenTo(tokens, at);
+        if (signature !== undefined) found.set(text, signature);
+      }
+    }
+    depth += opens(token) - closes(token);
+  }
+  for (const [from, to] of renamed) {
+    const signature = found.get(from);
+    if (signature !== undefined) found.set(to, signature);
+  }
+  return Object.fromEntries(found);
+}
+
+/** `a, b as c` of an export, from the token after its brace. */
+function exportedNames(tokens: readonly Token[], from: number): readonly (readonly [string, string])[] {
+  const names: (readonly [string, string])[] = [];
+  for (let i = from; i < tokens.length && !is(tokens[i], "}"); i++) {
+    if (is(tokens[i + 1], "as")) names.push([tokens[i]?.text ?? "", tokens[i + 2]?.text ?? ""]);
+  }
+  return names;
+}
+
+/** Signature of the function that the call at `at` is given first. */
+function givenTo(tokens: readonly Token[], at: number): Signature | undefined {
+  let i = at;
+  while (tokens[i]?.kind === "word" && is(tokens[i + 1], ".")) i += 2;
+  if (tokens[i]?.kind !== "word") return undefined;
+  i = afterTypes(tokens, i + 1);
+  if (!is(tokens[i], "(")) return undefined;
+  const name = tokens[i + 1];
+  if (name?.kind === "word" && (is(tokens[i + 2], ")") || is(tokens[i + 2], ","))) {
+    return signatureOf(tokens, name.text);
+  }
+  const open = functionAt(tokens, i + 1);
+  return open === undefined ? undefined : read(tokens, open);
+}
+
 /** Index of the parenthesis that begins the parameters of the function whose name is at `at`. */
 function openingAfter(tokens: readonly Token[], at: number): number | undefined {
   const before = tokens[at - 1]?.text === "*" ? tokens[at - 2] : tokens[at - 1];
-  let i = at + 1;
   if (before?.kind !== "word" || !["function", "const", "let", "var"].includes(before.text)) return undefined;
   if (before.text !== "function") {
-    // A declared type may hold anything: what is meant is `= async (`, `= function (`, `= async function name (`.
-    while (i < tokens.length && !(is(tokens[i], "=") && !is(tokens[i - 1], ">")) && !is(tokens[i], ";")) i++;
-    if (!is(tokens[i], "=")) return undefined;
-    i++;
-    if (is(tokens[i], "async")) i++;
-    if (is(tokens[i], "function")) {
-      i++;
-      if (is(tokens[i], "*")) i++;
-      if (tokens[i]?.kind === "word") i++;
-    }
+    const value = valueAfter(tokens, at + 1);
+    return value === undefined ? undefined : functionAt(tokens, value);
   }
-  if (is(tokens[i], "<")) {
-    // Type parameters.
-    for (let depth = 0; i < tokens.length; i++) {
-      if (is(tokens[i], "<")) depth++;
-      if (is(tokens[i], ">") && --depth === 0) break;
-    }
-    i++;
-  }
+  const i = afterTypes(tokens, at + 1);
   return is(tokens[i], "(") ? i : undefined;
+}
+
+/** Index of what a variable is set to; a declared type may hold anything. */
+function valueAfter(tokens: readonly Token[], at: number): number | undefined {
+  let i = at;
+  while (i < tokens.length && !(is(tokens[i], "=") && !is(tokens[i + 1], ">")) && !is(tokens[i], ";")) i++;
+  return is(tokens[i], "=") ? i + 1 : undefined;
+}
+
+/** Index of the parenthesis of `async (`, `function (`, `async function name (`. */
+function functionAt(tokens: readonly Token[], at: number): number | undefined {
+  let i = at;
+  if (is(tokens[i], "async")) i++;
+  if (is(tokens[i], "function")) {
+    i++;
+    if (is(tokens[i], "*")) i++;
+    if (tokens[i]?.kind === "word") i++;
+  }
+  i = afterTypes(tokens, i);
+  return is(tokens[i], "(") ? i : undefined;
+}
+
+/** Index after type parameters that may be at `at`. */
+function afterTypes(tokens: readonly Token[], at: number): number {
+  if (!is(tokens[at], "<")) return at;
+  let i = at;
+  for (let depth = 0; i < tokens.length; i++) {
+    if (is(tokens[i], "<")) depth++;
+    if (is(tokens[i], ">") && !is(tokens[i - 1], "=") && --depth === 0) break;
+  }
+  return i + 1;
 }
 
 function read(tokens: readonly Token[], open: number): Signature {

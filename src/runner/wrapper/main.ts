@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { dateOf } from "./dates.ts";
 import type { MessageKind, ResultMessage, StartLine } from "./protocol.ts";
 
 const FRAME = "\x1e";
@@ -21,6 +22,7 @@ const START_VARIABLES = [
   "DENO_NODE_SHIM_ACTIVE",
 ];
 const { stringify, parse } = JSON;
+const Broken = SyntaxError;
 const encoder = new TextEncoder();
 const stdout = Deno.stdout.writeSync.bind(Deno.stdout);
 const stderr = Deno.stderr.writeSync.bind(Deno.stderr);
@@ -68,8 +70,10 @@ async function serve(): Promise<void> {
   const lines = inputLines();
   let first = await lines.next();
   if (first.value?.startsWith(PRELOAD) === true) {
-    import(first.value.slice(PRELOAD.length)).catch(() => undefined); // a job that needs it gets the error
-    import(sessionHelper()).then(({ warm }: typeof import("./session.ts")) => warm(), () => undefined);
+    const client = import(first.value.slice(PRELOAD.length)) as Promise<Exports>;
+    const session = import(sessionHelper()) as Promise<typeof import("./session.ts")>;
+    // A job that needs one of them gets the error.
+    Promise.all([session, client]).then(([{ rehearse }, exports]) => rehearse(exports)).catch(() => undefined);
     first = await lines.next();
   }
   if (first.done === true) return exit(0); // the server has gone
@@ -83,13 +87,15 @@ async function serve(): Promise<void> {
     // Beside the script, which loads what it needs meanwhile.
     const helper = job.session ? import(sessionHelper()) as Promise<typeof import("./session.ts")> : undefined;
     helper?.catch(() => undefined); // thrown below, unless the script's own error comes first
-    const exports = await import(job.entry) as Exports;
-    await useClient(job);
+    const exports = await load(job.entry);
+    const client = useClient(job);
     if (helper !== undefined) {
+      client.catch(() => undefined); // inside a workflow, tasks are of its session: nothing waits for it
       const { runSession } = await helper;
-      await runSession(exports, lines, (line) => say("s", line));
+      await runSession(exports, lines, (line) => say("s", line), job.workflows);
       outcome = '{"ok":true,"result":null}';
     } else {
+      await client;
       outcome = await runScript(job, exports, (text) => say("t", stringify(text)));
     }
   } catch (thrown) {
@@ -99,6 +105,22 @@ async function serve(): Promise<void> {
   writeAll(stderr, `${FRAME}${job.mark}e\n`);
   say("r", outcome);
   exit(0);
+}
+
+/** Loads the script. Deno says of code that does not parse that a type is wrong, and what is wrong in the message. */
+async function load(entry: string): Promise<Exports> {
+  try {
+    return await import(entry) as Exports;
+  } catch (thrown) {
+    const { name, message } = Object(thrown) as { readonly name?: unknown; readonly message?: unknown };
+    const said = name === "TypeError" && typeof message === "string"
+      ? /^SyntaxError: ([^]*)/.exec(message)?.[1]
+      : undefined;
+    if (said === undefined) throw thrown;
+    const error = new Broken(said);
+    Object.defineProperty(error, "stack", { value: `SyntaxError: ${said}` });
+    throw error;
+  }
 }
 
 /**
@@ -114,6 +136,9 @@ function setUp({ env, api }: StartLine): void {
   for (const name of START_VARIABLES) Deno.env.delete(name);
   Deno.env.set("TMPDIR", Deno.cwd()); // the only folder that may be written to
   for (const name of Object.keys(env)) Deno.env.set(name, env[name] as string);
+  // What would outlive the job has no place to be kept (`closeWebStorage` of the runner): it is not there.
+  Reflect.deleteProperty(globalThis, "localStorage");
+  Reflect.deleteProperty(globalThis, "caches");
   // What Windmill's wrapper does, so that results may hold them.
   Object.defineProperty(BigInt.prototype, "toJSON", {
     value(this: bigint) {
@@ -219,8 +244,7 @@ function positional(
   const { names = namesOf(fn), dates = [] } = signatures[name] ?? {};
   return names.map((one) => {
     const value = Object.hasOwn(args, one) ? args[one] : undefined;
-    if (!dates.includes(one) || value instanceof Date) return value;
-    return value ? new Date(value as string | number) : undefined;
+    return dates.includes(one) ? dateOf(value) : value;
   });
 }
 

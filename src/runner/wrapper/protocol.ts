@@ -7,6 +7,11 @@
  */
 import type { Json } from "../../workflow/journal.ts";
 
+/** Parameters of functions by the functions' names: their names in order, and those that are typed `Date`. */
+export type Parameters = Readonly<
+  Record<string, { readonly names: readonly string[]; readonly dates: readonly string[] }>
+>;
+
 /** Begins a job: the first line on the input of a process, or the second one after `preload` and a module to load. */
 export interface StartLine {
   /** Marks what the wrapper says. */
@@ -19,9 +24,9 @@ export interface StartLine {
   readonly preprocess: boolean;
   readonly args: Readonly<Record<string, Json>>;
   /** Parameters of functions by their names, as far as the text tells. */
-  readonly signatures: Readonly<
-    Record<string, { readonly names: readonly string[]; readonly dates: readonly string[] }>
-  >;
+  readonly signatures: Parameters;
+  /** Parameters of the workflows by the names of their exports, for a session. */
+  readonly workflows?: Parameters;
   readonly env: Readonly<Record<string, string>>;
   /** The script imports this package: the module of it that knows how tasks become jobs. */
   readonly client?: string;

@@ -10,13 +10,14 @@
 import { existsSync, realpathSync } from "node:fs";
 import { basename, relative, resolve, sep } from "node:path";
 import type { Json } from "../../workflow/journal.ts";
-import { badRequest, notFound } from "../refusal.ts";
+import { badRequest } from "../refusal.ts";
 import type { Database, Folder, FolderProblem, Script, Secrets } from "../ports.ts";
+import { absent } from "./absent.ts";
 import { messageOf, openDisk } from "./disk.ts";
 import { loadDocuments } from "./documents.ts";
 import { interpolate } from "./interpolate.ts";
 import { openKept } from "./kept.ts";
-import { checkPath, checkTypeName, endingOf } from "./names.ts";
+import { checkPath, checkTypeName, endingOf, isDataFile } from "./names.ts";
 import { openRecords } from "./records.ts";
 import { changedFiles, type Scan, scanFolder, type ScriptFiles } from "./scan.ts";
 import { loadScript, saveScript } from "./scripts.ts";
@@ -51,6 +52,9 @@ export interface LocalFolder extends Folder, Disposable {
   /** Stops watching. */
   close(): void;
 }
+
+/** Largest file that a script imports as data. */
+const MAX_DATA_BYTES = 32 * 1024 * 1024;
 
 interface Loaded {
   readonly marks: string;
@@ -90,7 +94,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
   /** A version that was live, and is not any more, is found by its hash: a job may run it. */
   function forget(path: string): void {
     const script = loaded.get(path)?.script;
-    if (script !== undefined) kept.writeVersion(script);
+    if (script !== undefined) kept.endVersion(script);
     loaded.delete(path);
   }
 
@@ -143,6 +147,16 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     }
   }
 
+  /** Writes; what cannot be written because of what it is, is a bad request. */
+  function writing<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      if (error instanceof RangeError) throw badRequest(error.message);
+      throw error;
+    }
+  }
+
   /** The scan, after a look whether a record's file has come since. */
   function scanFor(path: string, kind: "variable" | "resource"): void {
     const files = kind === "variable" ? scan.variables : scan.resources;
@@ -174,6 +188,10 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       const stored = kept.versions(path).filter(({ hash }) => hash !== current?.hash);
       return current === undefined ? stored : [current, ...stored];
     },
+    dataFile(file) {
+      const isData = file !== data && !file.startsWith(`${data}/`) && isDataFile(file, scan.config.defaultTs);
+      return isData && disk.look(file) !== undefined ? disk.read(file, MAX_DATA_BYTES) : undefined;
+    },
     writeScript(script) {
       checked(script.path);
       const { defaultTs } = scan.config;
@@ -184,8 +202,8 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       }
       // What is replaced is a version that may be asked for.
       const before = load(script.path)?.script;
-      if (before !== undefined) kept.writeVersion(before);
-      saveScript({ disk, documents, owner }, script, scan.scripts.get(script.path), defaultTs);
+      if (before !== undefined) kept.endVersion(before);
+      writing(() => saveScript({ disk, documents, owner }, script, scan.scripts.get(script.path), defaultTs));
       refresh();
       const written = folder.script(script.path);
       if (written === undefined) throw new Error(`The script "${script.path}" was written and cannot be read`);
@@ -195,10 +213,15 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       const files = scan.scripts.get(path);
       if (files === undefined) return false;
       const before = load(path)?.script;
-      if (before !== undefined) kept.writeVersion(before);
+      if (before !== undefined) kept.endVersion(before);
       for (const one of [files.content, files.metadata, files.lock]) if (one !== undefined) disk.remove(one.file);
       refresh();
       return true;
+    },
+    forgetVersions(before, used) {
+      let hashes: ReadonlySet<string> | undefined;
+      const live = new Set([...loaded.values()].map(({ script }) => script?.hash));
+      return kept.forgetVersions(before, (hash) => live.has(hash) || (hashes ??= used()).has(hash));
     },
     variable(path, secret) {
       scanFor(path, "variable");
@@ -207,7 +230,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     variables: records.variables,
     writeVariable(variable) {
       checked(variable.path);
-      records.writeVariable(variable);
+      writing(() => records.writeVariable(variable));
     },
     deleteVariable: records.deleteVariable,
     resource(path) {
@@ -217,7 +240,12 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     resources: records.resources,
     writeResource(resource) {
       checked(resource.path);
-      records.writeResource(resource);
+      const { path, resourceType } = resource;
+      writing(() => {
+        // One that the file has already stays, whatever it is.
+        if (resourceType !== folder.resource(path)?.resourceType) checkTypeName(resourceType);
+      });
+      writing(() => records.writeResource(resource));
     },
     deleteResource: records.deleteResource,
     resourceType: records.type,
@@ -228,20 +256,20 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       } catch (error) {
         throw badRequest(messageOf(error));
       }
-      records.writeType(type);
+      writing(() => records.writeType(type));
     },
     deleteResourceType: records.deleteType,
     interpolate(value: Json, context?: Readonly<Record<string, string>>, onSecret?: () => void) {
       return interpolate(value, {
         variable(path) {
           const found = folder.variable(path, true);
-          if (found === undefined) throw notFound(`Variable ${path} not found`);
+          if (found === undefined) throw absent(folder, "variable", path, `Variable ${path} not found`);
           if (found.isSecret) onSecret?.();
           return found.value ?? "";
         },
         resource(path) {
           const found = folder.resource(path);
-          if (found === undefined) throw notFound(`Resource not found at name ${path}`);
+          if (found === undefined) throw absent(folder, "resource", path, `Resource not found at name ${path}`);
           return found.value;
         },
         ...context === undefined ? {} : { context },
@@ -254,6 +282,13 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
         return message === undefined ? problems : [...problems, { file: files.content.file, message }];
       });
       return [...scan.problems, ...ofScripts, ...records.problems()].sort((a, b) => a.file < b.file ? -1 : 1);
+    },
+    problemOf(kind, name) {
+      const own = kind === "script"
+        ? load(name)?.problems.find(({ file }) => file === scan.scripts.get(name)?.content.file)
+        : records.problemOf(kind, name);
+      // Two files of one kind, or a link: what was found without opening any.
+      return own ?? scan.problems.find(({ file }) => isFileOf(kind, name, file));
     },
     watch(onChange) {
       watchers.add(onChange);
@@ -277,6 +312,13 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     [Symbol.dispose]: () => folder.close(),
   };
   return folder;
+}
+
+/** True for a file that a script or a record may have. */
+function isFileOf(kind: string, name: string, file: string): boolean {
+  if (!file.startsWith(`${name}.`)) return false;
+  const [, record] = /\.(variable|resource|resource-type)\.(?:yaml|json)$/.exec(file) ?? [];
+  return kind === "script" ? record === undefined : record === kind.replace(" ", "-");
 }
 
 /** An id may have letters, digits and dashes. */

@@ -4,13 +4,14 @@
  * - Secrets that the server itself was given. A file would hold them in a form that nobody else can read, and `wmill sync push` would
  *   send that form to a workspace as the secret. They are encrypted with the data folder's key. One that stands over a secret of a
  *   file holds until the file's value changes: what was pulled later is newer.
- * - Resources of the types `state` and `cache`: the command line does not pull them either.
+ * - Resources of the types `state` and `cache`: the command line does not pull them either. What holds a secret is encrypted.
  * - Versions of scripts that are not the files' current ones.
  *
  * @module
  */
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Resource, Script, Secrets } from "../ports.ts";
+import { createStoredTexts } from "../stored_text.ts";
 
 /** A secret of the data folder. */
 export interface KeptSecret {
@@ -42,6 +43,10 @@ export interface Kept {
   versions(path: string): readonly Script[];
   /** Stores a version; one that is stored stays. */
   writeVersion(script: Script): void;
+  /** Stores a version that is not live from now on. */
+  endVersion(script: Script): void;
+  /** Forgets versions that are not live since before a time, and that nothing refers to; gives how many. */
+  forgetVersions(before: number, isUsed: (hash: string) => boolean): number;
 }
 
 const STEPS: readonly (readonly string[])[] = [[
@@ -53,6 +58,10 @@ const STEPS: readonly (readonly string[])[] = [[
   `CREATE TABLE script_versions(
     seq INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, path TEXT NOT NULL, script TEXT NOT NULL)`,
   "CREATE INDEX script_versions_path ON script_versions(path, seq)",
+], [
+  // When a version was live last, as far as it is known: of the current one, when it was stored.
+  "ALTER TABLE script_versions ADD COLUMN live_at INTEGER NOT NULL DEFAULT 0",
+  "UPDATE script_versions SET live_at = 1000 * CAST(strftime('%s', 'now') AS INTEGER)",
 ]];
 
 interface SecretRow {
@@ -82,6 +91,29 @@ export function openKept(database: Database, secrets: Secrets, now: () => number
   database.migrate("folder", STEPS);
   /** Versions that are known to be stored. */
   const stored = new Set<string>();
+  const texts = createStoredTexts(secrets);
+
+  function resourceOf(row: ResourceRow): KeptResource {
+    return {
+      path: row.path,
+      // `as`: only `writeResource` fills the table.
+      value: JSON.parse(texts.open(row.value, "null")) as Json,
+      resourceType: row.resource_type,
+      description: row.description,
+      editedAt: Number(row.edited_at),
+    };
+  }
+
+  function insertVersion(script: Script, known: string): void {
+    database.run(
+      `INSERT INTO script_versions (hash, path, script, live_at) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO ${known}`,
+      script.hash,
+      script.path,
+      JSON.stringify(script),
+      now(),
+    );
+    stored.add(script.hash);
+  }
 
   return {
     secret(path) {
@@ -112,7 +144,7 @@ export function openKept(database: Database, secrets: Secrets, now: () => number
           ON CONFLICT (path) DO UPDATE SET value = excluded.value, resource_type = excluded.resource_type,
             description = excluded.description, edited_at = excluded.edited_at`,
         path,
-        JSON.stringify(value),
+        texts.close(JSON.stringify(value)),
         resourceType,
         description,
         now(),
@@ -131,28 +163,21 @@ export function openKept(database: Database, secrets: Secrets, now: () => number
       ).map(({ script }) => JSON.parse(script) as Script),
     writeVersion(script) {
       if (stored.has(script.hash)) return;
-      database.run(
-        "INSERT INTO script_versions (hash, path, script) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING",
-        script.hash,
-        script.path,
-        JSON.stringify(script),
-      );
-      stored.add(script.hash);
+      insertVersion(script, "NOTHING");
+    },
+    endVersion: (script) => insertVersion(script, "UPDATE SET live_at = excluded.live_at"),
+    forgetVersions(before, isUsed) {
+      const old = database.all<{ readonly hash: string }>("SELECT hash FROM script_versions WHERE live_at < ?", before);
+      const unused = old.filter(({ hash }) => !isUsed(hash));
+      database.transaction(() => {
+        for (const { hash } of unused) database.run("DELETE FROM script_versions WHERE hash = ?", hash);
+        database.afterCommit(() => unused.forEach(({ hash }) => stored.delete(hash)));
+      });
+      return unused.length;
     },
   };
 }
 
 function headOf({ path, description, over_digest }: SecretRow): Omit<KeptSecret, "value"> {
   return { path, description, ...over_digest === null ? {} : { over: over_digest } };
-}
-
-function resourceOf(row: ResourceRow): KeptResource {
-  return {
-    path: row.path,
-    // `as`: only `writeResource` fills the table.
-    value: JSON.parse(row.value) as Json,
-    resourceType: row.resource_type,
-    description: row.description,
-    editedAt: Number(row.edited_at),
-  };
 }

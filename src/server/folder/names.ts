@@ -87,6 +87,20 @@ export function readName(file: string, defaultTs: DefaultTs): NamedFile | undefi
   return scriptNamed(folder, name, ".ts", defaultTs);
 }
 
+/**
+ * Says whether a file may be imported as data: one of a folder that is synced, which is nothing else by its name.
+ *
+ * @param file path relative to the folder, with `/`
+ * @param defaultTs language of a plain `.ts`
+ */
+export function isDataFile(file: string, defaultTs: DefaultTs): boolean {
+  const parts = file.split("/");
+  const name = parts.pop() ?? "";
+  return /^[fug]$/.test(parts[0] ?? "") && parts.length > 1 && parts.every(isSyncedFolder) && /^[^.].*\../.test(name) &&
+    readName(file, defaultTs) === undefined && !/\.(?:[cm]?[jt]sx?|yaml|yml|lock)$/.test(name) && !RECORD.test(name) &&
+    !name.includes(".resource.file.");
+}
+
 function readRecord(folder: string, [, name = "", infix, kind]: RegExpExecArray): NamedFile | undefined {
   if (kind === "resource-type") {
     return folder === "" ? { is: "resource type", path: infix === undefined ? name : `${name}.${infix}` } : undefined;
@@ -123,6 +137,9 @@ export function endingOf(language: string, defaultTs: DefaultTs): string {
   return found[0];
 }
 
+/** Names that Windows has for devices, whatever follows their first dot, and ends that it takes off. */
+const RESERVED = /^(?:con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])(?:\.|$)|[. ]$/i;
+
 /**
  * Checks a path of a script, variable or resource that is to be written.
  *
@@ -135,11 +152,17 @@ export function checkPath(path: string): void {
     throw new RangeError(`The path ${quoted(path)} must begin with "f/<folder>/", "u/<user>/" or "g/<group>/"`);
   }
   if (path.length > 255) throw new RangeError(`The path ${quoted(path)} must have at most 255 characters`);
+  if (!path.isWellFormed()) throw new RangeError(`The path ${quoted(path)} is no text that a file can be named by`);
   for (const part of parts) {
     // deno-lint-ignore no-control-regex -- control characters are what it refuses
     if (part === "" || part.startsWith(".") || /[\\:*?"<>|\u0000-\u001f\u007f]/.test(part)) {
       throw new RangeError(
         `The path ${quoted(path)} cannot be kept in a folder: ${quoted(part)} is no name of a file on every system`,
+      );
+    }
+    if (RESERVED.test(part)) {
+      throw new RangeError(
+        `The path ${quoted(path)} cannot be kept in a folder: ${quoted(part)} is no name of a file on Windows`,
       );
     }
     if (!isSyncedFolder(part)) {
@@ -159,9 +182,42 @@ export function checkPath(path: string): void {
  * @throws RangeError when it is no name
  */
 export function checkTypeName(name: string): void {
-  if (/^[A-Za-z0-9_][A-Za-z0-9_-]{0,49}$/.test(name)) return;
+  if (/^[A-Za-z0-9_][A-Za-z0-9_-]{0,49}$/.test(name) && !RESERVED.test(name)) return;
   throw new RangeError(
     `The name ${quoted(name)} of a resource type must be of letters, digits, "_" and "-", 50 at most`,
+  );
+}
+
+/** A reference to a file: `!inline FILE`; to a folder of files: `!inline_fileset FOLDER`. */
+const REFERENCE = /^!inline(?:_fileset)? /;
+
+/** What a reference may lead to: what `wmill sync pull` makes for it, and nothing else that is in the folder. */
+const REFERRED = {
+  content: /\.resource\.file\.[^/]+$/,
+  fileset: /\.fileset$/,
+  lock: /\.lock$/,
+} as const;
+
+/** True for a text that a file of the folder would have as the name of another one. */
+export function isReference(text: string): boolean {
+  return REFERENCE.test(text);
+}
+
+/**
+ * The file or folder that a text refers to; undefined when it is a text like any other.
+ *
+ * @param what what it is in place of: the content of a resource, a set of files, a script's lock
+ * @throws RangeError when it is none that is kept so
+ */
+export function referredBy(text: string, what: keyof typeof REFERRED): string | undefined {
+  const start = what === "fileset" ? "!inline_fileset " : "!inline ";
+  if (!text.startsWith(start)) return undefined;
+  const file = text.slice(start.length).trim();
+  // The data folder, and what belongs to other programs.
+  if (REFERRED[what].test(file) && !file.split("/").some((part) => part.startsWith("."))) return file;
+  const names = { content: "NAME.resource.file.ENDING", fileset: "NAME.fileset", lock: "NAME.lock" };
+  throw new RangeError(
+    `${quoted(text)} refers to no file of its kind: expected a path below the folder, ${names[what]}`,
   );
 }
 

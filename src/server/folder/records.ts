@@ -10,11 +10,10 @@ import type { FolderProblem, Resource, ResourceType, Secrets, Variable } from ".
 import { type Disk, type FoundFile, messageOf } from "./disk.ts";
 import { type Documents, isRecord, type JsonRecord } from "./documents.ts";
 import type { Kept } from "./kept.ts";
+import { isReference, referredBy } from "./names.ts";
 import { MAX_RECORD_BYTES, type Scan } from "./scan.ts";
 import { looksEncrypted, openWithWorkspaceKey } from "./workspace_key.ts";
 
-const INLINE = "!inline ";
-const FILESET = "!inline_fileset ";
 /** Types that the command line does not pull: they belong to this server's data. */
 const KEPT_TYPES = new Set(["state", "cache"]);
 const MAX_FILESET_BYTES = 64 * 1024 * 1024;
@@ -47,7 +46,12 @@ export interface Records {
   deleteType(name: string): boolean;
   /** Reads everything that was not read yet: what is wrong is in the list then. */
   problems(): readonly FolderProblem[];
+  /** What is wrong with the file of one record. */
+  problemOf(kind: RecordKind, name: string): FolderProblem | undefined;
 }
+
+/** Kinds of records. */
+export type RecordKind = "variable" | "resource" | "resource type";
 
 interface Read {
   readonly mark: string;
@@ -78,6 +82,12 @@ export function openRecords(access: RecordAccess): Records {
     } catch (error) {
       return { mark, problem: messageOf(error) };
     }
+  }
+
+  function problemIn(file: FoundFile): FolderProblem | undefined {
+    recordOf(file);
+    const message = cache.get(file.file)?.problem;
+    return message === undefined ? undefined : { file: file.file, message };
   }
 
   function change(file: string, fields: Readonly<Record<string, Json | undefined>>): void {
@@ -184,13 +194,12 @@ export function openRecords(access: RecordAccess): Records {
 
   function valueOf(record: JsonRecord): Json {
     const { value = null } = record;
-    if (typeof value === "string" && value.startsWith(FILESET)) {
-      return disk.readAll(value.slice(FILESET.length).trim(), MAX_FILESET_BYTES);
-    }
+    const folder = typeof value === "string" ? referredBy(value, "fileset") : undefined;
+    if (folder !== undefined) return disk.readAll(folder, MAX_FILESET_BYTES);
     if (!isRecord(value)) return value;
     const { content } = value;
-    if (typeof content !== "string" || !content.startsWith(INLINE)) return value;
-    return { ...value, content: disk.read(content.slice(INLINE.length).trim(), MAX_FILESET_BYTES) };
+    const file = typeof content === "string" ? referredBy(content, "content") : undefined;
+    return file === undefined ? value : { ...value, content: disk.read(file, MAX_FILESET_BYTES) };
   }
 
   function resource(path: string): Resource | undefined {
@@ -219,21 +228,29 @@ export function openRecords(access: RecordAccess): Records {
       kept.writeResource(written);
       return;
     }
+    const held = inPlace(file === undefined ? undefined : recordOf(file)?.value, value);
+    change(file?.file ?? `${path}.resource.yaml`, { description, value: held, resource_type: resourceType });
     kept.deleteResource(path);
-    const before = file === undefined ? undefined : recordOf(file)?.value;
-    change(file?.file ?? `${path}.resource.yaml`, {
-      description,
-      value: inPlace(before, value),
-      resource_type: resourceType,
-    });
   }
 
   /** A file that holds the content keeps holding it. */
   function inPlace(before: Json | undefined, value: Json): Json {
     const reference = isRecord(before) && typeof before.content === "string" ? before.content : "";
-    if (!reference.startsWith(INLINE) || !isRecord(value) || typeof value.content !== "string") return value;
-    disk.write(reference.slice(INLINE.length).trim(), value.content);
-    return { ...value, content: reference };
+    const content = isRecord(value) && typeof value.content === "string" ? value.content : undefined;
+    const file = content === undefined ? undefined : referredBy(reference, "content");
+    if (file !== undefined && content !== undefined) {
+      disk.write(file, content);
+      // `as`: it has a content.
+      return { ...value as JsonRecord, content: reference };
+    }
+    // In the file it would be read back as what another file has in it.
+    const text = content ?? value;
+    if (typeof text === "string" && isReference(text)) {
+      throw new RangeError(
+        'The value of a resource must not begin with "!inline": in a file that is the name of another one',
+      );
+    }
+    return value;
   }
 
   // --- Types ---
@@ -284,11 +301,12 @@ export function openRecords(access: RecordAccess): Records {
     problems() {
       const { variables, resources, types } = access.scan();
       for (const path of resources.keys()) resource(path);
-      return [...variables.values(), ...resources.values(), ...types.values()].flatMap((file) => {
-        recordOf(file);
-        const problem = cache.get(file.file)?.problem;
-        return problem === undefined ? [] : [{ file: file.file, message: problem }];
-      });
+      return [...variables.values(), ...resources.values(), ...types.values()].flatMap((file) => problemIn(file) ?? []);
+    },
+    problemOf(kind, name) {
+      const { variables, resources, types } = access.scan();
+      const file = { variable: variables, resource: resources, "resource type": types }[kind].get(name);
+      return file === undefined ? undefined : problemIn(file);
     },
   };
 }

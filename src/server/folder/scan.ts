@@ -61,12 +61,18 @@ export const MAX_RECORD_BYTES: number = 2 * 1024 * 1024;
  */
 export function scanFolder(options: ScanOptions): Scan {
   const { disk, specific, excluded } = options;
+  const modules: string[] = [];
   const found = disk.walk((folder) => {
     if (folder === excluded) return false;
     const top = !folder.includes("/");
+    if (!top && folder.endsWith("__mod")) modules.push(folder);
     return top ? /^[fug]$/.test(folder) : isSyncedFolder(basename(folder));
   });
   const problems: FolderProblem[] = [
+    ...modules.map((file) => ({
+      file,
+      message: "The modules of a script are not served here: make them scripts of their own, and import those by path",
+    })),
     ...found.links.filter((file) => /^[fug](?:\/|$)/.test(file)).map((file) => ({
       file,
       message: "It is a link, and links are not followed: put the file itself here",

@@ -9,7 +9,7 @@ import type { Json } from "../../workflow/journal.ts";
 import type { Script } from "../ports.ts";
 import type { Disk } from "./disk.ts";
 import type { Documents, JsonRecord } from "./documents.ts";
-import { type DefaultTs, endingOf } from "./names.ts";
+import { type DefaultTs, endingOf, referredBy } from "./names.ts";
 import { MAX_RECORD_BYTES, type ScriptFiles } from "./scan.ts";
 import { readSignature } from "./signature.ts";
 
@@ -119,8 +119,8 @@ export function loadScript(access: ScriptAccess, path: string, files: ScriptFile
 }
 
 function lockOf({ disk }: ScriptAccess, { lock }: ScriptFiles, value: Json | undefined): string | undefined {
-  if (typeof value === "string" && value.startsWith(INLINE)) {
-    const file = value.slice(INLINE.length).trim();
+  const file = typeof value === "string" ? referredBy(value, "lock") : undefined;
+  if (file !== undefined) {
     return disk.look(file) === undefined ? undefined : disk.read(file, MAX_CODE_BYTES);
   }
   if (typeof value === "string" && value !== "") return value;

@@ -56,9 +56,16 @@ export function environmentOf(parts: EnvironmentParts, job: Job, token: string):
 /**
  * What a runner is given of a job.
  *
+ * @param readSecret called when its arguments refer to a secret, which the job then has read
  * @throws what the folder throws for arguments that refer to something that is not there
  */
-export function runnerJobOf(parts: EnvironmentParts, job: Job, content: string, token: string): RunnerJob {
+export function runnerJobOf(
+  parts: EnvironmentParts,
+  job: Job,
+  content: string,
+  token: string,
+  readSecret?: () => void,
+): RunnerJob {
   const { folder } = parts;
   const env = environmentOf(parts, job, token);
   return {
@@ -67,14 +74,16 @@ export function runnerJobOf(parts: EnvironmentParts, job: Job, content: string, 
     content,
     ...(job.path !== undefined && { path: job.path }),
     // `as`: what is resolved in an object of arguments is one of arguments.
-    args: folder.interpolate(job.args, env) as RunnerJob["args"],
+    args: folder.interpolate(job.args, env, readSecret) as RunnerJob["args"],
     ...(job.entrypoint !== undefined && { entrypoint: job.entrypoint }),
     ...(job.preprocess === true && { preprocess: true }),
     env,
     ...(job.timeoutS !== undefined && { timeoutMs: job.timeoutS * 1000 }),
-    resolve: (path) => {
-      const script = folder.script(path);
-      return Promise.resolve(script && { content: script.content, language: script.language });
+    resolve: async (path) => {
+      const script = await Promise.resolve(folder.script(path));
+      if (script !== undefined) return { content: script.content, language: script.language };
+      const content = folder.dataFile(path);
+      return content === undefined ? undefined : { content, language: "data" };
     },
   };
 }

@@ -62,7 +62,9 @@ export function createInline(context: ServerContext): RunInline {
     const token = context.identity.issueJobToken(id);
     try {
       const io = { log: () => {}, stream: () => {}, signal: AbortSignal.any([signal, stop.signal]) };
-      const outcome = await runner.run(runnerJobOf(context, job, content, token), io);
+      // Whoever asked has read what is given back.
+      const readSecret = (): void => void (caller.job !== undefined && context.jobs.hooks.readSecret?.(caller.job));
+      const outcome = await runner.run(runnerJobOf(context, job, content, token, readSecret), io);
       if (outcome.ok) return outcome.result;
       throw new Refusal(500, `Internal: ${context.secrets.redact(outcome.error.message)}`);
     } finally {

@@ -6,15 +6,18 @@
  *
  * @module
  */
+import { createHmac } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { JobError, JobOutcome, Runner, RunnerJob } from "../../runner/ports.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Folder, Identity, Job, JobHooks, JobRequest, Jobs, Secrets } from "../ports.ts";
+import { badRequest } from "../refusal.ts";
 import { type EnvironmentParts, runnerJobOf } from "./environment.ts";
 import { createOutput } from "./output.ts";
 import { createQueue, type Running } from "./queue.ts";
 import { createResultCache } from "./result_cache.ts";
 import { createJobTable, type Ending, type JobState } from "./table.ts";
+import { createStoredTexts } from "../stored_text.ts";
 import { createWatchers } from "./watchers.ts";
 
 /** How jobs are kept and run. */
@@ -62,6 +65,9 @@ export interface ServerJobs extends Jobs {
 
 /** A runner that does not end a job in time is not waited for any longer than this. */
 const GRACE_MS = 5_000;
+
+/** How deep jobs may be below each other: each that waits for its child is a process, beside those that have places. */
+const DEEPEST = 50;
 
 /** How often it is looked for jobs that are not kept any more, and how many are forgotten in one commit. */
 const RETENTION_EVERY_MS = 3_600_000, RETENTION_BATCH = 200;
@@ -114,26 +120,29 @@ export function createJobs(parts: JobsParts): ServerJobs {
     timeoutS: longestS = 86_400,
     retentionS = 30 * 86_400,
   } = parts.options;
-  const table = createJobTable(database);
-  const cache = createResultCache(database);
+  const texts = createStoredTexts(secrets);
+  const table = createJobTable(database, texts);
+  const cache = createResultCache(database, texts);
   const watchers = createWatchers(report);
   const output = createOutput({
     database,
     clock,
-    redact: (text) => secrets.redact(text),
+    secrets,
+    texts,
     maxChars: maxOutputChars,
     told: (job, event, text, offset) => watchers.tell(job, { event, text, offset }),
   });
   const hooks: JobHooks = {};
-  let closing = false;
+  let draining = false, closing = false;
   let retentionTimer: unknown;
 
   const queue = createQueue({
     table,
     clock,
     concurrency,
+    // A loss of power gives it back to the queue, from where it is begun again.
     claim: (id) =>
-      database.transaction(() => {
+      database.passing(() => {
         if (!table.move(id, ["queued"], "running", clock.now())) return false;
         database.afterCommit(() => watchers.tell(id, { event: "started" }));
         return true;
@@ -241,12 +250,12 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const execution = {
         runner,
         get job() {
-          return made ??= runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token);
+          return made ??= runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token, () => hooks.readSecret?.(id));
         },
         io: {
           log: (text: string) => isOpen() ? output.write(id, "log", text) : undefined,
           stream: (text: string) => isOpen() ? output.write(id, "stream", text) : undefined,
-          memory: (bytes: number) => table.setMemory(id, bytes),
+          memory: (bytes: number) => database.passing(() => table.setMemory(id, bytes)),
           signal: abort.signal,
         },
       };
@@ -299,17 +308,31 @@ export function createJobs(parts: JobsParts): ServerJobs {
   function forgetOld(): void {
     const now = clock.now();
     cache.expire(now);
-    const dropped = database.transaction(() => table.drop(now - retentionS * 1000, RETENTION_BATCH));
+    const before = now - retentionS * 1000;
+    const dropped = database.transaction(() => table.drop(before, RETENTION_BATCH));
+    // Whoever has seen a value was made before it was used last.
+    secrets.forget?.(Math.min(before, table.oldest() ?? now));
+    if (dropped < RETENTION_BATCH) folder.forgetVersions(before, table.hashes);
     retentionTimer = clock.setTimeout(forgetOld, dropped === RETENTION_BATCH ? 50 : RETENTION_EVERY_MS);
   }
 
-  async function start(request: JobRequest): Promise<Job> {
+  /** Keys are compared where they are stored: one that holds a secret is stored as what can only be compared. */
+  function storedKey(key: string | undefined): string | undefined {
+    if (key === undefined || !secrets.holds(key)) return key;
+    return `secret:${createHmac("sha256", secrets.signingKey).update(key).digest("hex")}`;
+  }
+
+  async function start(request: JobRequest, unacknowledged = false): Promise<Job> {
     const id = request.id ?? newId();
-    return await Promise.resolve(database.transaction(() => {
+    const commit = unacknowledged ? database.passing : database.transaction;
+    return await Promise.resolve(commit(() => {
       const before = table.get(id);
       if (before !== undefined) return before;
+      if (request.parent !== undefined && table.depth(request.parent, DEEPEST) >= DEEPEST) {
+        throw badRequest(`a job has at most ${DEEPEST} jobs above it: does a script start itself without end?`);
+      }
       const { parent, root = parent === undefined ? undefined : table.get(parent)?.root ?? parent } = request;
-      table.insert(request, id, root, concurrencyKeyOf(request, workspace), clock.now());
+      table.insert(request, id, root, storedKey(concurrencyKeyOf(request, workspace)), clock.now());
       database.afterCommit(() => queue.pump());
       const job = table.get(id);
       if (job === undefined) throw new Error(`Job ${id} is gone before it began`);
@@ -325,7 +348,8 @@ export function createJobs(parts: JobsParts): ServerJobs {
     return true;
   }
 
-  function cancel(id: string, by: string, reason: string, force = false): Promise<boolean> {
+  function cancel(id: string, by: string, why: string, force = false): Promise<boolean> {
+    const reason = secrets.redact(why);
     const ended = database.transaction(() => {
       if ((table.state(id) ?? "ended") === "ended") return undefined;
       const more = { canceledBy: by, canceledReason: reason };
@@ -400,6 +424,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
 
   async function close(drainMs: number): Promise<void> {
     if (closing) return;
+    draining = true;
     queue.stop();
     if (drainMs > 0) await within(queue.idle(), drainMs);
     closing = true;
@@ -412,12 +437,16 @@ export function createJobs(parts: JobsParts): ServerJobs {
   }
 
   return {
+    get draining() {
+      return draining;
+    },
     hooks,
     start,
     get: table.get,
     list: (query) => table.list(query, clock.now()),
     count: (query) => table.count(query, clock.now()),
     log: (id, offset = 0) => output.read(id, "log", offset),
+    shownLog: (id) => secrets.redact(output.read(id, "log", 0)),
     stream: (id, offset = 0) => output.read(id, "stream", offset),
     offsets: (id) => ({ log: output.end(id, "log"), stream: output.end(id, "stream") }),
     cancel,
@@ -436,8 +465,8 @@ export function createJobs(parts: JobsParts): ServerJobs {
     setProgress: (id, percent) => {
       if (table.setProgress(id, percent)) watchers.tell(id, { event: "progress", percent });
     },
-    updateStatus: (id, change) =>
-      database.transaction(() => {
+    updateStatus: (id, change, passing = false) =>
+      (passing ? database.passing : database.transaction)(() => {
         const job = table.get(id);
         if (job === undefined) return;
         const status = change(job.workflowAsCodeStatus ?? {});
@@ -450,14 +479,14 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const sql = "SELECT value FROM user_states WHERE job = ? AND key = ?";
       const row = database.get<{ readonly value: string }>(sql, id, key);
       // `as`: only JSON is written to it.
-      return row && JSON.parse(row.value) as Json;
+      return row && JSON.parse(texts.open(row.value, "null")) as Json;
     },
     setFlowUserState: (id, key, value) =>
       void database.run(
         "INSERT INTO user_states VALUES (?, ?, ?) ON CONFLICT (job, key) DO UPDATE SET value = excluded.value",
         id,
         key,
-        JSON.stringify(value),
+        texts.close(JSON.stringify(value)),
       ),
     begin: () => {
       recover();

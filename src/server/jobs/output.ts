@@ -2,13 +2,15 @@
  * What jobs write while they run: logs and streamed results, kept in rows, bounded, and told to who watches.
  *
  * Text is gathered for some milliseconds and written for all jobs in one transaction: a job that writes a thousand lines costs a
- * few commits. Logs are cleaned of secrets before they are written; so that none is cut in two by a pipe, only whole lines are
- * looked at, or what was left of one for a while.
+ * few commits. Logs are cleaned of secrets before they are written. So that none is cut in two by a pipe, only whole lines are
+ * looked at, or what was left of one for a while; what may be the beginning of a secret at its end waits for the rest. Streamed
+ * results are for who asked for them: they are kept as they are, encrypted.
  *
  * @module
  */
 import type { Clock } from "../../base/clock.ts";
-import type { Database } from "../ports.ts";
+import type { Database, Secrets } from "../ports.ts";
+import type { StoredTexts } from "../stored_text.ts";
 
 /** How long text is gathered, and how long a line may stay unfinished before it is written as it is. */
 const GATHER_MS = 10, LINE_MS = 100;
@@ -40,8 +42,8 @@ export interface Output {
 export interface OutputParts {
   readonly database: Database;
   readonly clock: Clock;
-  /** Takes secrets out of a text. */
-  readonly redact: (text: string) => string;
+  readonly secrets: Pick<Secrets, "redact" | "cutAt">;
+  readonly texts: StoredTexts;
   /** Longest log of a job, and longest streamed result, in characters. */
   readonly maxChars: number;
   /** Called after the commit. */
@@ -60,16 +62,18 @@ interface Pending {
 }
 
 /** Makes the store of what jobs write. */
-export function createOutput({ database, clock, redact, maxChars, told }: OutputParts): Output {
+export function createOutput({ database, clock, secrets, texts, maxChars, told }: OutputParts): Output {
   const pending = new Map<string, Pending>();
   let timer: unknown, timerMs = 0;
+
+  const opened = (channel: Channel, text: string): string => channel === "log" ? text : texts.open(text, "");
 
   function storedEnd(job: string, channel: Channel): number {
     const row = database.get<{ readonly at: number; readonly text: string }>(
       `SELECT at, text FROM ${TABLES[channel]} WHERE job = ? ORDER BY at DESC LIMIT 1`,
       job,
     );
-    return row === undefined ? 0 : row.at + row.text.length;
+    return row === undefined ? 0 : row.at + opened(channel, row.text).length;
   }
 
   function pendingOf(job: string): Pending {
@@ -90,9 +94,20 @@ export function createOutput({ database, clock, redact, maxChars, told }: Output
   }
 
   function clean(text: string, hidden: readonly string[]): string {
-    let cleaned = redact(text);
+    let cleaned = secrets.redact(text);
     for (const word of hidden) cleaned = cleaned.replaceAll(word, "***");
     return cleaned;
+  }
+
+  /** Up to where an unfinished line can be written: behind that, a secret may have begun. */
+  function safeEnd(text: string, hidden: readonly string[]): number {
+    let end = secrets.cutAt(text);
+    for (const word of hidden) {
+      for (let length = Math.min(word.length - 1, text.length); length > 0; length--) {
+        if (text.endsWith(word.slice(0, length))) end = Math.min(end, text.length - length);
+      }
+    }
+    return end;
   }
 
   function store(job: string, of: Pending, channel: Channel, whole: string): void {
@@ -100,7 +115,12 @@ export function createOutput({ database, clock, redact, maxChars, told }: Output
     if (whole === "" || at >= maxChars) return;
     const fits = at + whole.length < maxChars;
     const text = fits ? whole : `${whole.slice(0, maxChars - at).toWellFormed()}${cutNotice(channel, maxChars)}`;
-    database.run(`INSERT INTO ${TABLES[channel]} VALUES (?, ?, ?)`, job, at, text);
+    database.run(
+      `INSERT INTO ${TABLES[channel]} VALUES (?, ?, ?)`,
+      job,
+      at,
+      channel === "log" ? text : texts.seal(text),
+    );
     const offset = at + text.length;
     of.ends[channel] = offset;
     database.afterCommit(() => told(job, channel, text, offset));
@@ -109,8 +129,9 @@ export function createOutput({ database, clock, redact, maxChars, told }: Output
   /** Writes what a job's text is ready; `all`: the unfinished line too. */
   function flush(job: string, of: Pending, all: boolean): void {
     if (of.line !== "" && (all || clock.now() - of.lineSince >= LINE_MS || of.line.length > GATHER_CHARS)) {
-      of.log.push(of.line);
-      of.line = "";
+      const end = all ? of.line.length : safeEnd(of.line, of.hidden);
+      of.log.push(of.line.slice(0, end));
+      of.line = of.line.slice(end);
     }
     const log = of.log.join(""), stream = of.stream.join("");
     of.log.length = 0;
@@ -122,10 +143,13 @@ export function createOutput({ database, clock, redact, maxChars, told }: Output
 
   function flushAll(): void {
     timer = undefined;
-    database.transaction(() => {
+    // Synced with the job's end at the latest.
+    database.passing(() => {
       for (const [job, of] of pending) flush(job, of, false);
     });
-    if ([...pending.values()].some(({ line }) => line !== "")) arm(LINE_MS);
+    // What has waited its time waits for more text, or for the job's end.
+    const now = clock.now();
+    if ([...pending.values()].some(({ line, lineSince }) => line !== "" && now - lineSince < LINE_MS)) arm(LINE_MS);
   }
 
   function arm(ms: number): void {
@@ -142,7 +166,7 @@ export function createOutput({ database, clock, redact, maxChars, told }: Output
       job,
       offset,
     );
-    return rows.map(({ text }) => text).join("").slice(Math.max(0, offset - (rows[0]?.at ?? offset)));
+    return rows.map(({ text }) => opened(channel, text)).join("").slice(Math.max(0, offset - (rows[0]?.at ?? offset)));
   }
 
   return {
@@ -161,7 +185,7 @@ export function createOutput({ database, clock, redact, maxChars, told }: Output
         of.line += text.slice(cut);
       }
       if (of.chars < GATHER_CHARS) return arm(GATHER_MS);
-      database.transaction(() => flush(job, of, false));
+      database.passing(() => flush(job, of, false));
     },
     finish: (job) => {
       const of = pending.get(job);

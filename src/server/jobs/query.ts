@@ -4,7 +4,8 @@
  * @module
  */
 import type { Json } from "../../workflow/journal.ts";
-import type { JobQuery } from "../ports.ts";
+import { badRequest } from "../refusal.ts";
+import type { JobKin, JobQuery } from "../ports.ts";
 
 /** A condition, and its values. */
 export interface Where {
@@ -39,6 +40,8 @@ export function whereOf(query: JobQuery, now: number): Where {
     if (at !== undefined) add(sql, at);
   }
 
+  if (query.id !== undefined) add("id = ?", query.id);
+  if (query.kin !== undefined) addKin(query.kin, add);
   if (query.running !== undefined) add(query.running ? "state = 'running'" : "state IN ('queued', 'suspended')");
   if (query.completed !== undefined) add(query.completed ? "state = 'ended'" : "state <> 'ended'");
   if (query.suspended !== undefined) add(query.suspended ? "state = 'suspended'" : "state IN ('queued', 'running')");
@@ -71,9 +74,35 @@ export function whereOf(query: JobQuery, now: number): Where {
   addTime("started_at >= ?", query.startedAfter);
   addTime("completed_at <= ?", query.completedBefore);
   addTime("completed_at >= ?", query.completedAfter);
-  if (query.args !== undefined) contains("args", "$", query.args, add, 0);
-  if (query.result !== undefined) contains("result", "$", query.result, add, 0);
+  for (const column of ["args", "result"] as const) {
+    const part = query[column];
+    if (part === undefined) continue;
+    const tests: string[] = [];
+    contains(column, "$", part, (sql, ...given) => {
+      tests.push(sql);
+      values.push(...given);
+    }, 0);
+    // What a script made may be deeper than SQLite reads: such a value contains nothing, and is no error of the list.
+    parts.push(`CASE WHEN json_valid(${column}) THEN ${tests.length === 0 ? "1" : tests.join(" AND ")} ELSE 0 END`);
+  }
   return { sql: parts.length === 0 ? "" : `WHERE ${parts.join(" AND ")}`, values };
+}
+
+/** Adds what says that a job is kin of another one, or below such a job. */
+function addKin({ job, root, path }: JobKin, add: (sql: string, ...values: (string | number)[]) => void): void {
+  // A path that is absent is no job's.
+  const own = (row: string): string => `(coalesce(${row}.root, ${row}.id) = ? OR coalesce(${row}.path = ?, 0))`;
+  const near = (row: string): string =>
+    `(${own(row)} OR coalesce(${row}.started_by = ?, 0) OR
+      EXISTS (SELECT 1 FROM jobs starter WHERE starter.id = ${row}.started_by AND ${own("starter")}))`;
+  const values = [root, path ?? "\0", job, root, path ?? "\0"];
+  add(
+    `(${near("jobs")} OR EXISTS (SELECT 1 FROM jobs outermost WHERE outermost.id = jobs.root AND ${
+      near("outermost")
+    }))`,
+    ...values,
+    ...values,
+  );
 }
 
 /** Adds what says that a column of JSON contains a value, as jsonb's `@>`: objects and arrays may have more than was asked for. */
@@ -84,7 +113,9 @@ function contains(
   add: (sql: string, ...values: (string | number)[]) => void,
   depth: number,
 ): void {
-  if (depth > MAX_DEPTH) throw new RangeError(`Cannot look for part of "${column}": it is more than ${MAX_DEPTH} deep`);
+  if (depth > MAX_DEPTH) {
+    throw badRequest(`a part of "${column}" that is more than ${MAX_DEPTH} deep is not looked for`);
+  }
   if (Array.isArray(value)) {
     add(`json_type(${column}, ?) = 'array'`, path);
     for (const item of value) {

@@ -5,6 +5,7 @@
  */
 import type { Json } from "../../workflow/journal.ts";
 import type { Job, Jobs } from "../ports.ts";
+import { exactResult } from "./exact_result.ts";
 
 /** A result that is larger than this is left out of a record; `get_result` has it. */
 const MAX_RESULT_CHARS = 2 * 1024 * 1024;
@@ -78,7 +79,7 @@ export function recordOf(job: Job, { workspace, logs, code, brief = false }: Rec
     type: "CompletedJob",
     ...shared,
     success: job.success === true,
-    ...(brief ? {} : { result: shownResult(job.result) }),
+    ...(brief ? {} : { result: shownResult(exactResult(job)) }),
     completed_at: isoOf(completedAt),
     duration_ms: job.durationMs ?? 0,
     is_skipped: false,
@@ -100,7 +101,7 @@ export function fullRecord(
 ): Record<string, unknown> {
   return recordOf(job, {
     workspace,
-    ...(options.noLogs === true ? {} : { logs: jobs.log(job.id) }),
+    ...(options.noLogs === true ? {} : { logs: jobs.shownLog(job.id) }),
     ...(options.code === undefined ? {} : { code: options.code }),
   });
 }

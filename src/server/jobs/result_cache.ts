@@ -4,9 +4,11 @@
  * @module
  */
 import { encode } from "../../base/canonical.ts";
+import { parseExact } from "../../base/exact_numbers.ts";
 import { sha256 } from "../../engine/sha256.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Job } from "../ports.ts";
+import type { StoredTexts } from "../stored_text.ts";
 
 /** Results by what made them. */
 export interface ResultCache {
@@ -26,14 +28,15 @@ function keyOf({ path, hash, content, language, entrypoint, args, workflowAsCode
 }
 
 /** Makes the cache; its table is one of the jobs'. */
-export function createResultCache(database: Database): ResultCache {
+export function createResultCache(database: Database, { open, close }: StoredTexts): ResultCache {
   return {
     get: (job, now) => {
       if (job.cacheTtlS === undefined || !(job.cacheTtlS > 0)) return undefined;
       const sql = "SELECT result FROM results WHERE key = ? AND expires_at > ?";
       const row = database.get<{ readonly result: string }>(sql, keyOf(job), now);
-      // `as`: only JSON is written to it.
-      return row && JSON.parse(row.result) as Json;
+      const text = row && open(row.result, "");
+      // `as`: only JSON is written to it. One that cannot be read is none.
+      return text === undefined || text === "" ? undefined : parseExact(text) as Json;
     },
     put: (job, result, now) => {
       if (job.cacheTtlS === undefined || !(job.cacheTtlS > 0)) return;
@@ -42,7 +45,7 @@ export function createResultCache(database: Database): ResultCache {
         ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at, result = excluded.result`,
         keyOf(job),
         now + job.cacheTtlS * 1000,
-        JSON.stringify(result),
+        close(JSON.stringify(result)),
       );
     },
     expire: (now) => void database.run("DELETE FROM results WHERE expires_at <= ?", now),

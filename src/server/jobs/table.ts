@@ -1,11 +1,14 @@
 /**
  * The job table: rows in, jobs out. Each function is a few statements; what belongs together, the caller puts in a transaction.
+ * Arguments, code, status and result that hold a secret are encrypted in it; lists do not find them by what is in them.
  *
  * @module
  */
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Job, JobKind, JobQuery, JobRequest } from "../ports.ts";
+import { noteResultText } from "./exact_result.ts";
 import { whereOf } from "./query.ts";
+import type { StoredTexts } from "../stored_text.ts";
 
 /** Where a job is. `suspended` waits for something outside, `ended` is for ever. */
 export type JobState = "queued" | "running" | "suspended" | "ended";
@@ -36,6 +39,9 @@ export const JOB_STEPS: readonly (readonly string[])[] = [[
   "CREATE TABLE user_states(job TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (job, key)) WITHOUT ROWID",
   "CREATE TABLE results(key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, result TEXT NOT NULL) WITHOUT ROWID",
   "CREATE INDEX results_expire ON results(expires_at)",
+], [
+  "ALTER TABLE jobs ADD COLUMN started_by TEXT",
+  "CREATE INDEX jobs_root ON jobs(root) WHERE root IS NOT NULL",
 ]];
 
 /** A row of the table. */
@@ -58,6 +64,7 @@ interface JobRow {
   readonly canceled_reason: string | null;
   readonly parent: string | null;
   readonly root: string | null;
+  readonly started_by: string | null;
   readonly tag: string;
   readonly priority: number;
   readonly timeout_s: number | null;
@@ -112,6 +119,8 @@ export interface JobTable {
   end(id: string, ending: Ending, now: number): boolean;
   /** The jobs below one, at any depth, that have not ended; parents come before their children. */
   openBelow(id: string): readonly { readonly id: string; readonly parent: string | null }[];
+  /** How many jobs are above one, as far as `most`. */
+  depth(id: string, most: number): number;
   /** Notes who has asked for a job's end. */
   setCanceled(id: string, by: string, reason: string): void;
   setSchedule(id: string, at: number): void;
@@ -125,6 +134,10 @@ export interface JobTable {
   /** How many jobs of a key run, or ended after a time; and when the first of those ended. */
   keyUse(key: string, endedAfter: number): { readonly used: number; readonly firstEnd: number | undefined };
   runningIds(): readonly string[];
+  /** Versions of scripts that are kept jobs' code. */
+  hashes(): ReadonlySet<string>;
+  /** When the first job was made that is kept. */
+  oldest(): number | undefined;
   restart(id: string): void;
   clearRestarts(id: string): void;
   concurrencyGroups(): readonly { readonly key: string; readonly running: number }[];
@@ -140,9 +153,24 @@ function parse(text: string): Json {
   return JSON.parse(text) as Json;
 }
 
+/** A number that can be read again: the metadata of a script may say any. */
+function wholeNumber(value: number): number {
+  return Math.trunc(Math.min(Math.max(value, -(2 ** 31)), 2 ** 31));
+}
+
+/** What is left of a result that nobody can read any more. */
+const LOST = JSON.stringify("[Windkit: this was encrypted with a key that the data folder does not have any more]");
+
 /** A job without its content, arguments, status and result is what lists give. */
-function jobOf(row: JobRow): Job {
-  const { state, path, hash, started_at, completed_at, parent, root, success, progress, result, status } = row;
+function jobOf(row: JobRow, texts: StoredTexts): Job {
+  const result = row.completed_at === null ? undefined : texts.open(row.result ?? JSON_NULL, LOST);
+  const job = jobWith(row, result, texts);
+  if (result !== undefined) noteResultText(job, result);
+  return job;
+}
+
+function jobWith(row: JobRow, result: string | undefined, { open }: StoredTexts): Job {
+  const { state, path, hash, started_at, completed_at, parent, root, success, progress, status } = row;
   return {
     id: row.id,
     kind: row.kind,
@@ -150,7 +178,7 @@ function jobOf(row: JobRow): Job {
     ...(hash !== null && { hash }),
     language: row.language,
     // `as`: arguments are stored by name.
-    args: parse(row.args) as Readonly<Record<string, Json>>,
+    args: parse(open(row.args, "{}")) as Readonly<Record<string, Json>>,
     createdBy: row.created_by,
     email: row.email,
     createdAt: row.created_at,
@@ -158,6 +186,7 @@ function jobOf(row: JobRow): Job {
     ...(started_at !== null && { startedAt: started_at }),
     ...(parent !== null && { parent }),
     ...(root !== null && { root }),
+    ...(row.started_by !== null && { startedBy: row.started_by }),
     tag: row.tag,
     ...(row.priority !== 0 && { priority: row.priority }),
     running: state === "running",
@@ -165,13 +194,13 @@ function jobOf(row: JobRow): Job {
     canceled: row.canceled_by !== null,
     ...(row.canceled_by !== null && { canceledBy: row.canceled_by }),
     ...(row.canceled_reason !== null && { canceledReason: row.canceled_reason }),
-    ...(completed_at !== null &&
-      { completedAt: completed_at, success: success === 1, result: parse(result ?? JSON_NULL) }),
+    ...(completed_at !== null && result !== undefined &&
+      { completedAt: completed_at, success: success === 1, result: parse(result) }),
     ...(row.duration_ms !== null && { durationMs: row.duration_ms }),
     ...(row.mem_peak !== null && { memPeakBytes: row.mem_peak }),
     ...(progress !== null && { progress }),
-    ...(status !== null && { workflowAsCodeStatus: parse(status) }),
-    ...(row.content !== null && { content: row.content }),
+    ...(status !== null && { workflowAsCodeStatus: parse(open(status, "{}")) }),
+    ...(row.content !== null && { content: open(row.content, "") }),
     ...(row.entrypoint !== null && { entrypoint: row.entrypoint }),
     ...(row.preprocess === 1 && { preprocess: true }),
     ...(row.timeout_s !== null && { timeoutS: row.timeout_s }),
@@ -183,7 +212,9 @@ function jobOf(row: JobRow): Job {
 }
 
 /** Makes the table's statements; the tables are brought up to date. */
-export function createJobTable(database: Database): JobTable {
+export function createJobTable(database: Database, texts: StoredTexts): JobTable {
+  const { close } = texts;
+  const closeJson = (value: unknown): string => close(JSON.stringify(value));
   database.migrate("jobs", JOB_STEPS);
 
   function numberAt(sql: string, ...values: (string | number)[]): number {
@@ -196,8 +227,8 @@ export function createJobTable(database: Database): JobTable {
       database.run(
         `INSERT INTO jobs(id, state, kind, path, hash, language, created_by, email, created_at, scheduled_for, parent, root, tag,
           priority, timeout_s, cache_ttl_s, concurrency_key, concurrent_limit, concurrency_window_s, entrypoint, preprocess,
-          invisible, args, content, status)
-        VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          invisible, args, content, status, started_by)
+        VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         id,
         request.kind,
         request.path ?? null,
@@ -210,30 +241,31 @@ export function createJobTable(database: Database): JobTable {
         request.parent ?? null,
         root ?? null,
         request.tag ?? request.language,
-        request.priority ?? 0,
+        wholeNumber(request.priority ?? 0),
         request.timeoutS ?? null,
         request.cacheTtlS ?? null,
         concurrencyKey ?? null,
-        request.concurrentLimit ?? null,
+        request.concurrentLimit === undefined ? null : wholeNumber(request.concurrentLimit),
         request.concurrencyWindowS ?? null,
         request.entrypoint ?? null,
         request.preprocess === true ? 1 : 0,
         request.invisibleToOwner === true ? 1 : 0,
-        JSON.stringify(request.args),
-        request.content ?? null,
-        checkpoint === undefined ? null : JSON.stringify({ _checkpoint: checkpoint }),
+        closeJson(request.args),
+        request.content === undefined ? null : close(request.content),
+        checkpoint === undefined ? null : closeJson({ _checkpoint: checkpoint }),
+        request.caller.job ?? null,
       );
     },
     get: (id) => {
       const row = database.get<JobRow>("SELECT * FROM jobs WHERE id = ?", id);
-      return row && jobOf(row);
+      return row && jobOf(row, texts);
     },
     state: (id) => database.get<{ readonly state: JobState }>("SELECT state FROM jobs WHERE id = ?", id)?.state,
     list: (query, now) => {
       const { sql, values } = whereOf(query, now);
       const order = query.orderDesc === false ? "ASC" : "DESC";
       const text = `SELECT * FROM jobs ${sql} ORDER BY no ${order} LIMIT ? OFFSET ?`;
-      return database.all<JobRow>(text, ...values, query.limit, query.offset).map(jobOf);
+      return database.all<JobRow>(text, ...values, query.limit, query.offset).map((row) => jobOf(row, texts));
     },
     count: (query, now) => {
       const { sql, values } = whereOf(query, now);
@@ -254,14 +286,14 @@ export function createJobTable(database: Database): JobTable {
           duration_ms = max(0, ? - coalesce(started_at, ?)), started_at = coalesce(started_at, ?), args = coalesce(?, args)
         WHERE id = ? AND state <> 'ended'`,
         success ? 1 : 0,
-        JSON.stringify(result),
+        closeJson(result),
         now,
         canceledBy ?? null,
         canceledReason ?? null,
         now,
         now,
         now,
-        args === undefined ? null : JSON.stringify(args),
+        args === undefined ? null : closeJson(args),
         id,
       ).changes > 0,
     openBelow: (id) =>
@@ -271,6 +303,15 @@ export function createJobTable(database: Database): JobTable {
         SELECT jobs.id, jobs.parent FROM jobs JOIN below USING (id) WHERE state <> 'ended' AND jobs.id <> ? ORDER BY no`,
         id,
         id,
+      ),
+    depth: (id, most) =>
+      numberAt(
+        `WITH RECURSIVE above(id, n) AS (
+          SELECT parent, 1 FROM jobs WHERE id = ?1 AND parent IS NOT NULL
+          UNION ALL SELECT jobs.parent, n + 1 FROM jobs JOIN above USING (id) WHERE jobs.parent IS NOT NULL AND n < ?2)
+        SELECT max(n) AS n FROM above`,
+        id,
+        most,
       ),
     setCanceled: (id, by, reason) =>
       void database.run(
@@ -284,7 +325,7 @@ export function createJobTable(database: Database): JobTable {
       database.run("UPDATE jobs SET progress = ? WHERE id = ? AND state <> 'ended'", percent, id).changes > 0,
     setMemory: (id, bytes) =>
       void database.run("UPDATE jobs SET mem_peak = max(coalesce(mem_peak, 0), ?) WHERE id = ?", Math.trunc(bytes), id),
-    setStatus: (id, status) => void database.run("UPDATE jobs SET status = ? WHERE id = ?", JSON.stringify(status), id),
+    setStatus: (id, status) => void database.run("UPDATE jobs SET status = ? WHERE id = ?", closeJson(status), id),
     due: (now, limit, offset, parent) =>
       database.all<Candidate>(
         `SELECT id, parent, concurrency_key AS key, concurrent_limit AS max, concurrency_window_s AS windowS
@@ -313,6 +354,12 @@ export function createJobTable(database: Database): JobTable {
       database.all<{ readonly id: string }>("SELECT id FROM jobs WHERE state = 'running' ORDER BY no").map((row) =>
         row.id
       ),
+    hashes: () =>
+      new Set(
+        database.all<{ readonly hash: string }>("SELECT DISTINCT hash FROM jobs WHERE hash IS NOT NULL")
+          .map((row) => row.hash),
+      ),
+    oldest: () => database.get<{ readonly at: number }>("SELECT created_at AS at FROM jobs ORDER BY no LIMIT 1")?.at,
     restart: (id) =>
       void database.run(
         "UPDATE jobs SET state = 'queued', restarts = restarts + 1 WHERE id = ? AND state = 'running'",

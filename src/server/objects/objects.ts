@@ -9,8 +9,9 @@ import type { Json } from "../../workflow/journal.ts";
 import { badRequest, Refusal } from "../refusal.ts";
 import { openFiles } from "./files.ts";
 import { DEFAULT_STORAGE, storageName } from "./keys.ts";
-import { openS3 } from "./s3.ts";
-import { readS3Settings } from "./settings.ts";
+import { checkReach, type Reach } from "./reach.ts";
+import { fetchHere, openS3 } from "./s3.ts";
+import { hostOf, readS3Settings } from "./settings.ts";
 
 /** What objects are opened with. */
 export interface ObjectsOptions {
@@ -28,6 +29,8 @@ export interface ObjectsOptions {
   readonly folder: Pick<Folder, "interpolate">;
   /** Remembers keys that must not be seen. */
   readonly secrets: Pick<Secrets, "remember">;
+  /** What scripts may reach, for the resources that they name. @default whatever is not of this machine */
+  readonly reach?: Reach;
   /** Longest object, in bytes. @default 64 GiB */
   readonly maxObjectBytes?: number;
   /** Makes the requests of an S3. @default the runtime's own */
@@ -66,17 +69,34 @@ function readConfigured(s3: Json): ReadonlyMap<string, Json> {
  * @throws ConfigurationError that says what is wrong with those of `windkit.json`
  */
 export async function openObjects(options: ObjectsOptions): Promise<Objects> {
-  const { dir, database, now, s3 = {}, folder, secrets, maxObjectBytes = MAX_OBJECT_BYTES, fetch } = options;
+  const { dir, database, now, s3 = {}, folder, secrets, maxObjectBytes = MAX_OBJECT_BYTES, reach = {} } = options;
+  const { fetch = fetchHere } = options;
   const files = await openFiles({ dir, database, now, maxBytes: maxObjectBytes });
   const configured = readConfigured(s3);
   const stores = new Map<string, ObjectStore>();
 
-  function s3Store(what: string, value: Json): ObjectStore {
+  /** Hosts that whoever runs the server has named. */
+  function knownHosts(): ReadonlySet<string> {
+    return new Set([...configured].flatMap(([name, value]) => {
+      try {
+        return hostOf(readS3Settings(name, folder.interpolate(value)));
+      } catch (error) {
+        if (error instanceof Refusal) return []; // whoever uses it is told
+        throw error;
+      }
+    }));
+  }
+
+  async function boxedFetch(request: Request): Promise<Response> {
+    await checkReach(request.url, reach, knownHosts());
+    return await fetch(request);
+  }
+
+  function s3Store(what: string, value: Json, byJob = false): ObjectStore {
     const settings = readS3Settings(what, value);
     for (const secret of [settings.secretKey, settings.token]) if (secret !== undefined) secrets.remember(secret);
-    const id = JSON.stringify(settings);
-    const store = stores.get(id) ??
-      openS3({ settings, maxBytes: maxObjectBytes, ...(fetch === undefined ? {} : { fetch }) });
+    const id = JSON.stringify([settings, byJob]);
+    const store = stores.get(id) ?? openS3({ settings, maxBytes: maxObjectBytes, fetch: byJob ? boxedFetch : fetch });
     stores.delete(id);
     stores.set(id, store);
     for (const oldest of stores.keys()) {
@@ -93,7 +113,7 @@ export async function openObjects(options: ObjectsOptions): Promise<Objects> {
       if (value === undefined) return files.store(known);
       return s3Store(`The storage "${known}" of windkit.json`, folder.interpolate(value));
     },
-    resource: (value) => s3Store("The resource", value),
+    resource: (value, byJob) => s3Store("The resource", value, byJob),
     names: () =>
       [...new Set([...configured.keys(), ...files.names()])].filter((name) => name !== DEFAULT_STORAGE).sort(),
   };

@@ -75,6 +75,7 @@ function createSend(settings: S3Settings, send: (request: Request) => Promise<Re
       try {
         response = await send(await sign(address, init));
       } catch (error) {
+        if (error instanceof Refusal) throw error;
         if (attempt < RETRIES) continue;
         const reason = error instanceof Error ? error.message : String(error);
         throw new Refusal(502, `Object storage error: ${endpointOf(settings)} could not be reached: ${reason}`);
@@ -150,8 +151,13 @@ async function* partsOf(body: ReadableStream<Uint8Array>, maxBytes: number): Asy
   if (length > 0 || size === 0) yield part.slice(0, length);
 }
 
+/** A store that sends the request elsewhere would send it to whatever it likes, with a signature that is not for that. */
+export function fetchHere(request: Request): Promise<Response> {
+  return fetch(request, { redirect: "manual" });
+}
+
 /** Opens a bucket. No request is made before the first call. */
-export function openS3({ settings, maxBytes, fetch: send = (request) => fetch(request) }: S3Options): ObjectStore {
+export function openS3({ settings, maxBytes, fetch: send = fetchHere }: S3Options): ObjectStore {
   const request = createSend(settings, send);
   const { bucket, pathStyle, useSSL } = settings;
   const root = pathStyle

@@ -51,7 +51,9 @@ function extrasOf(c: Context): Record<string, Json> {
   const names = (list: string | undefined): string[] =>
     (list ?? "").split(",").map((name) => name.trim()).filter(Boolean);
   for (const name of names(queryText(c, "include_header"))) {
-    const value = c.req.header(name);
+    // The token of whoever asks is not for the script. What can be the name of none is in no request.
+    const isRead = /^[\w!#$%&'*+.^`|~-]+$/.test(name) && !/^(?:authorization|cookie)$/i.test(name);
+    const value = isRead ? c.req.header(name) : undefined;
     if (value !== undefined) extras[name.toLowerCase().replaceAll("-", "_")] = value;
   }
   for (const name of names(queryText(c, "include_query"))) {

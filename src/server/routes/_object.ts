@@ -6,23 +6,33 @@
 import type { Context } from "hono";
 import { readRange } from "../objects/ranges.ts";
 import type { ObjectInfo, ObjectStore, ServerContext } from "../ports.ts";
+import { findCaller } from "../auth.ts";
+import { absent } from "../folder/absent.ts";
 import { badRequest, notFound } from "../refusal.ts";
 
 /** The store that a request is about: that of a resource's path, else a storage by its name. */
 export function storeOf(
   { folder, objects }: Pick<ServerContext, "folder" | "objects">,
-  asked: { readonly resourcePath?: string | null | undefined; readonly storage?: string | null | undefined },
+  asked: {
+    readonly resourcePath?: string | null | undefined;
+    readonly storage?: string | null | undefined;
+    readonly byJob?: boolean;
+  },
 ): ObjectStore {
   const path = asked.resourcePath?.replace(/^(?:\$res:|res:\/\/)/, "") ?? "";
   if (path === "") return objects.storage(asked.storage);
   const resource = folder.resource(path);
-  if (resource === undefined) throw notFound(`Resource ${path} not found`);
-  return objects.resource(folder.interpolate(resource.value));
+  if (resource === undefined) throw absent(folder, "resource", path, `Resource ${path} not found`);
+  return objects.resource(folder.interpolate(resource.value), asked.byJob);
 }
 
 /** As {@linkcode storeOf}, of the query. */
 export function queryStore(context: Pick<ServerContext, "folder" | "objects">, c: Context): ObjectStore {
-  return storeOf(context, { resourcePath: c.req.query("s3_resource_path"), storage: c.req.query("storage") });
+  return storeOf(context, {
+    resourcePath: c.req.query("s3_resource_path"),
+    storage: c.req.query("storage"),
+    byJob: findCaller(c.req.raw)?.job !== undefined,
+  });
 }
 
 /** Text of a header. What is no ASCII goes as its UTF-8, as browsers take it. */

@@ -5,6 +5,7 @@
  */
 import type { Context } from "hono";
 import { toHex } from "../../base/bytes.ts";
+import { isExactNumber } from "../../base/exact_numbers.ts";
 import { randomBytes } from "../../platform/random.ts";
 import { findCaller, sessionCookie } from "../auth.ts";
 import type { Caller, Secrets, ServerContext } from "../ports.ts";
@@ -85,7 +86,7 @@ export async function readSentForm(context: ServerContext, c: Context): Promise<
 /** A value as it may be seen: secrets are hidden, at any depth. */
 export function shownValue(secrets: Secrets, value: unknown, depth = 0): unknown {
   if (typeof value === "string") return secrets.redact(value);
-  if (typeof value !== "object" || value === null) return value;
+  if (typeof value !== "object" || value === null || isExactNumber(value)) return value;
   if (depth >= MAX_DEPTH) return "… (deeper than is shown)";
   if (Array.isArray(value)) return value.map((item) => shownValue(secrets, item, depth + 1));
   return Object.fromEntries(

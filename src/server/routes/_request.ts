@@ -50,8 +50,32 @@ export async function readJson(request: Request, maxBytes?: number): Promise<Jso
   return text === "" ? undefined : parseJson(text);
 }
 
+/** How deep JSON may be that somebody sends: what is much deeper, the database and code that walks values cannot take. */
+const MAX_JSON_DEPTH = 500;
+
+/** Refuses a text of JSON that is too deep, before anything walks its value. */
+function checkDepth(text: string): void {
+  let depth = 0, inText = false;
+  for (let at = 0; at < text.length; at++) {
+    const sign = text.charCodeAt(at);
+    if (inText) {
+      if (sign === 0x5c) at++; // a backslash, and what it stands before
+      else if (sign === 0x22) inText = false;
+    } else if (sign === 0x22) inText = true;
+    else if (sign === 0x5b || sign === 0x7b) {
+      if (++depth > MAX_JSON_DEPTH) {
+        throw new Refusal(
+          400,
+          `Failed to parse the request body as JSON: it is nested deeper than ${MAX_JSON_DEPTH} levels`,
+        );
+      }
+    } else if (sign === 0x5d || sign === 0x7d) depth--;
+  }
+}
+
 /** JSON of a text that somebody sent. */
 export function parseJson(text: string): Json {
+  checkDepth(text);
   try {
     // `as`: what JSON.parse gives is JSON.
     return JSON.parse(text) as Json;
@@ -132,6 +156,14 @@ export function queryTime(c: Context, name: string): number | undefined {
   const at = Date.parse(value);
   if (Number.isFinite(at)) return at;
   throw new Refusal(400, `Failed to deserialize query string: ${name}: input contains invalid characters`);
+}
+
+/** When a job is to begin, by the query; undefined for at once. */
+export function queryStart(c: Context, now: number): number | undefined {
+  const seconds = queryNumber(c, "scheduled_in_secs");
+  const at = queryTime(c, "scheduled_for") ?? (seconds === undefined ? undefined : now + seconds * 1000);
+  if (at === undefined || Number.isFinite(new Date(at).getTime())) return at;
+  throw new Refusal(400, "Failed to deserialize query string: scheduled_in_secs: it is no time of any calendar");
 }
 
 /** Which part of a list the query asks for. */

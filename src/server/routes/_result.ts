@@ -7,6 +7,7 @@ import type { Context } from "hono";
 import type { Json } from "../../workflow/journal.ts";
 import type { Job, ServerContext } from "../ports.ts";
 import { callerOf } from "../auth.ts";
+import { exactResult } from "../jobs/exact_result.ts";
 import { jsonResponse, Refusal } from "../refusal.ts";
 import { isFields } from "./_request.ts";
 
@@ -21,7 +22,7 @@ export async function answerResult(context: ServerContext, c: Context, { id }: J
   const gone = c.req.raw.signal;
   try {
     const job = await jobs.wait(id, AbortSignal.any([gone, late.signal]));
-    return resultResponse(job.result ?? null, job.success === true);
+    return resultResponse(exactResult(job) ?? null, job.success === true);
   } catch (error) {
     if (!gone.aborted && !late.signal.aborted) throw error;
     const reason = gone.aborted ? "http connection broke" : `timeout after ${WAIT_S}s`;
@@ -37,15 +38,27 @@ function control(result: Readonly<Record<string, Json>>, name: string): Json {
   return result[`windmill_${name}`] ?? result[`wm_${name}`] ?? null;
 }
 
+/**
+ * Headers that a result does not set: those of the connection and of how the body is sent, which the listener makes; cookies and
+ * what is kept of this origin; which other origins may read, and what a page of this one may do.
+ */
+const NOT_A_RESULTS =
+  /^(?:connection|keep-alive|upgrade|te|trailers?|transfer-encoding|content-length|content-encoding|date|server|proxy-.*|set-cookie2?|clear-site-data|access-control-.*|content-security-policy.*|x-content-type-options|x-frame-options|cross-origin-.*|strict-transport-security|alt-svc|refresh|service-worker.*|nel|report-to|reporting-endpoints|origin-agent-cluster)$/i;
+
+function setHeader(headers: Headers, name: string, value: string): void {
+  try {
+    headers.set(name, value);
+  } catch (cause) {
+    void cause;
+    throw new Refusal(500, `Internal: Invalid header name or value: ${JSON.stringify(name.slice(0, 100))}`);
+  }
+}
+
 function headersOf(given: Json): Headers {
   const headers = new Headers();
   if (!isFields(given)) return headers;
   for (const [name, value] of Object.entries(given)) {
-    try {
-      headers.set(name, typeof value === "string" ? value : JSON.stringify(value));
-    } catch {
-      throw new Refusal(500, `Internal: Invalid header name ${name} or value`);
-    }
+    if (!NOT_A_RESULTS.test(name)) setHeader(headers, name, typeof value === "string" ? value : JSON.stringify(value));
   }
   return headers;
 }
@@ -66,7 +79,7 @@ export function resultResponse(result: Json, success: boolean): Response {
   const headers = headersOf(given);
   // Such answers have no body, whatever the result says.
   const bare = code === 204 || code === 205 || code === 304;
-  if (typeof type === "string") headers.set("content-type", type);
+  if (typeof type === "string") setHeader(headers, "content-type", type);
   else if (body !== null && !bare) headers.set("content-type", "application/json");
   const text = body === null ? "" : typeof type === "string" && typeof body === "string" ? body : JSON.stringify(body);
   // A script's HTML is shown, and must not act as a page of this server.

@@ -6,6 +6,7 @@
 import type { Context } from "hono";
 import type { Job, JobRequest, Script, ServerContext } from "../ports.ts";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
+import { absent } from "../folder/absent.ts";
 import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { jobInput } from "./_arguments.ts";
 import {
@@ -15,8 +16,8 @@ import {
   param,
   queryFlag,
   queryNumber,
+  queryStart,
   queryText,
-  queryTime,
   readFields,
 } from "./_request.ts";
 
@@ -37,19 +38,14 @@ export function scriptOf({ folder }: ServerContext, target: Target, name: string
   }
   const script = folder.script(name);
   if (script !== undefined) return script;
-  // A script that does not parse is there: saying so saves a search.
-  const problem = folder.problems.find(({ file }) => file === name || file.startsWith(`${name}.`));
-  throw notFound(
-    `script not found at name ${name}${problem === undefined ? "" : `: ${problem.file}: ${problem.message}`}`,
-  );
+  throw absent(folder, "script", name, `script not found at name ${name}`);
 }
 
 /** What the query of every start says. */
 export function startOptions(context: ServerContext, c: Context): Omit<JobRequest, "kind" | "language" | "args"> {
   const id = queryText(c, "job_id");
   const parent = queryText(c, "parent_job"), root = queryText(c, "root_job");
-  const inSeconds = queryNumber(c, "scheduled_in_secs");
-  const at = queryTime(c, "scheduled_for") ?? (inSeconds === undefined ? undefined : context.now() + inSeconds * 1000);
+  const at = queryStart(c, context.now());
   const tag = queryText(c, "tag"), timeoutS = queryNumber(c, "timeout"), cacheTtlS = queryNumber(c, "cache_ttl");
   if (id !== undefined && context.jobs.get(checkId(id, "job_id")) !== undefined) {
     throw badRequest(`Id ${id} already exists`);
@@ -93,12 +89,17 @@ function checkQueue({ jobs }: ServerContext, c: Context): void {
 }
 
 /** Starts the script that a request is for. */
-export async function startScript(context: ServerContext, c: Context, target: Target): Promise<Job> {
+export async function startScript(
+  context: ServerContext,
+  c: Context,
+  target: Target,
+  unacknowledged?: boolean,
+): Promise<Job> {
   const script = scriptOf(context, target, param(c, "name"));
   checkQueue(context, c);
   const options = startOptions(context, c);
   const { args, preprocess } = await jobInput(c, script);
-  return await context.jobs.start({
+  const request: JobRequest = {
     ...scriptOptions(script),
     ...options,
     kind: "script",
@@ -107,7 +108,8 @@ export async function startScript(context: ServerContext, c: Context, target: Ta
     language: script.language,
     args,
     ...(preprocess && { preprocess }),
-  });
+  };
+  return await context.jobs.start(request, unacknowledged);
 }
 
 /** Starts code that is not deployed. */

@@ -4,7 +4,9 @@
  * @module
  */
 import { type Context, Hono } from "hono";
-import { callerOf, refuseOtherJobs } from "../auth.ts";
+import { callerOf } from "../auth.ts";
+import { exactResult } from "../jobs/exact_result.ts";
+import { kinOf, refuseStrangers } from "../job_rights.ts";
 import { fullRecord, recordOf, rootIdOf } from "../jobs/record.ts";
 import type { Job, JobQuery, ServerContext } from "../ports.ts";
 import { jsonResponse, notFound, Refusal, textResponse } from "../refusal.ts";
@@ -12,6 +14,7 @@ import { jobQuery } from "./_job_query.ts";
 import {
   checkId,
   idParam,
+  isFields,
   jobParam,
   param,
   queryFlag,
@@ -23,6 +26,8 @@ import {
 import { answerResult } from "./_result.ts";
 import { startScript } from "./_start.ts";
 import { streamUpdates } from "./updates.ts";
+
+const NO_MAP = "Failed to deserialize the JSON body into the target type: invalid type, expected a map";
 
 /** Ids that one call may name. */
 const MOST_IDS = 10_000;
@@ -38,7 +43,7 @@ function addStarts(app: Hono, context: ServerContext): void {
     app.on(
       ["GET", "POST"],
       `/w/:workspace/jobs/run_wait_result/${rest}`,
-      async (c) => await answerResult(context, c, await startScript(context, c, target)),
+      async (c) => await answerResult(context, c, await startScript(context, c, target, true)),
     );
     app.on(
       ["GET", "POST"],
@@ -66,14 +71,14 @@ function addRecords(app: Hono, context: ServerContext): void {
 
   app.get("/w/:workspace/jobs_u/get/:id", (c) => record(c, jobParam(c, jobs)));
   app.get("/w/:workspace/jobs_u/completed/get/:id", (c) => record(c, completedParam(c)));
-  app.get("/w/:workspace/jobs_u/get_logs/:id", (c) => textResponse(jobs.log(jobParam(c, jobs).id)));
+  app.get("/w/:workspace/jobs_u/get_logs/:id", (c) => textResponse(jobs.shownLog(jobParam(c, jobs).id)));
   app.get(
     "/w/:workspace/jobs_u/get_completed_logs_tail/:id",
-    (c) => textResponse(jobs.log(completedParam(c).id).slice(-10_000)),
+    (c) => textResponse(jobs.shownLog(completedParam(c).id).slice(-10_000)),
   );
   app.get("/w/:workspace/jobs_u/get_args/:id", (c) => jsonResponse(jobParam(c, jobs).args));
   app.get("/w/:workspace/jobs_u/get_root_job_id/:id", (c) => jsonResponse(rootIdOf(jobParam(c, jobs))));
-  app.get("/w/:workspace/jobs_u/completed/get_result/:id", (c) => jsonResponse(completedParam(c).result));
+  app.get("/w/:workspace/jobs_u/completed/get_result/:id", (c) => jsonResponse(exactResult(completedParam(c))));
   app.get("/w/:workspace/jobs_u/completed/get_result_maybe/:id", (c) => {
     const job = jobs.get(idParam(c));
     if (job?.completedAt !== undefined) {
@@ -81,7 +86,7 @@ function addRecords(app: Hono, context: ServerContext): void {
         started: true,
         success: job.success === true,
         completed: true,
-        result: job.result ?? null,
+        result: exactResult(job) ?? null,
       });
     }
     const started = queryFlag(c, "get_started") === true ? job?.startedAt !== undefined : null;
@@ -102,12 +107,20 @@ function addRecords(app: Hono, context: ServerContext): void {
 function addLists(app: Hono, context: ServerContext): void {
   const { jobs, workspace } = context;
 
+  /** A job is shown its kin. */
+  function seen(c: Context): Partial<JobQuery> {
+    const kin = kinOf(jobs, callerOf(c.req.raw));
+    return kin === undefined ? {} : { kin };
+  }
   function list(c: Context, more: Partial<JobQuery>, perPage?: number): readonly Job[] {
     const query = jobQuery(c, perPage);
     if (query === undefined) return [];
     // The lists of the queue and of what has ended do not meet.
     if (more.completed !== undefined && query.completed !== undefined && more.completed !== query.completed) return [];
-    return jobs.list({ ...query, ...more });
+    return jobs.list({ ...query, ...more, ...seen(c) });
+  }
+  function count(c: Context, query: Partial<JobQuery>): number {
+    return jobs.count({ offset: 0, limit: 1, ...query, ...seen(c) });
   }
   const brief = (found: readonly Job[]): Response =>
     jsonResponse(found.map((job) => recordOf(job, { workspace, brief: true })));
@@ -122,28 +135,20 @@ function addLists(app: Hono, context: ServerContext): void {
     (c) => ids(list(c, { completed: false, limit: MOST_IDS, offset: 0 })),
   );
 
-  const all = { offset: 0, limit: 1 };
-  app.get("/w/:workspace/jobs/queue/count", () =>
+  app.get("/w/:workspace/jobs/queue/count", (c) =>
     jsonResponse({
-      database_length: jobs.count({
-        ...all,
-        completed: false,
-        suspended: false,
-        running: false,
-        scheduledForBeforeNow: true,
-      }),
-      suspended: jobs.count({ ...all, suspended: true }),
+      database_length: count(c, { completed: false, suspended: false, running: false, scheduledForBeforeNow: true }),
+      suspended: count(c, { suspended: true }),
     }));
   app.get(
     "/w/:workspace/jobs/completed/count",
-    () => jsonResponse({ database_length: jobs.count({ ...all, completed: true }) }),
+    (c) => jsonResponse({ database_length: count(c, { completed: true }) }),
   );
   app.get("/w/:workspace/jobs/completed/count_jobs", (c) => {
     const success = queryFlag(c, "success"),
       seconds = queryNumber(c, "completed_after_s_ago"),
       tag = queryText(c, "tags");
-    return jsonResponse(jobs.count({
-      ...all,
+    return jsonResponse(count(c, {
       completed: true,
       ...(success !== undefined && { success }),
       ...(seconds !== undefined && { completedAfter: context.now() - seconds * 1000 }),
@@ -152,12 +157,20 @@ function addLists(app: Hono, context: ServerContext): void {
   });
   app.get("/w/:workspace/jobs/queue/position/:at{\\d+}", (c) => {
     const createdBefore = Number(param(c, "at"));
-    const query = { ...all, completed: false, running: false, suspended: false, createdBefore };
-    return jsonResponse({ position: jobs.count(query) });
+    const query = { completed: false, running: false, suspended: false, createdBefore };
+    return jsonResponse({ position: jobs.count({ ...query, offset: 0, limit: 1 }) });
+  });
+  // Asked by the Python client from 1.850 on: a long script can end early, so that who stops the server waits less.
+  app.get("/w/:workspace/jobs/worker_is_draining/:id", (c) => {
+    const { running } = jobParam(c, jobs);
+    return jsonResponse(running && jobs.draining);
   });
   app.get("/w/:workspace/jobs/queue/scheduled_for/:id", (c) => jsonResponse(jobParam(c, jobs).scheduledFor));
   app.post("/w/:workspace/jobs_u/queue/get_started_at_by_ids", async (c) => {
-    const found = (await readIds(c)).map((id) => jobs.get(id)?.startedAt);
+    const found = (await readIds(c)).map((id) => {
+      refuseStrangers(jobs, callerOf(c.req.raw), id);
+      return jobs.get(id)?.startedAt;
+    });
     return jsonResponse(found.filter((at) => at !== undefined).map((at) => new Date(at).toISOString()));
   });
   app.get("/w/:workspace/concurrency_groups/list_jobs", (c) =>
@@ -181,7 +194,7 @@ async function readIds(c: Context): Promise<readonly string[]> {
   if (!Array.isArray(ids) || ids.length > MOST_IDS) {
     throw new Refusal(422, `Failed to deserialize the JSON body: expected at most ${MOST_IDS} ids`);
   }
-  return ids.map((id) => checkId(String(id)));
+  return ids.map((id) => checkId(typeof id === "string" ? id : (JSON.stringify(id) ?? "").slice(0, 100)));
 }
 
 /** Cancelling, and what else acts on the queue. */
@@ -189,8 +202,9 @@ function addQueue(app: Hono, context: ServerContext): void {
   const { jobs } = context;
 
   async function reasonOf(c: Context): Promise<string> {
-    const body = await readJson(c.req.raw);
-    const { reason } = Object(body) as { readonly reason?: unknown };
+    const body = await readJson(c.req.raw) ?? null;
+    if (body !== null && !isFields(body)) throw new Refusal(422, NO_MAP);
+    const reason = body?.reason;
     return typeof reason === "string" && reason !== "" ? reason : "no reason given";
   }
   async function cancel(c: Context, force: boolean): Promise<Response> {
@@ -205,16 +219,18 @@ function addQueue(app: Hono, context: ServerContext): void {
   app.post("/w/:workspace/jobs_u/queue/force_cancel/:id", (c) => cancel(c, true));
   app.post("/w/:workspace/jobs_u/queue/cancel_persistent/:path{.+}", async (c) => {
     const reason = await reasonOf(c);
-    const { username } = callerOf(c.req.raw);
+    const caller = callerOf(c.req.raw), { username } = caller;
+    const kin = kinOf(jobs, caller);
     const query = { completed: false, scriptPathExact: param(c, "path"), offset: 0, limit: MOST_IDS };
-    for (const { id } of jobs.list(query)) await jobs.cancel(id, username, reason);
+    for (const { id } of jobs.list({ ...query, ...(kin && { kin }) })) await jobs.cancel(id, username, reason);
     return textResponse("persistent job scaled down to zero");
   });
   app.post("/w/:workspace/jobs/queue/cancel_selection", async (c) => {
-    const { username } = callerOf(c.req.raw);
+    const caller = callerOf(c.req.raw), { username } = caller;
     const force = queryFlag(c, "force_cancel") === true;
-    const canceled: string[] = [];
-    for (const id of await readIds(c)) {
+    const canceled: string[] = [], ids = await readIds(c);
+    for (const id of ids) refuseStrangers(jobs, caller, id);
+    for (const id of ids) {
       if (await jobs.cancel(id, username, "cancel all", force)) canceled.push(id);
     }
     return jsonResponse(canceled);
@@ -235,7 +251,6 @@ function addProgress(app: Hono, context: ServerContext): void {
       throw new Refusal(422, "Failed to deserialize the JSON body into the target type: percent: expected i32");
     }
     const { id } = jobParam(c, jobs);
-    refuseOtherJobs(jobs, callerOf(c.req.raw), id);
     jobs.setProgress(id, Math.min(99, Math.max(0, percent)));
     return jsonResponse(null);
   });
@@ -260,7 +275,6 @@ function addProgress(app: Hono, context: ServerContext): void {
     }
     const job = jobs.get(id);
     if (job?.kind !== "flow" || job.completedAt !== undefined) throw notFound("Flow job not found");
-    refuseOtherJobs(jobs, callerOf(c.req.raw), id);
     jobs.setFlowUserState(id, param(c, "key"), value);
     return textResponse("Flow job state updated");
   });

@@ -18,6 +18,7 @@ import { problemListHtml, problemsPage, scriptPage, scriptsPage } from "../../ui
 import type { RunView } from "../../ui/state.ts";
 import { PAGE_STYLE } from "../../ui/style.ts";
 import type { Json } from "../../workflow/journal.ts";
+import { exactResult } from "../jobs/exact_result.ts";
 import type { Approvals, Approver, FolderProblem, Job, JobQuery, Script, ServerContext } from "../ports.ts";
 import { denied, notFound, Refusal, type RefusalStatus } from "../refusal.ts";
 import {
@@ -194,7 +195,7 @@ export function pageRoutes(context: ServerContext): Hono {
     return {
       ...job,
       args: shownArgs(job),
-      ...(job.completedAt !== undefined && { result: shownValue(secrets, job.result ?? null) }),
+      ...(job.completedAt !== undefined && { result: shownValue(secrets, exactResult(job) ?? null) }),
       ...(job.canceledReason !== undefined && { canceledReason: secrets.redact(job.canceledReason) }),
     };
   }
@@ -214,18 +215,18 @@ export function pageRoutes(context: ServerContext): Hono {
     requirePerson(c);
     const job = jobParam(c, jobs);
     const frame = await frameOf(c);
-    return answer(frame, runPage(frame, runOf(job), secrets.redact(jobs.log(job.id))));
+    return answer(frame, runPage(frame, runOf(job), jobs.shownLog(job.id)));
   });
 
   app.get("/run/:id/log.txt", (c) => {
     requirePerson(c);
-    const text = secrets.redact(jobs.log(jobParam(c, jobs).id));
+    const text = jobs.shownLog(jobParam(c, jobs).id);
     return new Response(text, { headers: { "content-type": "text/plain; charset=utf-8", ...guardHeaders() } });
   });
 
   app.get("/run/:id/result.json", (c) => {
     requirePerson(c);
-    const value = shownValue(secrets, jobParam(c, jobs).result ?? null);
+    const value = shownValue(secrets, exactResult(jobParam(c, jobs)) ?? null);
     return new Response(JSON.stringify(value, undefined, 2), {
       headers: { "content-type": "application/json", ...guardHeaders() },
     });

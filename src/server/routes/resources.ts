@@ -7,6 +7,7 @@ import { type Context, Hono } from "hono";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
 import { environmentOf } from "../jobs/environment.ts";
 import type { Resource, ResourceType, ServerContext } from "../ports.ts";
+import { absent } from "../folder/absent.ts";
 import { badRequest, notFound } from "../refusal.ts";
 import { fits, noteSecret, paged, pathParam, readPaths, requiredText } from "./_answers.ts";
 import { optionalText, param, queryFlag, queryText, readFields } from "./_request.ts";
@@ -18,7 +19,7 @@ export function resourceRoutes(context: ServerContext): Hono {
 
   function found(path: string): Resource {
     const resource = folder.resource(path);
-    if (resource === undefined) throw notFound(`Resource ${path} not found`);
+    if (resource === undefined) throw absent(folder, "resource", path, `Resource ${path} not found`);
     return resource;
   }
 
@@ -121,7 +122,7 @@ export function resourceRoutes(context: ServerContext): Hono {
     const path = pathParam(c);
     const body = await readFields(c.req.raw);
     const before = folder.resource(path);
-    if (before === undefined) throw notFound(`Resource not found at name ${path}`);
+    if (before === undefined) throw absent(folder, "resource", path, `Resource not found at name ${path}`);
     const target = optionalText(body, "path") ?? path;
     if (target !== path && folder.resource(target) !== undefined) throw badRequest(`Resource ${target} already exists`);
     folder.writeResource({
@@ -179,7 +180,7 @@ function addTypeRoutes(routes: Hono, { folder, workspace, identity }: ServerCont
   routes.get("/w/:workspace/resources/type/get/:name", (c) => {
     const name = param(c, "name");
     const type = folder.resourceType(name);
-    if (type === undefined) throw notFound(`ResourceType not found at name ${name}`);
+    if (type === undefined) throw absent(folder, "resource type", name, `ResourceType not found at name ${name}`);
     return c.json(typeRecord(type));
   });
   routes.post("/w/:workspace/resources/type/create", async (c) => {

@@ -8,6 +8,7 @@ import { unpinned } from "../folder/imports.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { callerOf } from "../auth.ts";
 import type { Script, ServerContext } from "../ports.ts";
+import { absent } from "../folder/absent.ts";
 import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { fits, optionalNumber, paged, pathParam, readPaths, requiredText } from "./_answers.ts";
 import { optionalText, param, queryFlag, queryText, readFields } from "./_request.ts";
@@ -42,7 +43,7 @@ export function scriptRoutes(context: ServerContext): Hono {
 
   function current(path: string): Script {
     const script = folder.script(path);
-    if (script === undefined) throw notFound(`Script not found at name ${path}`);
+    if (script === undefined) throw absent(folder, "script", path, `Script not found at name ${path}`);
     return script;
   }
 

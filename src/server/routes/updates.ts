@@ -5,6 +5,7 @@
  */
 import { type Context, Hono } from "hono";
 import type { Job, ServerContext } from "../ports.ts";
+import { exactResult } from "../jobs/exact_result.ts";
 import { fullRecord, shownStatus } from "../jobs/record.ts";
 import { idParam, jobParam, queryFlag, queryNumber } from "./_request.ts";
 import { jsonResponse } from "../refusal.ts";
@@ -35,7 +36,7 @@ function readerOf(c: Context, onlyResult: boolean): Reader {
 }
 
 /** What is new about a job since what was read, which moves on. Fields that say nothing are left out. */
-function updateOf({ jobs, workspace }: ServerContext, job: Job, reader: Reader): Record<string, unknown> {
+function updateOf({ jobs, secrets, workspace }: ServerContext, job: Job, reader: Reader): Record<string, unknown> {
   const newLogs = reader.noLogs ? "" : jobs.log(job.id, reader.log);
   const newStream = jobs.stream(job.id, reader.stream);
   reader.log = reader.noLogs ? reader.log : Math.max(reader.log, jobs.offsets(job.id).log);
@@ -46,14 +47,14 @@ function updateOf({ jobs, workspace }: ServerContext, job: Job, reader: Reader):
   return {
     running: job.startedAt !== undefined,
     ...(completed ? { completed } : {}),
-    ...(newLogs === "" ? {} : { new_logs: newLogs }),
+    ...(newLogs === "" ? {} : { new_logs: secrets.redact(newLogs) }),
     ...(reader.noLogs ? {} : { log_offset: reader.log }),
     ...(job.memPeakBytes === undefined ? {} : { mem_peak: Math.ceil(job.memPeakBytes / 1024) }),
     ...(reader.progress && job.progress !== undefined ? { progress: job.progress } : {}),
     ...(newStream === "" ? {} : { new_result_stream: newStream, stream_offset: reader.stream }),
     ...(status === undefined || reader.onlyResult ? {} : { workflow_as_code_status: status }),
     ...(completed && !reader.onlyResult ? { job: fullRecord(jobs, job, workspace, { noLogs }) } : {}),
-    ...(completed && reader.onlyResult ? { only_result: job.result ?? null } : {}),
+    ...(completed && reader.onlyResult ? { only_result: exactResult(job) ?? null } : {}),
   };
 }
 

@@ -12,7 +12,7 @@ import { optionalText, param, queryFlag, readFields } from "./_request.ts";
 
 /** The endpoints of users and tokens. */
 export function userRoutes(context: ServerContext): Hono {
-  const { identity, workspace, folder } = context;
+  const { identity, workspace, folder, secrets } = context;
   const routes = new Hono();
 
   function named(username: string): Caller {
@@ -99,6 +99,7 @@ export function userRoutes(context: ServerContext): Hono {
         // `as`: it was just looked at.
         ...scopes === null ? {} : { scopes: scopes as readonly string[] },
       });
+      secrets.remember(token);
       return c.text(token, 201);
     } catch (error) {
       if (error instanceof RangeError) throw denied(error.message);

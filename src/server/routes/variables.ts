@@ -7,7 +7,8 @@ import { type Context, Hono } from "hono";
 import { callerOf } from "../auth.ts";
 import { environmentOf } from "../jobs/environment.ts";
 import type { ServerContext, Variable } from "../ports.ts";
-import { badRequest, notFound } from "../refusal.ts";
+import { absent } from "../folder/absent.ts";
+import { badRequest, denied } from "../refusal.ts";
 import { fits, noteSecret, pagedIfAsked, pathParam, readPaths, requiredText } from "./_answers.ts";
 import { optionalText, queryFlag, readFields, readJson } from "./_request.ts";
 
@@ -42,7 +43,7 @@ export function variableRoutes(context: ServerContext): Hono {
 
   function found(path: string, secret: boolean): Variable {
     const variable = folder.variable(path, secret);
-    if (variable === undefined) throw notFound(`Variable ${path} not found`);
+    if (variable === undefined) throw absent(folder, "variable", path, `Variable ${path} not found`);
     return variable;
   }
 
@@ -159,7 +160,7 @@ export function variableRoutes(context: ServerContext): Hono {
     const path = pathParam(c);
     const body = await readFields(c.req.raw);
     const before = folder.variable(path, false);
-    if (before === undefined) throw notFound(`Variable not found at name ${path}`);
+    if (before === undefined) throw absent(folder, "variable", path, `Variable not found at name ${path}`);
     const isSecret = typeof body.is_secret === "boolean" ? body.is_secret : before.isSecret;
     const value = optionalText(body, "value");
     if (isSecret !== before.isSecret && value === undefined) {
@@ -168,6 +169,9 @@ export function variableRoutes(context: ServerContext): Hono {
     const target = optionalText(body, "path") ?? path;
     const description = optionalText(body, "description") ?? before.description;
     const next = value === undefined ? undefined : plain(value, isSecret, queryFlag(c, "already_encrypted"));
+    if (target !== path && callerOf(c.req.raw).job !== undefined) {
+      throw denied("the token of a job is not good for giving a variable another path");
+    }
     if (target === path) folder.writeVariable({ path, value: next ?? before.value, isSecret, description });
     else {
       if (folder.variable(target, false) !== undefined) throw badRequest(`Variable ${target} already exists`);

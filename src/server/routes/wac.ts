@@ -19,8 +19,8 @@ import {
   param,
   queryFlag,
   queryNumber,
+  queryStart,
   queryText,
-  queryTime,
   readFields,
   readJson,
 } from "./_request.ts";
@@ -44,6 +44,11 @@ function openScript(job: Job): Job {
   }
   if (job.completedAt !== undefined) throw notFound(`job ${job.id} is not queued or running`);
   return job;
+}
+
+/** True for the record of a step that has failed. */
+function isFailure(value: Json): boolean {
+  return isFailureRecord(value) && value.__wmill_error === true;
 }
 
 /** Adds a step to a job's checkpoint; gives what is stored of it. */
@@ -82,6 +87,7 @@ function addStep({ jobs }: ServerContext, job: Job, fields: Readonly<Record<stri
         started_at: at,
         name: key,
         ...(typeof durationMs === "number" ? { duration_ms: durationMs } : undefined),
+        ...(isFailure(value) ? { failed: true } : undefined),
       },
     };
   });
@@ -95,13 +101,11 @@ async function startTask(context: ServerContext, c: Context): Promise<Response> 
   const name = param(c, "entrypoint");
   if (!/^[A-Za-z_]\w*$/.test(name)) throw badRequest(`Invalid entrypoint: ${name}`);
   const parent = openScript(jobParam(c, jobs));
-  refuseOtherJobs(jobs, caller, parent.id);
   const { args = {} } = await readFields(c.req.raw);
   if (!isFields(args)) throw new Refusal(422, `${NOT_JSON}: args: expected a map`);
   const { kind, path, hash, content, language } = parent;
   const script = hash === undefined ? undefined : context.folder.scriptByHash(hash);
-  const inSeconds = queryNumber(c, "scheduled_in_secs");
-  const at = queryTime(c, "scheduled_for") ?? (inSeconds === undefined ? undefined : context.now() + inSeconds * 1000);
+  const at = queryStart(c, context.now());
   const timeoutS = queryNumber(c, "timeout");
   const child = await jobs.start({
     kind,
@@ -138,7 +142,7 @@ export function wacRoutes(context: ServerContext): Hono {
     const caller = callerOf(c.req.raw);
     if (caller.job !== found.id) throw denied(`only job ${found.id} itself may write its checkpoint`);
     const value = addStep(context, openScript(found), await readFields(c.req.raw), context.now());
-    return jsonResponse({ failure: isFailureRecord(value) && value.__wmill_error === true ? value : null });
+    return jsonResponse({ failure: isFailure(value) ? value : null });
   });
   // The second is what the description of the API says.
   app.post("/w/:workspace/jobs/run/workflow_as_code/:id/:entrypoint", (c) => startTask(context, c));

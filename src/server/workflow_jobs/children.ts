@@ -143,6 +143,7 @@ export function createChildren({ context, timelines, log, abort }: ChildrenParts
         username: parent.createdBy,
         email: parent.email,
         isAdmin: context.identity.owner.username === parent.createdBy,
+        job: parent.id,
       },
     };
     const origin = { completed_steps: {}, _windkit: { run, key } };

@@ -1,6 +1,6 @@
 /**
  * Runs whose jobs have read a secret are kept encrypted: what they record from then on, and what is left for them. Replay needs the
- * values themselves, so that nothing in them can be hidden.
+ * values themselves, so that nothing in them can be hidden. Of other runs, what holds a value that is known to be secret is encrypted.
  *
  * @module
  */
@@ -46,37 +46,48 @@ export function createSeals(database: Database): Seals {
 }
 
 /**
- * A storage that encrypts what is written of some runs.
+ * True for a write that the job table tells of: a run's begin, and its end. The caller hears of the job alone, whose own commit is
+ * synced; a loss of power before it takes both back, and the job goes on from the last step that is recorded. A sync less is a third of
+ * what a short workflow takes (0.7 to 1.6 ms on a disk that was idle).
+ */
+function isToldByItsJob(write: Write): boolean {
+  return write.w === "create" || (write.w === "append" && write.row?.state === "closed");
+}
+
+/**
+ * A storage that encrypts what is written of some runs, and what holds a secret.
  *
  * @param storage what keeps it
- * @param secrets the key
+ * @param secrets the key, and which values are secret
  * @param isSealed true for a run that is to be encrypted
  */
 export function sealedStorage(
   storage: Storage,
-  secrets: Pick<Secrets, "encrypt" | "decrypt">,
+  secrets: Pick<Secrets, "encrypt" | "decrypt" | "holds">,
   isSealed: (run: string) => boolean,
 ): Storage {
   const close = (text: string): string => `${MARK}${secrets.encrypt(text)}`;
   const open = (text: string): string => text.startsWith(MARK) ? secrets.decrypt(text.slice(MARK.length)) : text;
 
+  const closedText = (run: string, text: string): string => isSealed(run) || secrets.holds(text) ? close(text) : text;
+
   function closed(write: Write): Write {
     switch (write.w) {
       case "create":
-        return isSealed(write.row.id) ? { ...write, records: write.records.map(closedRecord) } : write;
+        return { ...write, records: closedRecords(write.row.id, write.records) };
       case "append":
-        return isSealed(write.run) ? { ...write, records: write.records.map(closedRecord) } : write;
+        return { ...write, records: closedRecords(write.run, write.records) };
       case "post": {
         const { message } = write;
-        return isSealed(message.run) ? { ...write, message: { ...message, payload: close(message.payload) } } : write;
+        return { ...write, message: { ...message, payload: closedText(message.run, message.payload) } };
       }
       case "take":
       case "drop":
         return write;
     }
   }
-  function closedRecord(record: StoredRecord): StoredRecord {
-    return { ...record, text: close(record.text) };
+  function closedRecords(run: string, records: readonly StoredRecord[]): readonly StoredRecord[] {
+    return records.map((record) => ({ ...record, text: closedText(run, record.text) }));
   }
   const opened = (message: Message): Message => ({ ...message, payload: open(message.payload) });
 
@@ -84,7 +95,7 @@ export function sealedStorage(
     // Encrypted text is longer: four characters for three bytes, and some more.
     limits: { ...storage.limits, maxRecordBytes: Math.floor(storage.limits.maxRecordBytes * 0.7) },
     own: (owner) => storage.own(owner),
-    commit: (writes) => storage.commit(writes.map(closed)),
+    commit: (writes, lasting) => storage.commit(writes.map(closed), lasting ?? !writes.every(isToldByItsJob)),
     run: (id) => storage.run(id),
     runs: (query) => storage.runs(query),
     journal: async function* (run, fromSeq) {

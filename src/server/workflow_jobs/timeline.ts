@@ -63,7 +63,7 @@ export function createTimelines(jobs: Pick<Jobs, "get" | "updateStatus">, clock:
         ...before,
         ...Object.fromEntries([...entries].map(([name, entry]) => [name, merged(before[name], entry)])),
       };
-    });
+    }, true);
   }
   function flushAll(): void {
     timer = undefined;

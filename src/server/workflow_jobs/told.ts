@@ -44,7 +44,13 @@ export function createTold({ context, timelines, log, asked }: ToldParts): (job:
         if (event.kind === "task") return;
         const { key } = event;
         const at = iso(event.at);
-        timelines.patch(job, `_step/${key}`, { scheduled_for: at, started_at: at, name: key, duration_ms: undefined });
+        timelines.patch(job, `_step/${key}`, {
+          scheduled_for: at,
+          started_at: at,
+          name: key,
+          duration_ms: undefined,
+          failed: undefined,
+        });
         return log(job, `\n--- WAC: ${key} ---\nWM_WAC_STEP: ${JSON.stringify({ key, started_at: at })}\n`);
       }
       case "call_settled": {

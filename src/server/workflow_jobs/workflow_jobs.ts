@@ -278,7 +278,10 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
     const { preprocess: _, ...plain } = job;
     if (runner === undefined) throw new Error(`Windkit runs no scripts of language ${job.language}`);
     const made = await runner.run({ ...plain, entrypoint: "preprocessor" }, io);
-    return made.ok && (typeof made.result !== "object" || made.result === null) ? { ...made, result: {} } : made;
+    if (!made.ok) return made;
+    // `as`: JSON. What becomes arguments has numbers that code can look at.
+    const result = JSON.parse(JSON.stringify(made.result)) as Json;
+    return { ...made, result: typeof result !== "object" || result === null ? {} : result };
   }
 
   /** Sees to it that a job has a run; gives the job's outcome when it cannot have one. */
@@ -286,8 +289,12 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
     const { job, execution } = drive;
     if (await rowOf(opened, job.id) !== undefined) return undefined;
     // Begun anew it would do again what it has done.
-    const known = Object.keys(statusFields(job.workflowAsCodeStatus)).some((name) => !name.startsWith("_minted"));
-    if (known) throw new Error(`The run of job ${job.id} is gone: the folder of runs has been removed, or replaced`);
+    const { _checkpoint: asked, ...known } = statusFields(job.workflowAsCodeStatus);
+    // What a workflow that another one has started was asked with is no trace of a run.
+    const steps = Object.keys(statusFields(statusFields(asked).completed_steps));
+    if (steps.length > 0 || Object.keys(known).some((name) => !name.startsWith("_minted"))) {
+      throw new Error(`The run of job ${job.id} is gone: the folder of runs has been removed, or replaced`);
+    }
     let { args } = job;
     if (job.preprocess === true) {
       const made = await preprocessed(execution);
