@@ -246,7 +246,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
         try {
           if (current?.store === store) clock.plan();
         } catch (problem) {
-          clock.retry(now() + slower());
+          clock.move(now() + slower());
           tell({ event: "warning", message: `Cannot look at what is stored: ${String(problem)}` });
         }
       },
@@ -262,7 +262,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
         if (event.event === "failed" && made.engine !== undefined) {
           failed(made.engine);
           // Whatever was rung for has not come about.
-          clock.retry(now() + slower());
+          clock.move(now() + slower());
         }
         if (event.event === "run_parked" || event.event === "run_closed" || event.event === "run_stopped") {
           for (const calm of waiting) calm();
@@ -336,7 +336,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       else clock.plan();
     } catch (error) {
       // Not thrown on: the platform would try six times, and then no more.
-      clock.retry(now() + slower());
+      clock.move(now() + slower());
       tell({ event: "warning", message: `The alarm failed, and is set again: ${String(error)}` });
     }
   }
@@ -358,7 +358,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     leave(mine, engine);
     await closing;
     forgetDurableObject(storage);
-    await storage.deleteAlarm();
+    clock.move(Infinity);
     await storage.deleteAll();
   }
 
@@ -405,14 +405,14 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     const run = await engine.run(runId);
     const waited = new AbortController();
     let ended: OutcomeAnswer | undefined;
-    let failure: { readonly error: unknown } | undefined;
+    const failures: unknown[] = [];
     const result = run.result({ signal: waited.signal }).then(
       (value) => void (ended = { done: true, value }),
       (error) => {
         if (waited.signal.aborted) return;
         // What the run ended with, or why it cannot go on; anything else has befallen the one who waits.
         if (ENDS.has((error as { readonly code?: string }).code ?? "")) ended = { done: true, error: toWire(error) };
-        else failure = { error };
+        else failures.push(error);
       },
     );
     // Before the row is read: it may park at any time.
@@ -426,10 +426,11 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
         const isWorking = row?.state === "active" || row?.state === "ready";
         const idle = isWorking ? calm.then(() => engine.idle()) : engine.idle();
         await Promise.race([result, idle, pause(Math.min(Math.max(0, waitMs), LONGEST_WAIT_MS))]);
+        for (const failure of failures) throw failure;
         row = await newestOf(store, runId);
       }
       if (row?.state === "closed") await result;
-      if (failure !== undefined) throw failure.error;
+      for (const failure of failures) throw failure;
       if (ended !== undefined) return ended;
       const { state = "active", wakeAt } = row ?? {};
       return { done: false, state, ...(wakeAt === undefined ? undefined : { wakeAt }) };
