@@ -74,7 +74,8 @@ await bench("durable", import.meta.main, async (b) => {
   if (existsSync("/dev/shm")) await measure(b, path, "memory", "/dev/shm", rounds);
   await measure(b, path, "disk", tmpdir(), rounds);
   b.note(
-    "Each step ends in a turn of the loop, and workerd forces each turn that wrote to its disk: on disk a step costs an fsync, inserts " +
-      "that nobody awaits cost one together.",
+    "Outcomes are handed to a body in a turn of the loop of their own (the body's microtasks must be drained), and workerd ends a turn " +
+      "that wrote with a commit: on disk a step costs an fsync, inserts that nobody awaits cost one together. What one bare insert a " +
+      "turn comes to is the most that steps one after the other can.",
   );
 });

@@ -22,8 +22,8 @@ export interface ObjectAlarm {
   timer(at: number, wake: () => void): Disposable;
   /** Sets the alarm where it has to be now. */
   plan(): void;
-  /** Sets the alarm to try again: what is stored cannot be looked at, or could not be changed. */
-  retry(at: number): void;
+  /** Sets the alarm, whatever is stored: to try again, when that cannot be looked at or changed. `Infinity` removes it. */
+  move(at: number): void;
   /** Finds out whether one is set. */
   load(): Promise<void>;
   /** It has rung: none is set any more. */
@@ -97,7 +97,7 @@ export function createObjectAlarm(
   return {
     timer,
     plan,
-    retry: (at) => move(Math.ceil(at)),
+    move: (at) => move(Math.ceil(at)),
     async load() {
       const at = await storage.getAlarm();
       set ??= at ?? Infinity;

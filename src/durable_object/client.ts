@@ -155,7 +155,11 @@ async function ask<T>(
         new Request(`https://run.invalid/${method}`, { method: "POST", body: JSON.stringify(body) }),
       );
       const answered = await response.json() as { readonly value: T; readonly error?: WireError };
-      if (answered.error !== undefined) throw new Answered(fromWire(answered.error));
+      // An engine that was closed is opened anew by the next call.
+      if (answered.error !== undefined && (answered.error.code !== "ENGINE_CLOSED" || attempt >= ATTEMPTS)) {
+        throw new Answered(fromWire(answered.error));
+      }
+      if (answered.error !== undefined) throw fromWire(answered.error);
       return answered.value;
     } catch (error) {
       if (error instanceof Answered) throw error.error;

@@ -90,12 +90,13 @@ function platformBase(): ObjectBase | undefined {
  *
  * export const { WorkflowRun, WorkflowIndex } = createWorkflowObjects({ workflows: { greet } });
  *
- * export default {
+ * const worker = {
  *   async fetch(_request: Request, env: { RUN: ObjectNamespace; INDEX: ObjectNamespace }): Promise<Response> {
  *     const run = await workflowRuns(env.RUN, env.INDEX).start("greet", ["Ada"]);
  *     return Response.json({ started: run.id });
  *   },
  * };
+ * export default worker;
  * ```
  */
 export function createWorkflowObjects(options: WorkflowObjectsOptions): WorkflowObjects {

@@ -174,6 +174,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
   let opening: Promise<Opened> | undefined;
   let closing: Promise<void> | undefined;
   let current: Pick<Opened, "store"> & { readonly outbox?: Outbox } | undefined;
+  const waiting = new Set<() => void>();
   let starting = 0;
   let beatMs = heartbeatMs;
   let beatAt: number | undefined;
@@ -185,6 +186,11 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     } catch {
       return; // a hook of the user's decides about nothing
     }
+  }
+
+  /** Settles when a run parks or ends: only then the engine may be idle, and asking it in each turn costs a turn. */
+  function calmed(): Promise<void> {
+    return new Promise((resolve) => void waiting.add(resolve));
   }
 
   // --- The engine inside ---
@@ -240,7 +246,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
         try {
           if (current?.store === store) clock.plan();
         } catch (problem) {
-          clock.retry(now() + slower());
+          clock.move(now() + slower());
           tell({ event: "warning", message: `Cannot look at what is stored: ${String(problem)}` });
         }
       },
@@ -256,7 +262,11 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
         if (event.event === "failed" && made.engine !== undefined) {
           failed(made.engine);
           // Whatever was rung for has not come about.
-          clock.retry(now() + slower());
+          clock.move(now() + slower());
+        }
+        if (event.event === "run_parked" || event.event === "run_closed" || event.event === "run_stopped") {
+          for (const calm of waiting) calm();
+          waiting.clear();
         }
         tell(event);
       },
@@ -326,7 +336,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       else clock.plan();
     } catch (error) {
       // Not thrown on: the platform would try six times, and then no more.
-      clock.retry(now() + slower());
+      clock.move(now() + slower());
       tell({ event: "warning", message: `The alarm failed, and is set again: ${String(error)}` });
     }
   }
@@ -348,7 +358,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     leave(mine, engine);
     await closing;
     forgetDurableObject(storage);
-    await storage.deleteAlarm();
+    clock.move(Infinity);
     await storage.deleteAll();
   }
 
@@ -395,19 +405,32 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     const run = await engine.run(runId);
     const waited = new AbortController();
     let ended: OutcomeAnswer | undefined;
+    const failures: unknown[] = [];
     const result = run.result({ signal: waited.signal }).then(
       (value) => void (ended = { done: true, value }),
-      (error) => void (waited.signal.aborted || (ended = { done: true, error: toWire(error) })),
+      (error) => {
+        if (waited.signal.aborted) return;
+        // What the run ended with, or why it cannot go on; anything else has befallen the one who waits.
+        if (ENDS.has((error as { readonly code?: string }).code ?? "")) ended = { done: true, error: toWire(error) };
+        else failures.push(error);
+      },
     );
+    // Before the row is read: it may park at any time.
+    const calm = calmed();
     try {
       // One that was stopped is not closed: what there is to tell of it is found in a moment.
       await Promise.race([result, new Promise<void>((resolve) => host.hop(resolve))]);
       let row = await newestOf(store, runId);
-      if (ended === undefined && row?.state !== "closed" && row?.state !== "parked") {
-        await Promise.race([result, engine.idle(), pause(Math.min(Math.max(0, waitMs), LONGEST_WAIT_MS))]);
+      if (ended === undefined && row?.state !== "closed") {
+        // A run that waits for its children is parked while they work.
+        const isWorking = row?.state === "active" || row?.state === "ready";
+        const idle = isWorking ? calm.then(() => engine.idle()) : engine.idle();
+        await Promise.race([result, idle, pause(Math.min(Math.max(0, waitMs), LONGEST_WAIT_MS))]);
+        for (const failure of failures) throw failure;
         row = await newestOf(store, runId);
       }
       if (row?.state === "closed") await result;
+      for (const failure of failures) throw failure;
       if (ended !== undefined) return ended;
       const { state = "active", wakeAt } = row ?? {};
       return { done: false, state, ...(wakeAt === undefined ? undefined : { wakeAt }) };
@@ -449,6 +472,17 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
   };
   return { methods, alarm };
 }
+
+/** Codes of the errors that a run ends with, or that keep it from going on. */
+const ENDS: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  "RUN_FAILED",
+  "CANCELLED",
+  "DEADLINE_EXCEEDED",
+  "REPLAY_MISMATCH",
+  "NON_DETERMINISM",
+  "JOURNAL_CORRUPT",
+  "SCHEMA_TOO_NEW",
+]);
 
 /** All that decides about the alarm, by indexes. */
 const STATE = `SELECT

@@ -18,14 +18,16 @@ import {
 } from "@windkit/windmill-client/workflow";
 
 /** What a step does outside: told to whoever counts. */
-let effect: (what: string) => Promise<void> = () => Promise.resolve();
+let tellOf: ((run: string, key: string, what: string) => Promise<void>) | undefined;
 
 /** From now on, effects are told to `tell`, with the run and the key. */
 export function tellEffects(tell: (run: string, key: string, what: string) => Promise<void>): void {
-  effect = async (what) => {
-    const { runId, key } = taskInfo();
-    await tell(runId, key, what);
-  };
+  tellOf = tell;
+}
+
+async function effect(what: string): Promise<void> {
+  const { runId, key } = taskInfo();
+  await tellOf?.(runId, key, what);
 }
 
 const double = task(function double(n: number): number {

@@ -5,6 +5,7 @@ import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
 import {
   createWorkflowObjects,
   type IndexUpdate,
+  type StartRequest,
   type WorkflowObjectsOptions,
   type WorkflowRunObject,
 } from "../../src/durable_object/mod.ts";
@@ -68,12 +69,9 @@ function bench(
   };
 }
 
-const start = (runId: string, workflow: string, args: never[] | number[] = []) => ({
-  namespace: "default",
-  runId,
-  workflow,
-  args,
-});
+function start(runId: string, workflow: string, args: number[] = []): StartRequest {
+  return { namespace: "default", runId, workflow, args };
+}
 
 Deno.test("object: when a park is told of, its alarm is set; none is set when a run has ended and the index knows", async () => {
   let atPark: number | null | undefined;
@@ -211,13 +209,51 @@ Deno.test("object: with a retention, runs that ended long ago are removed, and t
   strictEqual(told.at(-1)?.changes.at(-1)?.row, null);
   const versions = told.flatMap(({ changes }) => changes.map(({ version }) => version));
   await rejects(object.status({ runId: "a" }), { code: "UNKNOWN_RUN" });
-  // It may begin anew, and what is told then counts.
+  // It may begin anew, is woken again, and what is told then counts.
   await object.start(start("a", "one"));
+  ok(ctx.alarmAt !== null);
   await until(
     "told",
     () =>
       told.some(({ changes }) => changes.some(({ version, row }) => row !== null && version > Math.max(...versions))),
   );
+});
+
+Deno.test("object: a start after one that was refused is as the first", async () => {
+  const { object, ctx, until } = bench();
+  for (let i = 0; i < 3; i++) {
+    await rejects(object.start(start("a", "none")), { code: "UNKNOWN_WORKFLOW" });
+    strictEqual(ctx.alarmAt, null);
+    deepStrictEqual(ctx.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").toArray(), []);
+  }
+  await object.start(start("a", "nap", [3600]));
+  ok(ctx.alarmAt !== null);
+  await until("parked", async () => (await object.status({ runId: "a" })).state === "parked");
+  const { wakeAt } = await object.status({ runId: "a" });
+  await until("alarm at the wake time", () => ctx.alarmAt === wakeAt);
+});
+
+Deno.test("object: who waits for a result while a commit fails hears of that, and not of an end of the run", async () => {
+  let begun = 0;
+  let go: (value: number) => void = () => undefined;
+  const stuck = workflow(async () =>
+    await step("stuck", () => {
+      begun++;
+      return new Promise<number>((resolve) => go = resolve);
+    })
+  );
+  const { object, ctx, until } = bench({ workflows: { stuck }, heartbeatMs: 20 });
+  await object.start(start("a", "stuck"));
+  await until("begun", () => begun === 1);
+  const waited = object.outcome({ runId: "a", waitMs: 5000 });
+  ctx.failWith(new Error("database or disk is full: SQLITE_FULL"), true);
+  go(1);
+  await rejects(waited, { code: "STORAGE_FULL" });
+  ctx.failWith(undefined);
+  // The step's record was made before: it does not run again, and only the end is made up for.
+  await until("closed", async () => (await object.status({ runId: "a" })).state === "closed");
+  deepStrictEqual(await object.outcome({ runId: "a" }), { done: true, value: 1 });
+  strictEqual(begun, 1);
 });
 
 Deno.test("object: tables of a newer version are refused, and left as they are", async () => {

@@ -134,12 +134,12 @@ Deno.test("runs in Durable Objects", async (t) => {
     const all = (await worker.list({ workflow: "plain", limit: 1000 })).runs.map(({ id }) => id);
     ok(all.length > 5);
     const paged: string[] = [];
-    for (let after: string | undefined;;) {
+    let after: string | undefined;
+    do {
       const page = await worker.list({ workflow: "plain", limit: 2, ...(after === undefined ? {} : { after }) });
       paged.push(...page.runs.map(({ id }) => id));
-      if (page.next === undefined) break;
       after = page.next;
-    }
+    } while (after !== undefined);
     deepStrictEqual(paged, all);
     match((await worker.refused("/list", { limit: 0 })).message, /'limit' must be an integer/);
   });
