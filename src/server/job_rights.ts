@@ -171,6 +171,7 @@ const RIGHTS: Readonly<Record<JobRight, readonly string[]>> = {
   ],
   tree: [
     "POST job_metrics/set_progress/:id",
+    "GET jobs/worker_is_draining/:id",
     "GET jobs/flow/user_states/:id/:key",
     "POST jobs/flow/user_states/:id/:key",
     "GET jobs/resume_urls/:id/:resume_id",

@@ -125,8 +125,8 @@ export function fakeFolder(files: FakeFiles, variables: Readonly<Record<string, 
 export function fakeSecrets(values: readonly string[] = []): Secrets {
   const known = [...values];
   return {
-    encrypt: (text) => btoa(text),
-    decrypt: (text) => atob(text),
+    encrypt: (text) => btoa(encodeURIComponent(text)),
+    decrypt: (text) => decodeURIComponent(atob(text)),
     remember: (value) => void known.push(value),
     holds: (text) => known.some((value) => text.includes(value)),
     cutAt: (text) => text.length,

@@ -18,8 +18,17 @@ export const SCRIPT_MODULES: Readonly<Record<string, string>> = {
   "@windkit/windmill-client/engine": "src/engine/engine",
   "@windkit/windmill-client/storage/memory": "src/storage/memory",
   "@windkit/windmill-client/storage/sqlite": "src/storage/sqlite",
+  "@windkit/windmill-client/storage/durable-object": "src/storage/durable_object",
+  "@windkit/windmill-client/durable-object": "src/durable_object/mod",
   "@windkit/windmill-client/testing": "src/testing/mod",
   "@windkit/windmill-client/errors": "src/base/errors",
+  "@windkit/windmill-client/observe": "src/http/observe",
+  "@windkit/windmill-client/handlers": "src/handlers/mod",
+  "@windkit/windmill-client/hono": "edge/hono",
+  "@windkit/windmill-client/edge/cloudflare": "edge/cloudflare",
+  "@windkit/windmill-client/edge/deno": "edge/deno",
+  "@windkit/windmill-client/edge/node": "edge/node",
+  "@windkit/windmill-client/edge/vercel": "edge/vercel",
 };
 
 /** Folder of the package, with a slash. In the npm package this module is a part of another file, which is below `src`, too. */
@@ -40,7 +49,8 @@ export function processModules(): readonly Promise<unknown>[] {
 /** Paths that a script's process must be able to read: the package's own sources. None when they are not on this machine. */
 export function sourcePaths(): readonly string[] {
   if (!import.meta.url.startsWith("file:")) return [];
-  return [`${packageFolder()}src`, moduleUrl("mod"), moduleUrl("mod_hosted")].map((url) => fileURLToPath(url));
+  const folder = packageFolder();
+  return [`${folder}src`, `${folder}edge`, moduleUrl("mod"), moduleUrl("mod_hosted")].map((url) => fileURLToPath(url));
 }
 
 /** The import map of a script's process; `stubs`: of names only, for who reads the graph and runs nothing. */
