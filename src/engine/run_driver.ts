@@ -396,12 +396,8 @@ export class RunDriver {
     }
     if (ready.length > 0) {
       // A parked run is not looked at after a crash before its time: what runs now must not be forgotten.
-      const start = (): void => {
-        this.#startAll(ready);
-        for (const { key, why } of hurried) this.#abandon(key, why, session.calls);
-      };
-      if (this.#stored === "parked") this.#append([], this.#unparkedRow(), start);
-      else start();
+      if (this.#stored === "parked") this.#append([], this.#unparkedRow(), () => this.#startAll(ready, hurried, session));
+      else this.#startAll(ready, hurried, session);
     }
     if (!session.replaying) {
       const deferred = this.#deferred;
@@ -449,12 +445,13 @@ export class RunDriver {
 
   // --- Attempts ---
 
-  #startAll(commands: readonly CallCommand[]): void {
+  #startAll(commands: readonly CallCommand[], hurried: readonly AbandonCommand[], session: DrivenSession): void {
     for (const command of commands) {
-      if (this.#closed) return;
+      if (this.#closed) break;
       if (this.#attempts.has(command.key)) continue; // goes on from before a replay
       this.#startAttempt(command);
     }
+    for (const { key, why } of hurried) this.#abandon(key, why, session.calls);
   }
 
   #startAttempt(command: CallCommand): void {

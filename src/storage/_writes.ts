@@ -108,10 +108,13 @@ function checkRecords(run: string, records: readonly StoredRecord[], maxRecordBy
         `Cannot store record ${seq} of run "${run}": 'check' must be 16 hex digits: current value is "${check}"`,
       );
     }
-    const what = (): string => `record ${seq} of run "${run}"`;
-    checkText(text, what);
-    checkSize(text, maxRecordBytes, what);
+    checkText(text, () => recordName(seq, run));
+    checkSize(text, maxRecordBytes, () => recordName(seq, run));
   }
+}
+
+function recordName(seq: number, run: string): string {
+  return `record ${seq} of run "${run}"`;
 }
 
 function checkSize(text: string, maxBytes: number, what: () => string): void {

@@ -395,21 +395,16 @@ class RunSession implements BodySession {
   step(spec: StepSpec): Promise<unknown> {
     const promise = new CallPromise<unknown>();
     if (this.#refuse(promise)) return promise;
-    const { name, fn, retry, undo, unawaited } = spec;
+    const { name, fn, retry, undo } = spec;
     const base = this.#draw(name);
     const fp = this.#fingerprint("step", name, "", fn);
     const { scope } = this;
-    const done = (outcome: Outcome): void => {
-      if (!outcome.ok) return this.#reject(promise, outcome.failure, unawaited);
-      if (undo !== undefined) this.#undoable(base, scope, undo, () => [decode(outcome.value)]);
-      promise.settle(decode(outcome.value));
-    };
     // Most steps are not repeated: they do without the closures of those that are.
     if (retry === undefined) {
       const call: Call = undo === undefined
         ? { kind: "step", name, base, attempt: 1 }
         : { kind: "step", name, undoable: true, base, attempt: 1 };
-      this.#add({ n: 0, key: base, call, fp, scope, closure: fn, fn, check: undefined, undoing: false, settle: done });
+      this.#addStep(base, call, fp, fn, (outcome) => this.#stepDone(outcome, spec, base, scope, promise));
       return promise;
     }
     this.#repeat({
@@ -425,9 +420,26 @@ class RunSession implements BodySession {
         fn,
         settle,
       }),
-      done,
+      done: (outcome) => this.#stepDone(outcome, spec, base, scope, promise),
     });
     return promise;
+  }
+
+  /** `settle` is an argument, and so has no name: a bundler that keeps names would set it anew for each step, at 2 µs. */
+  #addStep(key: Key, call: Call, fp: Fingerprint, fn: StepSpec["fn"], settle: (outcome: Outcome) => void): void {
+    this.#add({ n: 0, key, call, fp, scope: this.scope, closure: fn, fn, check: undefined, undoing: false, settle });
+  }
+
+  #stepDone(
+    outcome: Outcome,
+    { undo, unawaited }: StepSpec,
+    base: Key,
+    scope: Scope | undefined,
+    promise: CallPromise<unknown>,
+  ): void {
+    if (!outcome.ok) return this.#reject(promise, outcome.failure, unawaited);
+    if (undo !== undefined) this.#undoable(base, scope, undo, () => [decode(outcome.value)]);
+    promise.settle(decode(outcome.value));
   }
 
   sleep(time: { readonly ms: number } | { readonly until: number }, name = "sleep"): Promise<void> {
