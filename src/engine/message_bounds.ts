@@ -21,6 +21,9 @@ export interface MessageBounds {
   forget(run: string): void;
 }
 
+/** Longest id, name or sender of a message, in code units: they are kept in one row, which some storages bound. */
+const LONGEST_NAME = 65_536;
+
 /** Runs whose messages are counted. */
 const COUNTED = 1024;
 
@@ -55,8 +58,16 @@ export function createMessageBounds(storage: Storage): MessageBounds {
   }
 
   return {
-    async check({ id, run, kind, payload }): Promise<void> {
+    async check({ id, run, kind, name, payload, from = "" }): Promise<void> {
       const { maxRecordBytes, maxMessages } = storage.limits;
+      for (const [what, text] of [["id", id], ["name", name], ["sender", from]] as const) {
+        if (text.length <= LONGEST_NAME) continue;
+        throw new PayloadTooLargeError(
+          `Cannot post message "${
+            id.slice(0, 80).toWellFormed()
+          }": its ${what} has ${text.length} characters, the limit is ${LONGEST_NAME}`,
+        );
+      }
       if (payload.length * 3 > maxRecordBytes) {
         const bytes = new TextEncoder().encode(payload).length;
         if (bytes > maxRecordBytes) {
