@@ -42,6 +42,9 @@ interface Timer {
 /** What is due and not done yet is looked at again after this long, in milliseconds: not in a circle without a pause. */
 const SOONEST_MS = 50;
 
+/** The platform takes no alarm after the year 2189: what is further away is waited for in parts of ten years. */
+const FARTHEST_MS = 10 * 365 * 86_400_000;
+
 /**
  * @param hop calls later: for timers whose time has come
  * @param wanted looks at what is stored, and is told when the alarm rang last; undefined: the alarm stays as it is
@@ -58,7 +61,8 @@ export function createObjectAlarm(
   let rangAt = -Infinity;
   let counts = false;
 
-  function move(at: number): void {
+  function move(wanted: number): void {
+    const at = wanted === Infinity ? wanted : Math.min(wanted, now() + FARTHEST_MS);
     if (at === set) return;
     set = at;
     // Not awaited: it is part of the turn's transaction. When that fails the platform starts the object anew.
