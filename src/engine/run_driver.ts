@@ -396,8 +396,9 @@ export class RunDriver {
     }
     if (ready.length > 0) {
       // A parked run is not looked at after a crash before its time: what runs now must not be forgotten.
-      if (this.#stored === "parked") this.#append([], this.#unparkedRow(), () => this.#startAll(ready, hurried, session));
-      else this.#startAll(ready, hurried, session);
+      if (this.#stored === "parked") {
+        this.#append([], this.#unparkedRow(), () => this.#startAll(ready, hurried, session));
+      } else this.#startAll(ready, hurried, session);
     }
     if (!session.replaying) {
       const deferred = this.#deferred;
