@@ -43,6 +43,9 @@ const BATCH = 100;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 300_000;
 
+/** An index that has not answered after this long, in milliseconds, is asked again: what it hears twice does no harm. */
+const PATIENCE_MS = 30_000;
+
 /** Notes which runs a commit has changed: within its transaction. */
 export function noteChanges(writes: readonly Write[], sql: Sql, now: number): void {
   let version: number | undefined;
@@ -82,9 +85,12 @@ export interface OutboxParts {
   readonly row: (run: string) => Promise<RunRow | undefined>;
   /** An attempt has ended: the alarm may have to be another. */
   readonly attempted: (error?: Error) => void;
+  /** How long the index may take to answer, in milliseconds. @default 30000 */
+  readonly patienceMs?: number;
 }
 
-export function createOutbox({ sql, now, index, root, row, attempted }: OutboxParts): Outbox {
+export function createOutbox(parts: OutboxParts): Outbox {
+  const { sql, now, index, root, row, attempted, patienceMs = PATIENCE_MS } = parts;
   let delivering: Promise<void> | undefined;
   let failures = 0;
   let retryAt: number | undefined;
@@ -96,7 +102,7 @@ export function createOutbox({ sql, now, index, root, row, attempted }: OutboxPa
     for (const { run, version } of noted) {
       changes.push({ run: String(run), version: Number(version), row: await row(String(run)) ?? null });
     }
-    await tell(index(), { root, changes });
+    await tell(index(), { root, changes }, patienceMs);
     // One that has changed since has another version, and stays.
     for (const { run, version } of changes) sql("DELETE FROM outbox WHERE run = ? AND version = ?").run(run, version);
     return true;
@@ -135,12 +141,23 @@ export function createOutbox({ sql, now, index, root, row, attempted }: OutboxPa
   return outbox;
 }
 
-async function tell(index: ObjectStub, update: IndexUpdate): Promise<void> {
-  const response = await index.fetch(
-    new Request("https://index.invalid/update", { method: "POST", body: JSON.stringify(update) }),
-  );
-  const body = await response.json() as { readonly error?: WireError };
-  if (body.error !== undefined) throw fromWire(body.error);
+async function tell(index: ObjectStub, update: IndexUpdate, patienceMs: number): Promise<void> {
+  const answered = (async (): Promise<void> => {
+    const response = await index.fetch(
+      new Request("https://index.invalid/update", { method: "POST", body: JSON.stringify(update) }),
+    );
+    const body = await response.json() as { readonly error?: WireError };
+    if (body.error !== undefined) throw fromWire(body.error);
+  })();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`It has not answered for ${patienceMs / 1000} s`)), patienceMs);
+  });
+  try {
+    await Promise.race([answered, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The index's binding, by its name in the environment. */

@@ -272,6 +272,11 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       },
     });
     made.engine = engine;
+    if (engine.failed !== undefined) {
+      // Before it could be said whose failure it is.
+      failed(engine);
+      throw engine.failed;
+    }
     clock.plan();
     void outbox.deliver();
     return { engine, store, outbox, identity };
@@ -331,7 +336,8 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       const { engine, outbox } = await opened();
       slowDown(engine);
       clock.wakeDue();
-      if ((outbox.retryAt ?? 0) <= now()) await outbox.deliver();
+      // Not waited for: the next alarm rings only when this one has been heard, and an index may answer late, or never.
+      if ((outbox.retryAt ?? 0) <= now()) void outbox.deliver();
       if (retentionMs !== undefined) await tidy(retentionMs);
       else clock.plan();
     } catch (error) {
@@ -345,10 +351,20 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
   async function tidy(olderThanMs: number): Promise<void> {
     const { engine, outbox } = await opened();
     await engine.prune(olderThanMs);
+    if ((await engine.runs({ limit: 1 })).length > 0) return clock.plan();
+    if (outbox.isEmpty) return await emptyWhenOver();
+    clock.plan();
+    void outbox.deliver().then(emptyWhenOver).catch((error) =>
+      tell({ event: "warning", message: `Cannot empty the object: ${String(error)}` })
+    );
+  }
+
+  /** Looks again: while the index was told, a run may have begun. */
+  async function emptyWhenOver(): Promise<void> {
+    if (opening === undefined) return;
+    const { engine, outbox } = await opening;
     const isOver = (await engine.runs({ limit: 1 })).length === 0;
-    if (isOver) await outbox.deliver();
     if (isOver && outbox.isEmpty && starting === 0) await empty();
-    else clock.plan();
   }
 
   async function empty(): Promise<void> {
@@ -425,7 +441,8 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
         // A run that waits for its children is parked while they work.
         const isWorking = row?.state === "active" || row?.state === "ready";
         const idle = isWorking ? calm.then(() => engine.idle()) : engine.idle();
-        await Promise.race([result, idle, pause(Math.min(Math.max(0, waitMs), LONGEST_WAIT_MS))]);
+        const patience = pause(Math.min(Math.max(0, waitMs), LONGEST_WAIT_MS));
+        await Promise.race([result, idle, patience.over]).finally(patience.end);
         for (const failure of failures) throw failure;
         row = await newestOf(store, runId);
       }
@@ -504,7 +521,9 @@ function identify(sql: ReturnType<typeof openDurableObject>["sql"], said: Identi
   return { namespace: String(row["namespace"]), root: String(row["root"]) };
 }
 
-/** A wait of a request, which nothing else depends on. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms));
+/** A wait of a request, which nothing else depends on. A timer that is left would keep the object in memory. */
+function pause(ms: number): { readonly over: Promise<void>; readonly end: () => void } {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<void>((resolve) => void (timer = setTimeout(resolve, ms)));
+  return { over, end: () => clearTimeout(timer) };
 }

@@ -7,6 +7,11 @@
 import { DatabaseSync } from "node:sqlite";
 import type { ObjectNamespace, ObjectState, ObjectStorage } from "../../src/durable_object/mod.ts";
 
+/** Longest text of a row, in bytes. */
+const MOST_OF_A_ROW = 2_000_000;
+/** The platform takes none that is later. */
+const LATEST_ALARM = Date.UTC(2190, 0, 1);
+
 type Value = null | number | string;
 
 /** The storage of an object, and what can be done to it. */
@@ -14,8 +19,8 @@ export interface FakeObject extends ObjectState {
   readonly storage: ObjectStorage;
   /** When the alarm is set for; null when none is. */
   readonly alarmAt: number | null;
-  /** From now on statements, or only transactions, throw this; undefined: no more. */
-  failWith(error: Error | undefined, transactionsOnly?: boolean): void;
+  /** From now on statements (of which the text matches), or only transactions, throw this; undefined: no more. */
+  failWith(error: Error | undefined, transactionsOnly?: boolean, which?: RegExp): void;
   /** Times that the storage was emptied. */
   readonly emptied: number;
   /** A new instance of the same object, as after an eviction. */
@@ -26,17 +31,21 @@ export interface FakeObject extends ObjectState {
 export function createFakeObject(db = new DatabaseSync(":memory:"), alarm = { at: null as number | null }): FakeObject {
   let failure: Error | undefined;
   let readFailure: Error | undefined;
+  let failing: RegExp | undefined;
   let emptied = 0;
   let depth = 0;
   function exec(query: string, ...values: Value[]): { toArray(): Record<string, Value>[] } {
-    if (readFailure !== undefined) throw readFailure;
+    if (readFailure !== undefined && failing?.test(query) !== false) throw readFailure;
+    if (values.some((value) => typeof value === "string" && value.length > MOST_OF_A_ROW)) {
+      throw new Error("string or blob too big: SQLITE_TOOBIG");
+    }
     const rows = db.prepare(query).all(...values) as Record<string, Value>[];
     return { toArray: () => rows };
   }
   const storage: ObjectStorage = {
     sql: { exec },
     transactionSync(closure) {
-      if (failure !== undefined) throw failure;
+      if (failure !== undefined && failing === undefined) throw failure;
       const name = `s${depth++}`;
       db.exec(`SAVEPOINT ${name}`);
       try {
@@ -53,6 +62,7 @@ export function createFakeObject(db = new DatabaseSync(":memory:"), alarm = { at
     },
     getAlarm: () => Promise.resolve(alarm.at),
     setAlarm(at) {
+      if (at > LATEST_ALARM) return Promise.reject(new TypeError("This API doesn't support dates after 2189."));
       alarm.at = at;
       return Promise.resolve();
     },
@@ -73,8 +83,9 @@ export function createFakeObject(db = new DatabaseSync(":memory:"), alarm = { at
     get alarmAt() {
       return alarm.at;
     },
-    failWith(error, transactionsOnly = false) {
+    failWith(error, transactionsOnly = false, which) {
       failure = error;
+      failing = which;
       readFailure = transactionsOnly ? undefined : error;
     },
     get emptied() {

@@ -9,8 +9,10 @@ import {
   type WorkflowObjectsOptions,
   type WorkflowRunObject,
 } from "../../src/durable_object/mod.ts";
-import { sleep, step, waitForEvent, workflow } from "../../src/cluster/authoring.ts";
+import { sleep, sleepUntil, step, waitForEvent, workflow } from "../../src/cluster/authoring.ts";
 import type { EngineEvent } from "../../src/engine/api.ts";
+import { createOutbox, OBJECT_SCHEMA } from "../../src/durable_object/outbox.ts";
+import { openDurableObject } from "../../src/storage/_durable_storage.ts";
 import { createFakeObject, fakeBinding, type FakeObject } from "./_fake_object.ts";
 
 const nap = workflow(async (seconds: number) => {
@@ -278,4 +280,135 @@ Deno.test("object: a missing binding of the index is named, before anything is s
     return true;
   });
   deepStrictEqual(ctx.storage.sql.exec("SELECT name FROM sqlite_master").toArray(), []);
+});
+
+Deno.test("object: an index that never answers holds up neither an alarm nor a run", async () => {
+  const { object, events, until } = bench({}, () => new Promise(() => {}));
+  await object.start(start("a", "nap", [0.1]));
+  // `until` rings as the platform does: the next alarm waits for the handler of the one before.
+  await until("closed", () => events.some(({ event }) => event === "run_closed"));
+  deepStrictEqual(await object.outcome({ runId: "a" }), { done: true, value: "rested" });
+});
+
+Deno.test("object: a time that the platform's alarm cannot have is waited for in parts", async () => {
+  const far = workflow(async () => await sleepUntil(new Date(Date.UTC(2400, 0, 1))));
+  const { object, ctx, events, until } = bench({ workflows: { far } });
+  await object.start(start("a", "far"));
+  await until("parked", () => events.some(({ event }) => event === "run_parked"));
+  await until("told", async () => {
+    const { wakeAt } = await object.status({ runId: "a" });
+    return wakeAt === Date.UTC(2400, 0, 1) && ctx.alarmAt !== null && ctx.alarmAt > Date.now() + 86_400_000;
+  });
+  await object.alarm();
+  ok(ctx.alarmAt !== null && ctx.alarmAt > Date.now() + 86_400_000, "It is set again");
+});
+
+Deno.test("object: when what waits cannot be looked at while the engine opens, the next call begins anew", async () => {
+  const first = bench();
+  await first.object.start(start("a", "order"));
+  await first.until("parked", async () => (await first.object.status({ runId: "a" })).state === "parked");
+  // Left for it by somebody else, who did not wait.
+  first.ctx.storage.sql.exec(
+    `INSERT INTO inbox(id, run, waiting, kind, name, payload, sender, at) VALUES('m', 'a', 1, 'event', 'order', '7', NULL, 1)`,
+  );
+  const { object, ctx, until } = first.again();
+  ctx.failWith(new Error("disk I/O error: SQLITE_IOERR"), false, / FROM inbox WHERE run = /);
+  await object.status({ runId: "a" }).catch(() => undefined); // it may be told of it, or not
+  await until("failed", async () => {
+    const { code = "" } = await object.status({ runId: "a" }).then(() => ({}), (error) => error) as { code?: string };
+    return code !== "";
+  }).catch(() => undefined); // it may have begun anew before it was asked
+  ctx.failWith(undefined);
+  await until("closed", async () => (await object.status({ runId: "a" })).state === "closed");
+  deepStrictEqual(await object.outcome({ runId: "a" }), { done: true, value: 7 });
+});
+
+Deno.test("object: a message that no row can hold is refused, and what is under way goes on", async () => {
+  let begun = 0;
+  let go: (value: number) => void = () => undefined;
+  const stuck = workflow(async () => {
+    await step("stuck", () => {
+      begun++;
+      return new Promise<number>((resolve) => go = resolve);
+    });
+    return await waitForEvent("order");
+  });
+  const { object, ctx, events, until } = bench({ workflows: { stuck } });
+  await object.start(start("a", "stuck"));
+  await until("begun", () => begun === 1);
+  await rejects(object.signal({ runId: "a", name: "x".repeat(2_100_000) }), { code: "PAYLOAD_TOO_LARGE" });
+  await rejects(object.signal({ runId: "a", name: "order", id: "x".repeat(2_100_000) }), { code: "PAYLOAD_TOO_LARGE" });
+  await object.signal({ runId: "a", name: "order", payload: "x".repeat(3_000_000), id: "fits" });
+  go(1);
+  await until("closed", () => events.some(({ event }) => event === "run_closed"));
+  strictEqual(begun, 1);
+  deepStrictEqual(events.filter(({ event }) => event === "failed"), []);
+  ok(ctx.alarmAt !== undefined);
+});
+
+Deno.test("object: who asks for an outcome leaves no timer behind", async () => {
+  const { setTimeout: real, clearTimeout: realClear } = globalThis;
+  const left = new Set<unknown>();
+  globalThis.setTimeout = ((then: () => void, ms?: number) => {
+    const timer: unknown = real(() => {
+      left.delete(timer);
+      then();
+    }, ms);
+    if ((ms ?? 0) > 1000) left.add(timer);
+    return timer;
+  }) as typeof setTimeout;
+  globalThis.clearTimeout = ((timer: Parameters<typeof realClear>[0]) => {
+    left.delete(timer);
+    realClear(timer);
+  }) as typeof clearTimeout;
+  try {
+    const waiting = bench();
+    await waiting.object.start(start("b", "order"));
+    for (let i = 0; i < 3; i++) await waiting.object.outcome({ runId: "b", waitMs: 20_000 });
+    strictEqual(left.size, 0);
+  } finally {
+    globalThis.setTimeout = real;
+    globalThis.clearTimeout = realClear;
+  }
+});
+
+Deno.test("object: a run that begins while the index hears that all are gone is not removed with them", async () => {
+  let object: WorkflowRunObject | undefined;
+  let begun = 0;
+  const first = bench({ retentionMs: 30 }, async ({ changes }) => {
+    if (begun > 0 || changes.some(({ row }) => row !== null)) return;
+    begun++;
+    await object?.start(start("a", "nap", [3600]));
+  });
+  object = first.object;
+  await object.start(start("a", "one"));
+  await first.until("told of the new run", () => first.told.at(-1)?.changes.at(-1)?.row?.state === "parked");
+  await first.object.alarm();
+  strictEqual(first.ctx.emptied, 0);
+  strictEqual((await first.object.status({ runId: "a" })).state, "parked");
+});
+
+Deno.test("object: an index that does not answer is asked again", async () => {
+  const ctx = createFakeObject();
+  const { sql } = openDurableObject(ctx.storage, {}, { schema: OBJECT_SCHEMA });
+  sql("INSERT INTO outbox(run, version) VALUES('a', 1)").run();
+  let asked = 0;
+  const errors: string[] = [];
+  const outbox = createOutbox({
+    sql,
+    now: Date.now,
+    root: "a",
+    row: () => Promise.resolve(undefined),
+    index: () => ({
+      fetch: () => asked++ === 0 ? new Promise(() => {}) : Promise.resolve(Response.json({ value: null })),
+    }),
+    attempted: (error) => error && errors.push(error.message),
+    patienceMs: 20,
+  });
+  await outbox.deliver();
+  deepStrictEqual([outbox.isEmpty, errors.length], [false, 1]);
+  match(errors[0] ?? "", /has not answered/);
+  ok((outbox.retryAt ?? 0) > Date.now());
+  await outbox.deliver();
+  deepStrictEqual([outbox.isEmpty, asked], [true, 2]);
 });
