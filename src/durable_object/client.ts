@@ -151,8 +151,11 @@ async function ask<T>(
     signal?.throwIfAborted();
     try {
       // A stub whose object has failed stays broken: each attempt takes a new one.
-      const response = await objects.get(objects.idFromName(name)).fetch(
-        new Request(`https://run.invalid/${method}`, { method: "POST", body: JSON.stringify(body) }),
+      const response = await unlessAborted(
+        objects.get(objects.idFromName(name)).fetch(
+          new Request(`https://run.invalid/${method}`, { method: "POST", body: JSON.stringify(body) }),
+        ),
+        signal,
       );
       const answered = await response.json() as { readonly value: T; readonly error?: WireError };
       // An engine that was closed is opened anew by the next call.
@@ -162,11 +165,27 @@ async function ask<T>(
       if (answered.error !== undefined) throw fromWire(answered.error);
       return answered.value;
     } catch (error) {
+      signal?.throwIfAborted();
       if (error instanceof Answered) throw error.error;
       const { overloaded } = error as { readonly overloaded?: unknown };
       if (attempt >= ATTEMPTS || overloaded === true) throw error;
       await pause(FIRST_PAUSE_MS * 2 ** attempt, signal);
     }
+  }
+}
+
+/** Whoever gives up does so at once: the object may take its time to answer, and is not told. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work;
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   type StartRequest,
   type WorkflowObjectsOptions,
   type WorkflowRunObject,
+  workflowRuns,
 } from "../../src/durable_object/mod.ts";
 import { sleep, sleepUntil, step, waitForEvent, workflow } from "../../src/cluster/authoring.ts";
 import type { EngineEvent } from "../../src/engine/api.ts";
@@ -411,4 +412,19 @@ Deno.test("object: an index that does not answer is asked again", async () => {
   ok((outbox.retryAt ?? 0) > Date.now());
   await outbox.deliver();
   deepStrictEqual([outbox.isEmpty, asked], [true, 2]);
+});
+
+Deno.test("client: who gives up waiting does so at once, with the reason", async () => {
+  let asked = 0;
+  const silent = fakeBinding(() => {
+    asked++;
+    return new Promise(() => {});
+  });
+  const given = new AbortController();
+  const result = workflowRuns(silent, silent).run("a").result({ signal: given.signal });
+  while (asked === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+  const reason = new Error("No time");
+  given.abort(reason);
+  await rejects(result, (error) => error === reason);
+  strictEqual(asked, 1);
 });
