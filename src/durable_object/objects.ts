@@ -145,6 +145,9 @@ export function createWorkflowObjects(options: WorkflowObjectsOptions): Workflow
     runs(request?: { readonly limit?: number }): Promise<readonly RunRow[]> {
       return this.#run.methods.runs(request);
     }
+    reindex(): Promise<void> {
+      return this.#run.methods.reindex();
+    }
   }
 
   // deno-lint-ignore windkit/inheritance -- the platform calls by RPC what extends its class, and nothing else

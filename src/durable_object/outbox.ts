@@ -57,12 +57,22 @@ export function noteChanges(writes: readonly Write[], sql: Sql, now: number): vo
       : undefined;
     if (run === undefined) continue;
     // Also above what an earlier life of this object has told.
-    version ??= Number(
-      sql("UPDATE object SET version = max(version + 1, ?) RETURNING version").all(now)[0]?.["version"],
-    );
+    version ??= nextVersion(sql, now);
     sql("INSERT INTO outbox(run, version) VALUES(?, ?) ON CONFLICT(run) DO UPDATE SET version = excluded.version")
       .run(run, version);
   }
+}
+
+function nextVersion(sql: Sql, now: number): number {
+  return Number(sql("UPDATE object SET version = max(version + 1, ?) RETURNING version").all(now)[0]?.["version"]);
+}
+
+/** Notes all runs, as if they had changed: within a transaction. */
+export function noteAll(sql: Sql, now: number): void {
+  sql(
+    `INSERT INTO outbox(run, version) SELECT id, ? FROM runs WHERE true
+     ON CONFLICT(run) DO UPDATE SET version = excluded.version`,
+  ).run(nextVersion(sql, now));
 }
 
 /** Sends what is in the outbox. */

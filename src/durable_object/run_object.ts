@@ -14,7 +14,7 @@ import { forgetDurableObject, holdsRuns, openDurableObject } from "../storage/_d
 import type { DurableObjectStorageOptions } from "../storage/durable_object.ts";
 import { createObjectAlarm, type ObjectAlarm, type Wanted } from "./alarm.ts";
 import { createObjectHost } from "./object_host.ts";
-import { bindingOf, createOutbox, noteChanges, OBJECT_SCHEMA, type Outbox } from "./outbox.ts";
+import { bindingOf, createOutbox, noteAll, noteChanges, OBJECT_SCHEMA, type Outbox } from "./outbox.ts";
 import type { ObjectNamespace, ObjectState } from "./platform.ts";
 import { toWire, type WireError } from "./wire.ts";
 
@@ -138,6 +138,8 @@ export interface RunMethods {
   journal(request: RunRequest): Promise<readonly JournalRecord[]>;
   /** All runs of the object, newest first: the run that it was made for, its children, those that go on for it. */
   runs(request?: { readonly limit?: number }): Promise<readonly RunRow[]>;
+  /** Tells the index of all runs of the object anew: for an index that has lost what it knew. */
+  reindex(): Promise<void>;
 }
 
 /** The object behind its class. */
@@ -485,6 +487,13 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     async runs({ limit = 100 } = {}) {
       if (opening === undefined && !holdsRuns(storage)) return [];
       return await (await opened()).engine.runs({ limit });
+    },
+    async reindex() {
+      if (opening === undefined && !holdsRuns(storage)) return;
+      const { store, outbox } = await opened();
+      storage.transactionSync(() => noteAll(store.sql, now()));
+      clock.plan();
+      void outbox.deliver();
     },
   };
   return { methods, alarm };

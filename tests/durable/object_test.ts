@@ -428,3 +428,18 @@ Deno.test("client: who gives up waiting does so at once, with the reason", async
   await rejects(result, (error) => error === reason);
   strictEqual(asked, 1);
 });
+
+Deno.test("object: an index that has lost what it knew is told of all runs again", async () => {
+  const { object, told, until } = bench();
+  await object.reindex();
+  await object.start(start("a", "nap", [3600]));
+  await until("told", () => told.at(-1)?.changes.at(-1)?.row?.state === "parked");
+  const { version = 0 } = told.at(-1)?.changes.at(-1) ?? {};
+  told.length = 0;
+  await object.reindex();
+  await until("told again", () => told.length > 0);
+  deepStrictEqual(
+    told.flatMap(({ changes }) => changes.map((change) => [change.run, change.row?.state, change.version > version])),
+    [["a", "parked", true]],
+  );
+});
