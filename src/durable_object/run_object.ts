@@ -5,7 +5,7 @@
  * @module
  */
 import { UnknownRunError } from "../base/errors.ts";
-import { newestOf } from "../engine/chain.ts";
+import { linkId, newestOf } from "../engine/chain.ts";
 import { createEngine } from "../engine/engine.ts";
 import type { Engine, EngineEvent, EngineOptions, PendingApproval } from "../engine/api.ts";
 import type { RunRow } from "../engine/ports.ts";
@@ -291,6 +291,23 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     return await opened();
   }
 
+  /**
+   * The run of an id, or the newest that goes on for it when it was removed already: whoever started a run knows no other id, and under
+   * this one it has not ended.
+   */
+  async function stored(store: Opened["store"], runId: string): Promise<string> {
+    if (await store.run(runId) !== undefined) return runId;
+    const links = store.sql("SELECT id FROM runs WHERE id > ? AND id < ?").all(`${runId}~`, `${runId}\x7f`)
+      .map(({ id }) => Number(String(id).slice(runId.length + 1))).filter(Number.isSafeInteger);
+    return links.length === 0 ? runId : linkId({ first: runId, n: Math.max(...links) });
+  }
+
+  /** The same, for a caller. */
+  async function asked({ runId }: RunRequest): Promise<Opened & { readonly id: string }> {
+    const found = await known(runId);
+    return { ...found, id: await stored(found.store, runId) };
+  }
+
   // --- The alarm ---
 
   /** When this object has to be woken next, by what is stored. */
@@ -402,7 +419,10 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
             `"${identity.namespace}"`,
         );
       }
-      const run = await opened_.engine.start(workflow, args, {
+      const { engine, store } = opened_;
+      const id = await stored(store, runId);
+      if (id !== runId) return await (await engine.run(id)).row();
+      const run = await engine.start(workflow, args, {
         runId,
         ...(deadlineMs === undefined ? undefined : { deadlineMs }),
       });
@@ -418,8 +438,8 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     }
   }
 
-  async function outcome({ runId, waitMs = 0 }: OutcomeRequest): Promise<OutcomeAnswer> {
-    const { engine, store } = await known(runId);
+  async function outcome({ runId: asked_, waitMs = 0 }: OutcomeRequest): Promise<OutcomeAnswer> {
+    const { engine, store, id: runId } = await asked({ runId: asked_ });
     const run = await engine.run(runId);
     const waited = new AbortController();
     let ended: OutcomeAnswer | undefined;
@@ -461,28 +481,31 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
   const methods: RunMethods = {
     start,
     outcome,
-    async status({ runId }) {
-      const { engine } = await known(runId);
-      const run = await engine.run(runId);
+    async status(request) {
+      const { engine, id } = await asked(request);
+      const run = await engine.run(id);
       const [row, progress] = await Promise.all([run.row(), run.progress()]);
       return { ...row, ...(progress === undefined ? undefined : { progress }) };
     },
-    async signal({ runId, name, payload = null, id }) {
-      const { engine } = await known(runId);
-      await engine.signal(runId, name, payload, id === undefined ? {} : { id });
+    async signal({ name, payload = null, id: nonce, ...request }) {
+      const { engine, id } = await asked(request);
+      await engine.signal(id, name, payload, nonce === undefined ? {} : { id: nonce });
     },
     async approve({ runId, key, ...answer }) {
-      const { engine } = await known(runId);
-      await engine.approve(runId, key, answer);
+      const { engine, id } = await asked({ runId });
+      await engine.approve(id, key, answer);
     },
-    async approvals({ runId }) {
-      return await (await known(runId)).engine.approvals(runId);
+    async approvals(request) {
+      const { engine, id } = await asked(request);
+      return await engine.approvals(id);
     },
-    async cancel({ runId, reason }) {
-      await (await known(runId)).engine.cancel(runId, reason);
+    async cancel({ reason, ...request }) {
+      const { engine, id } = await asked(request);
+      await engine.cancel(id, reason);
     },
-    async journal({ runId }) {
-      return await (await known(runId)).engine.journal(runId);
+    async journal(request) {
+      const { engine, id } = await asked(request);
+      return await engine.journal(id);
     },
     async runs({ limit = 100 } = {}) {
       if (opening === undefined && !holdsRuns(storage)) return [];

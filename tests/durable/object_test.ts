@@ -10,7 +10,7 @@ import {
   type WorkflowRunObject,
   workflowRuns,
 } from "../../src/durable_object/mod.ts";
-import { sleep, sleepUntil, step, waitForEvent, workflow } from "../../src/cluster/authoring.ts";
+import { continueAsNew, sleep, sleepUntil, step, waitForEvent, workflow } from "../../src/cluster/authoring.ts";
 import type { EngineEvent } from "../../src/engine/api.ts";
 import { createOutbox, OBJECT_SCHEMA } from "../../src/durable_object/outbox.ts";
 import { openDurableObject } from "../../src/storage/_durable_storage.ts";
@@ -442,4 +442,26 @@ Deno.test("object: an index that has lost what it knew is told of all runs again
     told.flatMap(({ changes }) => changes.map((change) => [change.run, change.row?.state, change.version > version])),
     [["a", "parked", true]],
   );
+});
+
+Deno.test("object: a run that goes on as others is known by its id when the first of them was removed", async () => {
+  const chain = workflow(async (left: number): Promise<unknown> =>
+    left > 0 ? await continueAsNew({ left: left - 1 }) : await waitForEvent("order")
+  );
+  const { object, until } = bench({ workflows: { chain }, retentionMs: 30 });
+  const request = start("a", "chain", [12]);
+  await object.start(request);
+  await until("only the last is left", async () => {
+    await object.alarm();
+    return (await object.runs()).map(({ id }) => id).join() === "a~12";
+  });
+  const row = await object.status({ runId: "a" });
+  deepStrictEqual([row.id, row.state], ["a~12", "parked"]);
+  strictEqual((await object.start(request)).id, "a~12", "It is not begun again");
+  strictEqual((await object.runs()).length, 1);
+  const result = object.outcome({ runId: "a", waitMs: 0 });
+  deepStrictEqual(await result, { done: false, state: "parked" });
+  await object.signal({ runId: "a", name: "order", payload: 5, id: "1" });
+  deepStrictEqual(await object.outcome({ runId: "a", waitMs: 1000 }), { done: true, value: 5 });
+  await rejects(object.status({ runId: "a~3" }), { code: "UNKNOWN_RUN" });
 });
