@@ -133,12 +133,20 @@ export function createOutbox(parts: OutboxParts): Outbox {
     return sql("SELECT 1 FROM outbox LIMIT 1").all().length === 0;
   }
 
+  function hasMore(): boolean {
+    try {
+      return !isEmpty();
+    } catch {
+      return true; // an attempt fails, and is made again later
+    }
+  }
+
   const outbox: Outbox = {
     deliver(): Promise<void> {
       return delivering ??= deliver().finally(() => {
         delivering = undefined;
         // Noted while the last look was on its way back.
-        if (retryAt === undefined && !isEmpty()) void outbox.deliver();
+        if (retryAt === undefined && hasMore()) void outbox.deliver();
       });
     },
     get isEmpty(): boolean {

@@ -150,6 +150,8 @@ export interface RunObject {
 
 /** Without progress the alarm rings ever less often: a run that waits for its code to be mended needs no more. */
 const LONGEST_BEAT_MS = 3_600_000;
+/** Messages that are looked at when an object is opened: more than that are events that came before they were waited for. */
+const MOST_POSTED = 1000;
 /** Longest wait of an `outcome`, in milliseconds. */
 const LONGEST_WAIT_MS = 60_000;
 
@@ -181,6 +183,8 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
   let beatMs = heartbeatMs;
   let beatAt: number | undefined;
   let commitsSeen = -1;
+  /** Messages that may wake a run that is parked: until it has taken them, or is known not to wait for them. */
+  const posted = new Set<string>();
 
   function tell(event: EngineEvent): void {
     try {
@@ -211,6 +215,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     if (opening !== left) return;
     opening = undefined;
     current = undefined;
+    posted.clear();
     clock.stop();
     closing = engine?.close().catch((error) => tell({ event: "warning", message: `Cannot close: ${String(error)}` }));
   }
@@ -224,13 +229,17 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     const store = openDurableObject(storage, limits, {
       schema: OBJECT_SCHEMA,
       within: (writes, sql) => noteChanges(writes, sql, now()),
-      after() {
+      after(writes) {
+        for (const write of writes) if (write.w === "post") posted.add(write.message.id);
         // In this turn: whoever is told of the commit finds the alarm set, whatever happens next.
         clock.plan();
         void current?.outbox?.deliver();
       },
     });
     const identity = identify(store.sql, said);
+    for (const { id } of store.sql(`SELECT id FROM inbox WHERE waiting = 1 LIMIT ${MOST_POSTED}`).all()) {
+      posted.add(String(id));
+    }
     const { namespace, root } = identity;
     current = { store };
     await clock.load();
@@ -323,7 +332,9 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     if (retentionMs !== undefined && typeof closed === "number") times.push(closed + retentionMs);
     // Rung for, and not gone on: in a moment it has, or its code does not fit, and nothing comes of ringing on.
     const isOverdue = overdue === 1;
-    if (isActive || isOverdue || orphans === 1 || (untold === 1 && retryAt === undefined)) {
+    // Whoever left a message was told so: the run takes it, also when the object is not called again.
+    for (const id of posted) if (store.sql(WAKING).get(id) === undefined) posted.delete(id);
+    if (isActive || isOverdue || orphans === 1 || posted.size > 0 || (untold === 1 && retryAt === undefined)) {
       if (beatAt === undefined || beatAt <= now()) beatAt = now() + beatMs;
       times.push(beatAt);
     } else {
@@ -541,6 +552,10 @@ const STATE = `SELECT
   EXISTS(SELECT 1 FROM runs INDEXED BY runs_due WHERE state = 2 AND wake_at IS NOT NULL AND wake_at <= ?) AS overdue,
   (SELECT min(wake_at) FROM runs INDEXED BY runs_due WHERE state = 2 AND wake_at IS NOT NULL AND wake_at > ?) AS wake,
   (SELECT min(closed_at) FROM runs INDEXED BY runs_closed WHERE closed_at IS NOT NULL) AS closed`;
+
+/** A message that waits for a run that is parked and waits for it. */
+const WAKING = `SELECT 1 FROM inbox i JOIN runs r ON r.id = i.run WHERE i.id = ? AND i.waiting = 1 AND r.state = 2 AND
+  (i.kind IN ('cancel', 'settle') OR EXISTS(SELECT 1 FROM json_each(r.waits) w WHERE w.value = i.kind || ':' || i.name))`;
 
 /** Whose object this is: what was stored, else what is said now, which is stored. */
 function identify(sql: ReturnType<typeof openDurableObject>["sql"], said: Identity | undefined): Identity {

@@ -21,6 +21,8 @@ export interface FakeObject extends ObjectState {
   readonly alarmAt: number | null;
   /** From now on statements (of which the text matches), or only transactions, throw this; undefined: no more. */
   failWith(error: Error | undefined, transactionsOnly?: boolean, which?: RegExp): void;
+  /** The process ends: nothing of what this instance still does is stored. */
+  kill(): void;
   /** Times that the storage was emptied. */
   readonly emptied: number;
   /** A new instance of the same object, as after an eviction. */
@@ -33,8 +35,10 @@ export function createFakeObject(db = new DatabaseSync(":memory:"), alarm = { at
   let readFailure: Error | undefined;
   let failing: RegExp | undefined;
   let emptied = 0;
+  let isKilled = false;
   let depth = 0;
   function exec(query: string, ...values: Value[]): { toArray(): Record<string, Value>[] } {
+    if (isKilled) throw new Error("The process has ended");
     if (readFailure !== undefined && failing?.test(query) !== false) throw readFailure;
     if (values.some((value) => typeof value === "string" && value.length > MOST_OF_A_ROW)) {
       throw new Error("string or blob too big: SQLITE_TOOBIG");
@@ -45,6 +49,7 @@ export function createFakeObject(db = new DatabaseSync(":memory:"), alarm = { at
   const storage: ObjectStorage = {
     sql: { exec },
     transactionSync(closure) {
+      if (isKilled) throw new Error("The process has ended");
       if (failure !== undefined && failing === undefined) throw failure;
       const name = `s${depth++}`;
       db.exec(`SAVEPOINT ${name}`);
@@ -62,11 +67,13 @@ export function createFakeObject(db = new DatabaseSync(":memory:"), alarm = { at
     },
     getAlarm: () => Promise.resolve(alarm.at),
     setAlarm(at) {
+      if (isKilled) return Promise.reject(new Error("The process has ended"));
       if (at > LATEST_ALARM) return Promise.reject(new TypeError("This API doesn't support dates after 2189."));
       alarm.at = at;
       return Promise.resolve();
     },
     deleteAlarm() {
+      if (isKilled) return Promise.reject(new Error("The process has ended"));
       alarm.at = null;
       return Promise.resolve();
     },
@@ -87,6 +94,9 @@ export function createFakeObject(db = new DatabaseSync(":memory:"), alarm = { at
       failure = error;
       failing = which;
       readFailure = transactionsOnly ? undefined : error;
+    },
+    kill() {
+      isKilled = true;
     },
     get emptied() {
       return emptied;

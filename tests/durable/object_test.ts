@@ -465,3 +465,40 @@ Deno.test("object: a run that goes on as others is known by its id when the firs
   deepStrictEqual(await object.outcome({ runId: "a", waitMs: 1000 }), { done: true, value: 5 });
   await rejects(object.status({ runId: "a~3" }), { code: "UNKNOWN_RUN" });
 });
+
+for (
+  const [what, send] of [
+    ["a cancel", (object: WorkflowRunObject) => object.cancel({ runId: "a" })],
+    ["an event", (object: WorkflowRunObject) => object.signal({ runId: "a", name: "order", payload: 1, id: "1" })],
+  ] as const
+) {
+  Deno.test(`object: ${what} that is stored wakes its run by the alarm, when the process ends before the run has taken it`, async () => {
+    let isSent = false;
+    const first = bench({
+      heartbeatMs: 50,
+      onEvent: ({ event }) => {
+        if (event === "committed" && isSent) first.ctx.kill();
+      },
+    });
+    await first.object.start(start("a", "order"));
+    await first.until("parked", async () => (await first.object.status({ runId: "a" })).state === "parked");
+    await first.until("no alarm", () => first.ctx.alarmAt === null);
+    isSent = true;
+    await send(first.object).catch(() => undefined); // it was stored, and its sender may not hear of it
+    let isClosed = false;
+    const next = first.again({ onEvent: ({ event }) => void (isClosed ||= event === "run_closed") });
+    // Nobody calls it.
+    await next.until("closed", () => isClosed);
+  });
+}
+
+Deno.test("object: an event that nothing waits for wakes nobody", async () => {
+  const { object, ctx, until, again } = bench({ heartbeatMs: 50 });
+  await object.start(start("a", "nap", [3600]));
+  await until("parked", async () => (await object.status({ runId: "a" })).state === "parked");
+  await object.signal({ runId: "a", name: "order", id: "1" });
+  const { wakeAt } = await object.status({ runId: "a" });
+  await until("alarm at the wake time", () => ctx.alarmAt === wakeAt);
+  await again().object.alarm();
+  await until("alarm at the wake time", () => ctx.alarmAt === wakeAt);
+});
