@@ -29,13 +29,25 @@ export {
   users,
   variables,
 } from "../src/handlers/client.ts";
+export { approvalLink } from "../src/handlers/approval_link.ts";
+export {
+  github,
+  isSigned,
+  slack,
+  standardWebhooks,
+  stripe,
+  WebhookRejectedError,
+} from "../src/handlers/webhook_schemes.ts";
+export { createReplayWindow } from "../src/handlers/webhook_window.ts";
 export type { ApprovalOptions } from "../src/handlers/approval.ts";
 export type { ClientOf, ClientOptions, Groups, RunsGroup } from "../src/handlers/client.ts";
-export type { Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
+export type { Bindings, Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
 export type { RunHandlerOptions } from "../src/handlers/run.ts";
 export type { S3ProxyOptions } from "../src/handlers/s3_proxy.ts";
 export type { StreamJobOptions } from "../src/handlers/stream_job.ts";
 export type { WebhookOptions } from "../src/handlers/webhook.ts";
+export type { WebhookDelivery, WebhookProof, WebhookScheme } from "../src/handlers/webhook_schemes.ts";
+export type { ReplayWindow } from "../src/handlers/webhook_window.ts";
 
 /** The part of Hono's context that is used. */
 export interface HonoContext {

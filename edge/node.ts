@@ -7,7 +7,7 @@ import { type NodeRequest, type NodeResponse, sendResponse, toRequest } from "./
 import { createAnswerer, type EdgeOptions, refuse } from "./_routes.ts";
 
 export type { NodeRequest, NodeResponse } from "./_node_http.ts";
-export type { CorsOptions, EdgeOptions, FetchApp } from "./_routes.ts";
+export type { CorsOptions, EdgeOptions, FetchApp, RouteHandler } from "./_routes.ts";
 
 /** What `createServer` of `node:http` calls. */
 export type NodeListener = (incoming: NodeRequest, outgoing: NodeResponse) => void;

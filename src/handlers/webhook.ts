@@ -7,7 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigurationError } from "../base/errors.ts";
 import { systemClock } from "../platform/network.ts";
 import type { JobArgs } from "../sdk/_typed_calls.ts";
-import { baseOf, type ClientOptions, variable, workspaceOf } from "../sdk/connection.ts";
+import { baseOf, type Bindings, type ClientOptions, variable, workspaceOf } from "../sdk/connection.ts";
 import { startJob, type StartOptions } from "../sdk/jobs.ts";
 import { awaitJob } from "../sdk/jobs_wait.ts";
 import type { WebhookEvent } from "../sdk/preprocessor_events.ts";
@@ -24,14 +24,17 @@ import { createReplayWindow, type ReplayWindow, uuidOf } from "./webhook_window.
 export type WebhookSecret =
   | { readonly binding: string | readonly string[] }
   | ((
-    env: Readonly<Record<string, unknown>>,
+    env: Bindings,
     request: Request,
   ) => string | readonly string[] | undefined | Promise<string | readonly string[] | undefined>)
   | string
   | readonly string[];
 
-/** What is run for a delivery. */
-export type WebhookTarget = { readonly script: string } | { readonly flow: string };
+/** What is run for a delivery, and with which arguments. */
+export type WebhookTarget = ({ readonly script: string } | { readonly flow: string }) & {
+  /** The arguments of this one. @default what the option `args` makes, else `{ event }` */
+  readonly args?: JobArgs;
+};
 
 /** What every webhook takes. */
 export interface WebhookBaseOptions extends Connection {
@@ -281,7 +284,7 @@ export function webhook(options: WebhookOptions): Handler {
     const whose = [baseOf(client), workspaceOf(client)];
     const jobId = id === undefined ? undefined : await uuidOf(scheme.name, kind, path, ...whose, id);
     const act = async (): Promise<Done> => {
-      const given = args === undefined ? { event } : await args(event);
+      const given = target.args ?? (args === undefined ? { event } : await args(event));
       const more = { skipPreprocessor: true, ...start, ...(jobId !== undefined && { jobId }) };
       return { ok: true, jobId: await startJob(client, kind, path, given, more, false) };
     };

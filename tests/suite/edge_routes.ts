@@ -46,6 +46,26 @@ test("edge createHandler(): a route is found by method and path, and gives its v
   assertEquals(await textOf(ask("GET", "/a/1/c/2")), 'GET /a/:b/c/:d GET {"b":"1","d":"2"}');
 });
 
+test("edge createHandler(): a function of yours answers a route, at once or later; what it throws is a 500", async () => {
+  const told: unknown[] = [];
+  const failure = new Error("secret");
+  const ask = asker({
+    routes: {
+      "GET /now/:name": (_request, { params, env }) => new Response(`${params?.name} ${typeof env}`),
+      "GET /broken": () => {
+        throw failure;
+      },
+    },
+    notFound: () => new Response("nothing", { status: 404 }),
+    onError: (error) => told.push(error),
+  });
+  assertEquals(await textOf(ask("GET", "/now/ada")), "ada object");
+  assertEquals(await textOf(ask("GET", "/later")), "nothing");
+  const broken = await ask("GET", "/broken");
+  assertEquals([broken.status, told.length, told[0] === failure], [500, 1, true]);
+  assert(!(await broken.text()).includes("secret"));
+});
+
 test("edge createHandler(): what is written out goes before values, and values before the rest, whatever the order", async () => {
   const ask = asker({ routes: table("/*", "GET /a/*", "GET /a/:x", "GET /a/b", "/a/b", "HEAD /a/b") });
   assertEquals(await textOf(ask("GET", "/a/b")), "GET /a/b GET {}");

@@ -601,6 +601,14 @@ test("webhook: a script or a flow runs with the event, and the answer is its job
   });
   const waited = await waits(request(vector.headers, vector.body));
   assertEquals((await waited.json() as { result: unknown }).result, { delivery: vector.headers["x-github-delivery"] });
+  const branches = webhook({
+    ...shared,
+    run: ({ raw_string: text }) => ({ flow: "f/shop/flow", args: { text } }),
+    args: () => ({ text: "of the option" }),
+    wait: true,
+  });
+  const branched = await branches(request({ ...vector.headers, "x-github-delivery": "another" }, vector.body));
+  assertEquals((await branched.json() as { result: unknown }).result, { text: "Hello, World!" });
   const before = mock.jobs.size;
   const skipped = await waits(request(vector.headers, vector.body, "https://edge.test/?skip=1"));
   assertEquals([await skipped.json(), mock.jobs.size], [{ ignored: true }, before]);
