@@ -26,12 +26,6 @@ export function readEnv(name: string, denied?: string[]): string | undefined {
   }
 }
 
-/** Whether this runtime has an environment: a Worker has bindings instead, and a page has neither. */
-export function hasEnv(): boolean {
-  const { Deno: deno, process: own }: Machine = globalThis;
-  return deno?.env !== undefined || own?.env !== undefined;
-}
-
 /**
  * Reads a variable that may be there: unset when the runtime would have to ask somebody whether it may be read.
  *

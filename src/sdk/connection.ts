@@ -6,7 +6,7 @@
 import { ConfigurationError } from "../base/errors.ts";
 import { encodeSegment } from "../base/url.ts";
 import { type CallOptions, send, type TransportOptions, type WireRequest } from "../http/transport.ts";
-import { hasEnv, readEnv } from "../platform/env.ts";
+import { readEnv } from "../platform/env.ts";
 import type { Answer } from "../wire/answer.ts";
 import type { MockedApi } from "./_mock.ts";
 
@@ -93,13 +93,9 @@ export function setting(
   let value = given;
   for (const name of names) value ??= variable(client, name, denied);
   if (value && valid.test(value)) return value;
-  const why = denied.length > 0
-    ? ` (needs --allow-env=${denied})`
-    : client.env || hasEnv()
-    ? ""
-    : " (there is no environment here: createClient({ env }) takes bindings)";
   throw new ConfigurationError(
-    `Expected ${what} or in ${names.join(" or ")}, found ${value ? "other text" : "nothing"}${why}`,
+    `Expected ${what} or in ${names.join(" or ")}, found ${value ? "other text" : "nothing"}` +
+      (denied.length > 0 ? ` (needs --allow-env=${denied})` : ""),
   );
 }
 

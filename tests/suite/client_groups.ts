@@ -41,16 +41,6 @@ test("configuration: what is missing is named, with option and variable, before 
   assertEquals(stub.seen.length, 0);
 });
 
-test("configuration: where there is no environment, the error says that bindings are an option", async () => {
-  const { Deno: deno, process: own } = globalThis as { readonly Deno?: object; readonly process?: object };
-  const hint = "createClient({ env }) takes bindings";
-  const call = (env?: object) => () =>
-    createClient({ baseUrl: "http://stub.test", ...(env && { env }) }).users.whoami();
-  const { message } = await assertRejects(call(), "CONFIGURATION", "WM_TOKEN");
-  assertEquals(message.includes(hint), deno === undefined && own === undefined);
-  assert(!(await assertRejects(call({}), "CONFIGURATION", "WM_TOKEN")).message.includes(hint));
-});
-
 test("configuration: BASE_INTERNAL_URL goes before BASE_URL, and that before WM_BASE_URL; options go before all", async () => {
   const stub = serve(() => json("v"));
   const env = { WM_BASE_URL: "http://c.test/", BASE_URL: "http://b.test", BASE_INTERNAL_URL: "http://a.test/sub/" };
