@@ -187,6 +187,9 @@ async function judgeRefunds(url: string, fetch: (url: string, init?: RequestInit
     const started = await post("7", { cents: 1500 });
     assertEquals([started.status, await started.json()], [202, { order: "7" }]);
   }
+  const others = [await post("7", { cents: 1 }), await fetch(`${url}/refunds/none`)];
+  assertEquals(others.map(({ status }) => status), [409, 404]);
+  for (const { body } of others) await body?.cancel();
   assertEquals((await post("7/allow", {})).status, 403);
   const allowed = await post("7/allow", {}, { "x-manager-key": "key" });
   assertEquals([allowed.status, await allowed.json()], [200, { order: "7", refunded: 1500, by: "manager" }]);
