@@ -46,7 +46,7 @@ export interface ObjectRun {
   signal<T>(event: TypedEvent<T>, payload: T, options?: SignalOptions): Promise<void>;
   /** The same by name. */
   signal(name: string, payload?: Json | object, options?: SignalOptions): Promise<void>;
-  /** Answers an approval; `key` is optional when exactly one is waited for. */
+  /** Answers an approval; `key` is optional when exactly one is waited for. Throws `NotWaitingError` where it has an answer already. */
   approve(key?: string, answer?: ApprovalAnswer): Promise<void>;
   /** Approvals that the run waits for. */
   approvals(): Promise<readonly PendingApproval[]>;

@@ -654,6 +654,7 @@ const pinned: Readonly<Record<string, readonly string[]>> = {
     "MissingPackageError",
     "NonDeterminismError",
     "NonRetryableError",
+    "NotWaitingError",
     "PayloadTooLargeError",
     "ReplayMismatchError",
     "RetryAfterError",

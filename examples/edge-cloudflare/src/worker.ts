@@ -52,6 +52,7 @@ app.post("/refunds/:order/:answer{allow|refuse}", async (c) => {
 app.onError((error, c) => {
   if (hasCode(error, "UNKNOWN_RUN")) return c.json({ error: "There is no such refund" }, 404);
   if (hasCode(error, "RUN_EXISTS")) return c.json({ error: "It was asked for before, with other cents" }, 409);
+  if (hasCode(error, "NOT_WAITING")) return c.json({ error: "Nobody waits for this answer" }, 409);
   console.error(error);
   return c.json({ error: "It went wrong here" }, 500);
 });
