@@ -254,12 +254,46 @@ test("handlers run: status, type, headers and text are what the job asked for; t
     ["cache-control", "max-age=5"],
     ["content-security-policy", "sandbox"],
     ["content-type", "text/html"],
+    ["x-content-type-options", "nosniff"],
     ["x-own", "1"],
   ]);
   assertIncludes(response.headers.get("set-cookie") ?? "", "a=1");
   assertIncludes(response.headers.get("set-cookie") ?? "", "b=2");
   const some = await ask(script(stub, { passHeader: (name) => name !== "set-cookie" }), jsonRequest({}));
   assertEquals([some.headers.get("set-cookie"), some.headers.get("x-own")], [null, "1"]);
+});
+
+test("handlers run: no result says where its answer ends, or which other sites may read it", async () => {
+  const wm_headers = {
+    "Content-Length": "2",
+    "transfer-encoding": "gzip",
+    "Connection": "close",
+    "access-control-allow-origin": "*",
+    "strict-transport-security": "max-age=0",
+    "x-own": "1",
+  };
+  const result = { wm_headers, wm_status_code: 404, result: "HTTP/1.1 200 OK" };
+  const response = await ask(script(ended(text("", 404), result)), jsonRequest({}));
+  assertEquals([response.status, await response.json()], [404, "HTTP/1.1 200 OK"]);
+  assertEquals([...response.headers], [
+    ["content-security-policy", "sandbox"],
+    ["content-type", "application/json"],
+    ["x-content-type-options", "nosniff"],
+    ["x-own", "1"],
+  ]);
+});
+
+test("handlers run: `passHeader` takes nothing from what keeps a script's page in its box", async () => {
+  for (const type of ["text/html", "image/svg+xml", "application/json; charset=utf-8", "application/json"]) {
+    const stub = windmill(() => new Response('"<p>"', { headers: { "content-type": type, "x-own": "1" } }));
+    const { headers } = await ask(script(stub, { passHeader: (name) => name === "x-own" }), jsonRequest({}));
+    const guarded = type === "application/json" ? [] : ["sandbox", "nosniff"];
+    assertEquals([headers.get("content-type"), headers.get("x-own")], [type, "1"]);
+    assertEquals(
+      [headers.get("content-security-policy"), headers.get("x-content-type-options")].filter((one) => one !== null),
+      guarded,
+    );
+  }
 });
 
 test("handlers run: an answer without a body stays one", async () => {
