@@ -55,6 +55,18 @@ test("edge createHandler(): what is written out goes before values, and values b
   assertEquals(await textOf(ask("PUT", "/a/c")), '/* PUT {"*":"a/c"}');
 });
 
+test("edge createHandler(): however a path is encoded, the route that is written out is its route", async () => {
+  const ask = asker({ routes: table("/*", "/files/*", "/files/private/*", "GET /a/b", "GET /a/:x", "/caf%C3%A9", "/th\u00e9") });
+  for (const path of ["/files/private/x", "/files/%70rivate/x", "/%66iles/p%72ivate/x"]) {
+    assertEquals([path, await textOf(ask("GET", path))], [path, '/files/private/* GET {"*":"x"}']);
+  }
+  assertEquals(await textOf(ask("GET", "/a/%62")), "GET /a/b GET {}");
+  assertEquals(await textOf(ask("GET", "/files%2Fprivate/x")), '/* GET {"*":"files/private/x"}');
+  assertEquals(await textOf(ask("GET", "/caf\u00e9")), "/caf%C3%A9 GET {}");
+  assertEquals(await textOf(ask("GET", "/th\u00e9")), "/th\u00e9 GET {}");
+  assertEquals(await errorOf(ask("GET", "/%ff")), [400, "InputError"]);
+});
+
 test("edge createHandler(): paths that match no route are a 404, or for 'notFound'", async () => {
   const routes = table("GET /a", "GET /b/:id", "GET /c/*");
   const ask = asker({ routes });
