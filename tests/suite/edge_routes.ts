@@ -230,6 +230,13 @@ test("edge createHandler(): pages of allowed origins may read, others may not", 
   assert(error instanceof TypeError);
 });
 
+test("edge createHandler(): an answer that opens a socket goes through 'cors' as it is", async () => {
+  // Only servers can make one.
+  const socket = Object.defineProperty(new Response(null), "status", { value: 101 });
+  const worker = createWorker({ routes: { fetch: () => socket }, cors: { origins: ["https://app.example"] } });
+  assert(await worker.fetch(new Request("https://edge.example/ws", { headers: { upgrade: "websocket" } }), {}) === socket);
+});
+
 test("edge createHandler(): the other entries answer the same", async () => {
   const routes = table("GET /a/:b");
   const request = () => new Request("https://edge.example/a/1");
