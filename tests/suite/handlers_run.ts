@@ -263,6 +263,23 @@ test("handlers run: status, type, headers and text are what the job asked for; t
   assertEquals([some.headers.get("set-cookie"), some.headers.get("x-own")], [null, "1"]);
 });
 
+test("handlers run: a redirect that a job answers with is the browser's to follow, and takes the token nowhere", async () => {
+  for (const status of [301, 302, 303, 307, 308]) {
+    for (const location of ["/api/users/tokens/create", "http://stub.test/api/users/tokens/create", "https://shop.test/"]) {
+      const to = { windmill_status_code: status, windmill_headers: { location } };
+      const stub = ended(new Response(null, { status, headers: { location } }), to);
+      const response = await ask(script(stub), jsonRequest({ next: location }));
+      assertEquals([response.status, response.headers.get("location")], [status, location]);
+      assertEquals(targets(stub).map((target) => target.replace(uuid, "")), [
+        "POST jobs/run_wait_result/p/f/team/job?job_id=",
+        "GET jobs_u/completed/get_result_maybe/",
+      ]);
+    }
+  }
+  const stub = windmill(() => new Response(null, { status: 308, headers: { location: "/windmill/api" } }));
+  await assertError(await ask(script(stub), jsonRequest({})), 502, "WindmillApiError", "a redirect");
+});
+
 test("handlers run: no result says where its answer ends, or which other sites may read it", async () => {
   const wm_headers = {
     "Content-Length": "2",
