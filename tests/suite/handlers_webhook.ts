@@ -13,7 +13,7 @@ import {
 } from "@windkit/windmill-client/handlers";
 import { mockWindmill } from "@windkit/windmill-client/testing";
 import type { WebhookEvent } from "@windkit/windmill-client";
-import { assert, assertEquals, assertIncludes } from "./assert.ts";
+import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts";
 import { options as reach, type Seen, serve, settle, text } from "./_client_kit.ts";
 import { test } from "./harness.ts";
 
@@ -379,6 +379,16 @@ test("isSigned() takes secrets as text and as bytes, and signatures of 32 bytes 
 });
 
 // Schemes of one's own
+
+test("isSigned() takes no empty secret: everybody signs with it", async () => {
+  const key = await crypto.subtle.importKey("raw", new Uint8Array(64), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  // A key of HMAC is filled up with zeros: these sign as the empty one does.
+  const forged = new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode("body")));
+  for (const secrets of [[""], ["right", ""], [new Uint8Array()]]) {
+    await assertRejects(() => isSigned(secrets, ["body"], forged), "CONFIGURATION", "empty");
+  }
+  assertEquals(await isSigned([], ["body"], forged), false);
+});
 
 test("webhook: a function says whether an event is genuine; false, an error and another value do not let it in", async () => {
   const seen: WebhookEvent[] = [];
