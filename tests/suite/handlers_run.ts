@@ -231,6 +231,42 @@ test("handlers run: a schema checks all arguments, and makes them what they stan
   assertEquals(stub.seen.length, 0);
 });
 
+test("handlers run: no request has Windmill fill in a secret, unless that is wanted", async () => {
+  const bad = [
+    { name: "$var:f/team/key" },
+    { name: "$jsonvar:f/team/key" },
+    { name: "$res:f/team/db" },
+    { name: "$encrypted:abc" },
+    { name: "$WM_TOKEN" },
+    { a: { b: [1, "$var:f/team/key"] } },
+    { a: ["$var:f/team/key"] },
+    { a: "\\", b: "$var:f/team/key" },
+  ];
+  const stub = echo();
+  for (const fields of bad) {
+    await assertError(await ask(script(stub), jsonRequest(fields)), 400, "InputError", "refers to");
+    assertEquals(await argumentsOf(jsonRequest(fields), { references: true }), fields);
+  }
+  for (const path of ["/?name=$var:f/team/key", "/?name=%24WM_TOKEN"]) {
+    await assertError(await ask(script(stub), new Request(`https://edge.test${path}`)), 400, "InputError");
+  }
+  const params = { name: "$var:f/team/key" };
+  await assertError(await ask(script(stub), jsonRequest({}), { params }), 400, "InputError");
+  // What stands before it may be taken away by the schema.
+  const input: StandardSchema = {
+    "~standard": { version: 1, vendor: "own", validate: () => ({ value: { name: "$var:f/team/key" } }) },
+  };
+  await assertError(await ask(script(stub, { input }), jsonRequest({ name: " $var:f/team/key" })), 400, "InputError");
+  assertEquals(stub.seen.length, 0);
+  const good = { a: "$5", b: 'it is "$var:x"', c: " $var:x", d: "a:\"$WM_TOKEN", e: "US$WM_", f: "$variable", g: [',"$res:x'] };
+  assertEquals(await argumentsOf(jsonRequest(good)), good);
+  const large: StandardSchema = { "~standard": { version: 1, vendor: "own", validate: () => ({ value: { n: 7n } }) } };
+  const text = await argumentsOf(jsonRequest({}), { input: large, args: (value) => ({ n: `${Object(value).n}` }) });
+  assertEquals(text, { n: "7" });
+  const own = await argumentsOf(jsonRequest({ a: 1 }), { args: () => ({ db: "$res:f/team/db" }) });
+  assertEquals(own, { db: "$res:f/team/db" });
+});
+
 test("handlers run: status, type, headers and text are what the job asked for; those of servers on the way are left out", async () => {
   const stub = windmill(() =>
     new Response("<p>hi", {

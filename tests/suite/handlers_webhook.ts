@@ -616,6 +616,26 @@ test("webhook: a script or a flow runs with the event, and the answer is its job
   assertEquals([await skipped.json(), mock.jobs.size], [{ ignored: true }, before]);
 });
 
+test("webhook: no event has Windmill fill in a secret, unless that is wanted; a function gets it as it is", async () => {
+  const mock = mockWindmill({ jobs: { "f/shop/pay": ({ event }) => (event as WebhookEvent).body } });
+  const shared = { verify: genuine, client: mock.options, run: { script: "f/shop/pay" } };
+  const said = (title: string, url?: string) => {
+    return request({ "content-type": "application/json" }, JSON.stringify({ issue: { title } }), url);
+  };
+  for (const title of ["$var:f/shop/key", "$res:f/shop/db", "$encrypted:abc", "$WM_TOKEN"]) {
+    await isRefused(webhook(shared)(said(title)), 400, "malformed", title);
+  }
+  await isRefused(webhook(shared)(said("", "https://edge.test/hook?a=$var:f/shop/key")), 400, "malformed");
+  assertEquals(mock.requests.length, 0);
+  for (const title of ["$5", "see $var:f/shop/key", '"$WM_TOKEN"']) {
+    assertEquals((await webhook(shared)(said(title))).status, 200);
+  }
+  assertEquals((await webhook({ ...shared, references: true })(said("$var:f/shop/key"))).status, 200);
+  const got: unknown[] = [];
+  const { status } = await webhook({ verify: genuine, handle: ({ body }) => void got.push(body) })(said("$WM_TOKEN"));
+  assertEquals([status, got], [200, [{ issue: { title: "$WM_TOKEN" } }]]);
+});
+
 test("webhook: one message is one job in all isolates, whoever forgets it", async () => {
   const mock = mockWindmill({ jobs: { "f/a/b": () => 1, "f/a/c": () => 1 } });
   const { standard: vector } = VECTORS;
