@@ -59,7 +59,9 @@ export function resultAnswer(result: unknown, success: boolean, passes: (name: s
       try {
         // A length or an encoding of a script's own would make another answer of what follows on the connection.
         const small = name.toLowerCase();
-        if (!OTHERS.test(small) && passes(small)) headers.set(name, typeof value === "string" ? value : JSON.stringify(value));
+        if (!OTHERS.test(small) && passes(small)) {
+          headers.set(name, typeof value === "string" ? value : JSON.stringify(value));
+        }
       } catch {
         odd("a header that is none");
       }

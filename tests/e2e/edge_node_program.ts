@@ -39,7 +39,9 @@ const routes: Record<string, Handler> = {
   "GET /cookies": () => Promise.resolve(new Response("", { headers: [["set-cookie", "a=1"], ["set-cookie", "b=2"]] })),
   "GET /length/:said": (_request, context) =>
     Promise.resolve(
-      new Response("HTTP/1.1 200 OK\r\n\r\n", { headers: { "content-length": context?.params?.said ?? "", "connection": "x" } }),
+      new Response("HTTP/1.1 200 OK\r\n\r\n", {
+        headers: { "content-length": context?.params?.said ?? "", "connection": "x" },
+      }),
     ),
   "GET /state": () => {
     // Garbage is no memory that is held: Node lets much of it lie.

@@ -56,7 +56,9 @@ test("edge createHandler(): what is written out goes before values, and values b
 });
 
 test("edge createHandler(): however a path is encoded, the route that is written out is its route", async () => {
-  const ask = asker({ routes: table("/*", "/files/*", "/files/private/*", "GET /a/b", "GET /a/:x", "/caf%C3%A9", "/th\u00e9") });
+  const ask = asker({
+    routes: table("/*", "/files/*", "/files/private/*", "GET /a/b", "GET /a/:x", "/caf%C3%A9", "/th\u00e9"),
+  });
   for (const path of ["/files/private/x", "/files/%70rivate/x", "/%66iles/p%72ivate/x"]) {
     assertEquals([path, await textOf(ask("GET", path))], [path, '/files/private/* GET {"*":"x"}']);
   }
@@ -234,7 +236,9 @@ test("edge createHandler(): an answer that opens a socket goes through 'cors' as
   // Only servers can make one.
   const socket = Object.defineProperty(new Response(null), "status", { value: 101 });
   const worker = createWorker({ routes: { fetch: () => socket }, cors: { origins: ["https://app.example"] } });
-  assert(await worker.fetch(new Request("https://edge.example/ws", { headers: { upgrade: "websocket" } }), {}) === socket);
+  assert(
+    await worker.fetch(new Request("https://edge.example/ws", { headers: { upgrade: "websocket" } }), {}) === socket,
+  );
 });
 
 test("edge createHandler(): the other entries answer the same", async () => {

@@ -258,7 +258,15 @@ test("handlers run: no request has Windmill fill in a secret, unless that is wan
   };
   await assertError(await ask(script(stub, { input }), jsonRequest({ name: " $var:f/team/key" })), 400, "InputError");
   assertEquals(stub.seen.length, 0);
-  const good = { a: "$5", b: 'it is "$var:x"', c: " $var:x", d: "a:\"$WM_TOKEN", e: "US$WM_", f: "$variable", g: [',"$res:x'] };
+  const good = {
+    a: "$5",
+    b: 'it is "$var:x"',
+    c: " $var:x",
+    d: 'a:"$WM_TOKEN',
+    e: "US$WM_",
+    f: "$variable",
+    g: [',"$res:x'],
+  };
   assertEquals(await argumentsOf(jsonRequest(good)), good);
   const large: StandardSchema = { "~standard": { version: 1, vendor: "own", validate: () => ({ value: { n: 7n } }) } };
   const text = await argumentsOf(jsonRequest({}), { input: large, args: (value) => ({ n: `${Object(value).n}` }) });
@@ -301,7 +309,9 @@ test("handlers run: status, type, headers and text are what the job asked for; t
 
 test("handlers run: a redirect that a job answers with is the browser's to follow, and takes the token nowhere", async () => {
   for (const status of [301, 302, 303, 307, 308]) {
-    for (const location of ["/api/users/tokens/create", "http://stub.test/api/users/tokens/create", "https://shop.test/"]) {
+    for (
+      const location of ["/api/users/tokens/create", "http://stub.test/api/users/tokens/create", "https://shop.test/"]
+    ) {
       const to = { windmill_status_code: status, windmill_headers: { location } };
       const stub = ended(new Response(null, { status, headers: { location } }), to);
       const response = await ask(script(stub), jsonRequest({ next: location }));

@@ -184,7 +184,9 @@ test("s3Proxy(): an object has one address: whoever decides by keys sees the one
   const bare = proxy({ basePath: "/files", storage: "", authorize });
   const below = proxy({ basePath: "/files", storage: "", authorize, prefix: "public/" });
   for (const { ask, seen } of [bare, below]) {
-    for (const path of ["//private/x", "/%2fprivate/x", "/private//x", "/private%2f/x", "/private/x/", "/private/x%2F"]) {
+    for (
+      const path of ["//private/x", "/%2fprivate/x", "/private//x", "/private%2f/x", "/private/x/", "/private/x%2F"]
+    ) {
       assertEquals([path, ...await errorOf(await ask(`/files${path}`))], [path, 400, "InputError"]);
       assertEquals([path, ...await errorOf(await ask(signed(`/files${path}`)))], [path, 400, "InputError"]);
     }

@@ -317,7 +317,11 @@ test("handlers stream: a heart-beat that never comes is no timer that goes off a
     const response = await follow(server, { heartbeatMs, client: { ...server.client, clock } })(get(), contextOf());
     const { other: others } = listen(response);
     await settle();
-    assertEquals([others, waits.filter((ms) => ms >= 2 ** 31), waits.includes(2 ** 31 - 1)], [["retry: 1000"], [], true]);
+    assertEquals([others, waits.filter((ms) => ms >= 2 ** 31), waits.includes(2 ** 31 - 1)], [
+      ["retry: 1000"],
+      [],
+      true,
+    ]);
   }
 });
 

@@ -381,7 +381,9 @@ test("isSigned() takes secrets as text and as bytes, and signatures of 32 bytes 
 // Schemes of one's own
 
 test("isSigned() takes no empty secret: everybody signs with it", async () => {
-  const key = await crypto.subtle.importKey("raw", new Uint8Array(64), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const key = await crypto.subtle.importKey("raw", new Uint8Array(64), { name: "HMAC", hash: "SHA-256" }, false, [
+    "sign",
+  ]);
   // A key of HMAC is filled up with zeros: these sign as the empty one does.
   const forged = new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode("body")));
   for (const secrets of [[""], ["right", ""], [new Uint8Array()]]) {
