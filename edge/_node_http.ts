@@ -162,11 +162,19 @@ const CONNECTION = /^(?:connection|keep-alive|transfer-encoding|upgrade)$/;
 /**
  * Sends a response; a body that nobody takes any more is given up. One that is not as long as it says closes the connection: its
  * rest would be the beginning of the next answer, or that the rest of it.
+ *
+ * @param bare whether only the headers are asked for: they say the length of a body that is not sent
  */
-export async function sendResponse({ status, headers, body }: Response, outgoing: NodeResponse): Promise<void> {
+export async function sendResponse(
+  { status, headers, body }: Response,
+  outgoing: NodeResponse,
+  bare: boolean,
+): Promise<void> {
   outgoing.statusCode = status;
+  const absent = body === null && !bare && status !== 304;
   for (const [name, value] of headers) {
-    if (name !== "set-cookie" && !CONNECTION.test(name)) outgoing.setHeader(name, value);
+    const own = CONNECTION.test(name) || (absent && name === "content-length");
+    if (name !== "set-cookie" && !own) outgoing.setHeader(name, value);
   }
   const cookies = headers.getSetCookie();
   if (cookies.length > 0) outgoing.setHeader("set-cookie", cookies);

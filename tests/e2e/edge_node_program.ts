@@ -43,6 +43,7 @@ const routes: Record<string, Handler> = {
         headers: { "content-length": context?.params?.said ?? "", "connection": "x" },
       }),
     ),
+  "GET /empty": () => Promise.resolve(new Response(null, { headers: { "content-length": "5" } })),
   "GET /state": () => {
     // Garbage is no memory that is held: Node lets much of it lie.
     gc();

@@ -160,6 +160,11 @@ nodeTest("a body that is longer or shorter than it says is no other answer's par
   const right = await ask(19);
   assert(/content-length: 19\r\n/i.test(right) && right.includes("http://a/url/second"), right);
   assert(!/connection: x/i.test(right), right);
+  const next = "GET /url/second HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+  const empty = await say(edge, `GET /empty HTTP/1.1\r\nHost: a\r\n\r\n${next}`);
+  assert(!/content-length: 5/i.test(empty) && empty.includes("http://a/url/second"), empty);
+  const head = await say(edge, `HEAD /empty HTTP/1.1\r\nHost: a\r\n\r\n${next}`);
+  assert(/content-length: 5\r\n/i.test(head) && head.includes("http://a/url/second"), head);
   for (const said of [2, 500]) {
     const text = await ask(said);
     assert(!text.includes("second") && !text.includes("HTTP/1.1 200 OK\r\n\r\n"), text);
