@@ -114,7 +114,7 @@ function match(parts: readonly string[], encoded: readonly string[]): Record<str
     else if (part.startsWith(":")) {
       if (found === "") return undefined;
       params[part.slice(1)] = decodeURIComponent(found);
-    } else if (part !== found) return undefined;
+    } else if (part !== found && part !== decodeURIComponent(found)) return undefined;
   }
   return params;
 }
@@ -183,6 +183,8 @@ function withCors(answer: Answerer, cors: CorsOptions): Answerer {
     const allowed = origin !== null && (origins === "*" || origins.includes(origin));
     const isPreflight = request.method === "OPTIONS" && asked !== null && origin !== null;
     const response = isPreflight ? new Response(null, { status: 204 }) : await answer(request, platform);
+    // An answer that opens a socket cannot be copied.
+    if (response.status < 200) return response;
     // The headers of a response that came from elsewhere cannot be changed.
     const headers = new Headers(response.headers);
     if (origins !== "*") headers.append("vary", "origin");

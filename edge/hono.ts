@@ -102,14 +102,12 @@ export interface WindmillOptions<G extends Groups> extends Connection {
   readonly groups: G;
 }
 
-/** Names of the bindings of which one makes `c.env` the place where all of them are. */
-const BINDINGS = ["WM_TOKEN", "WM_WORKSPACE", "WM_BASE_URL", "BASE_INTERNAL_URL", "BASE_URL"];
-
 /** What a platform knows about a request, from the context that Hono made of it. */
 function contextOf(c: HonoContext): HandlerContext {
   const env = Object(c.env) as Readonly<Record<string, unknown>>;
-  // Node's and Deno's servers hand over something else there: bindings are the variables of the process then.
-  const bound = BINDINGS.some((name) => typeof env[name] === "string");
+  // Node's, Deno's and Bun's servers hand over something else there, without a text of its own: bindings are the variables of the
+  // process then. A Worker whose only binding is the secret of a webhook has one all the same.
+  const bound = Object.values(env).some((value) => typeof value === "string");
   let waitUntil: HandlerContext["waitUntil"];
   try {
     const platform = c.executionCtx;

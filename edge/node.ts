@@ -39,6 +39,8 @@ export function createHandler(options: EdgeOptions): NodeListener {
       ? Promise.resolve(refuse(400, "InputError", "This is no request of HTTP"))
       : answer(request, platform);
     // It has been told to whoever asked, as far as that can be: the connection is closed.
-    void response.then((found) => sendResponse(found, outgoing)).catch(() => outgoing.destroy()).then(discard);
+    void response.then((found) => sendResponse(found, outgoing, incoming.method === "HEAD")).catch(() =>
+      outgoing.destroy()
+    ).then(discard);
   };
 }

@@ -12,6 +12,7 @@ import { startJob, type StartOptions } from "../sdk/jobs.ts";
 import { awaitJob } from "../sdk/jobs_wait.ts";
 import type { WebhookEvent } from "../sdk/preprocessor_events.ts";
 import { onOwnHost } from "./_own_host.ts";
+import { hasReference } from "./_references.ts";
 import { type Connection, connectionOf, type Handler, type HandlerContext } from "./handler.ts";
 import { eventOf, readBody } from "./webhook_event.ts";
 import { type WebhookDelivery, WebhookRejectedError, type WebhookScheme } from "./webhook_schemes.ts";
@@ -69,6 +70,14 @@ export interface WebhookRunOptions extends WebhookBaseOptions {
     | ((event: WebhookEvent) => WebhookTarget | undefined | Promise<WebhookTarget | undefined>);
   /** The arguments; a preprocessor will do. @default `{ event }` */
   readonly args?: (event: WebhookEvent) => JobArgs | Promise<JobArgs>;
+  /**
+   * True takes events with a text that begins with `$var:`, `$res:` or the like, or a name such as `$WM_TOKEN`. Windmill fills in
+   * what they refer to, with the rights of the job; and who signs a delivery is seldom who wrote its texts, the title of an issue
+   * for one. What `args` adds may refer to anything.
+   *
+   * @default false: they are refused with 400
+   */
+  readonly references?: boolean;
   /** Further options of the start. The script's own preprocessor is skipped unless it is said here. */
   readonly start?: Omit<StartOptions, "jobId" | "signal">;
   /** Waits for the result, for so long, and answers with it. @default false */
@@ -271,7 +280,7 @@ export function webhook(options: WebhookOptions): Handler {
   }
 
   async function run(
-    { run, args, start, wait = false }: WebhookRunOptions,
+    { run, args, start, wait = false, references = false }: WebhookRunOptions,
     event: WebhookEvent,
     id: string | undefined,
     client: ClientOptions,
@@ -280,6 +289,9 @@ export function webhook(options: WebhookOptions): Handler {
   ): Promise<Response> {
     const target = typeof run === "function" ? await run(event) : run;
     if (target === undefined) return json(200, { ignored: true });
+    if (!references && hasReference(event)) {
+      throw new WebhookRejectedError("A text of the event refers to something of the workspace", "malformed");
+    }
     const [kind, path] = "flow" in target ? ["f" as const, target.flow] : ["p" as const, target.script];
     const whose = [baseOf(client), workspaceOf(client)];
     const jobId = id === undefined ? undefined : await uuidOf(scheme.name, kind, path, ...whose, id);

@@ -75,6 +75,20 @@ test("edge createHandler(): what is written out goes before values, and values b
   assertEquals(await textOf(ask("PUT", "/a/c")), '/* PUT {"*":"a/c"}');
 });
 
+test("edge createHandler(): however a path is encoded, the route that is written out is its route", async () => {
+  const ask = asker({
+    routes: table("/*", "/files/*", "/files/private/*", "GET /a/b", "GET /a/:x", "/caf%C3%A9", "/th\u00e9"),
+  });
+  for (const path of ["/files/private/x", "/files/%70rivate/x", "/%66iles/p%72ivate/x"]) {
+    assertEquals([path, await textOf(ask("GET", path))], [path, '/files/private/* GET {"*":"x"}']);
+  }
+  assertEquals(await textOf(ask("GET", "/a/%62")), "GET /a/b GET {}");
+  assertEquals(await textOf(ask("GET", "/files%2Fprivate/x")), '/* GET {"*":"files/private/x"}');
+  assertEquals(await textOf(ask("GET", "/caf\u00e9")), "/caf%C3%A9 GET {}");
+  assertEquals(await textOf(ask("GET", "/th\u00e9")), "/th\u00e9 GET {}");
+  assertEquals(await errorOf(ask("GET", "/%ff")), [400, "InputError"]);
+});
+
 test("edge createHandler(): paths that match no route are a 404, or for 'notFound'", async () => {
   const routes = table("GET /a", "GET /b/:id", "GET /c/*");
   const ask = asker({ routes });
@@ -236,6 +250,15 @@ test("edge createHandler(): pages of allowed origins may read, others may not", 
     Promise.resolve().then(() => createWorker({ routes: {}, cors: { origins: "*", credentials: true } }))
   );
   assert(error instanceof TypeError);
+});
+
+test("edge createHandler(): an answer that opens a socket goes through 'cors' as it is", async () => {
+  // Only servers can make one.
+  const socket = Object.defineProperty(new Response(null), "status", { value: 101 });
+  const worker = createWorker({ routes: { fetch: () => socket }, cors: { origins: ["https://app.example"] } });
+  assert(
+    await worker.fetch(new Request("https://edge.example/ws", { headers: { upgrade: "websocket" } }), {}) === socket,
+  );
 });
 
 test("edge createHandler(): the other entries answer the same", async () => {
