@@ -108,18 +108,21 @@ export function toRequest(incoming: NodeRequest): MadeRequest {
   const abort = (): void => controller.abort(new DOMException("Whoever asked has hung up", "AbortError"));
   try {
     const headers = new Headers();
+    let authority = "";
     for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-      const name = rawHeaders[i] ?? "";
-      // HTTP/2 has the method and the path among them.
-      if (!name.startsWith(":")) headers.append(name, rawHeaders[i + 1] ?? "");
+      const name = rawHeaders[i] ?? "", value = rawHeaders[i + 1] ?? "";
+      // HTTP/2 has the method, the path and the host among them.
+      if (name === ":authority") authority = value;
+      else if (!name.startsWith(":")) headers.append(name, value);
     }
     const isTls = "encrypted" in socket && socket.encrypted === true;
-    const host = headers.get("host") ?? "localhost";
+    // With an empty one the first part of the path would be the host.
+    const host = headers.get("host") || authority || "localhost";
     // A path that begins with two slashes is a path, and no host. What a proxy is asked for is a whole address.
     const path = url.startsWith("/") ? url : url === "*" ? "/" : url.replace(/^[a-z]+:\/\/[^/?#]*/i, "") || "/";
     const address = new URL(`${isTls ? "https" : "http"}://${host}${path}`);
-    // A host with a path, a user or a question mark in it would make another address of the path.
-    if (/[/\\?#@]/.test(host)) return { request: undefined, abort, discard };
+    // A host with a path, a user or a question mark in it would make another address of the path; so would a path that is none.
+    if (/[/\\?#@]/.test(host) || !/^[/?]/.test(path)) return { request: undefined, abort, discard };
     const hasBody = !/^(?:GET|HEAD)$/.test(method) &&
       (headers.has("content-length") || headers.has("transfer-encoding"));
     const body = hasBody ? bodyOf(incoming) : undefined;
@@ -153,13 +156,30 @@ function drained(outgoing: NodeResponse): Promise<void> {
   });
 }
 
-/** Sends a response; a body that nobody takes any more is given up. */
-export async function sendResponse({ status, headers, body }: Response, outgoing: NodeResponse): Promise<void> {
+/** Headers of the connection: how a body is sent is the server's affair. */
+const CONNECTION = /^(?:connection|keep-alive|transfer-encoding|upgrade)$/;
+
+/**
+ * Sends a response; a body that nobody takes any more is given up. One that is not as long as it says closes the connection: its
+ * rest would be the beginning of the next answer, or that the rest of it.
+ *
+ * @param bare whether only the headers are asked for: they say the length of a body that is not sent
+ */
+export async function sendResponse(
+  { status, headers, body }: Response,
+  outgoing: NodeResponse,
+  bare: boolean,
+): Promise<void> {
   outgoing.statusCode = status;
-  for (const [name, value] of headers) if (name !== "set-cookie") outgoing.setHeader(name, value);
+  const absent = body === null && !bare && status !== 304;
+  for (const [name, value] of headers) {
+    const own = CONNECTION.test(name) || (absent && name === "content-length");
+    if (name !== "set-cookie" && !own) outgoing.setHeader(name, value);
+  }
   const cookies = headers.getSetCookie();
   if (cookies.length > 0) outgoing.setHeader("set-cookie", cookies);
   const reader = body?.getReader();
+  let left = reader ? Number(headers.get("content-length") ?? NaN) : 0;
   const giveUp = (): void => void reader?.cancel().catch(() => {});
   outgoing.once("close", giveUp);
   try {
@@ -168,9 +188,12 @@ export async function sendResponse({ status, headers, body }: Response, outgoing
     while (reader && !outgoing.destroyed) {
       const { done, value } = await reader.read();
       if (done) break;
+      left -= value.length;
+      if (left < 0) break;
       if (!outgoing.write(value) && !outgoing.destroyed) await drained(outgoing);
     }
-    outgoing.end();
+    if (left < 0 || left > 0) outgoing.destroy();
+    else outgoing.end();
   } finally {
     outgoing.off("close", giveUp);
     if (outgoing.destroyed) giveUp();

@@ -7,7 +7,7 @@
  * @module
  */
 import { errorAnswer, HandlerError, type HandlerErrorName } from "../src/handlers/_answer.ts";
-import type { Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
+import type { Bindings, Connection, HandlerContext } from "../src/handlers/handler.ts";
 
 /** An application that answers requests by itself, such as one of Hono. */
 export interface FetchApp {
@@ -27,6 +27,12 @@ export interface CorsOptions {
   readonly maxAgeSeconds?: number;
 }
 
+/**
+ * What answers the requests of a route: one of the handlers, or a function of yours. What it throws is told to `onError`, and its
+ * request gets status 500.
+ */
+export type RouteHandler = (request: Request, context: HandlerContext) => Response | Promise<Response>;
+
 /** Options of `createHandler`, the same for each platform. */
 export interface EdgeOptions {
   /**
@@ -34,26 +40,26 @@ export interface EdgeOptions {
    * that begins with `:` is a value of `context.params`; `*` is the rest. What is written out goes before `:`, and `:` before `*`. A
    * GET route answers HEAD too. Or an application with a method `fetch`.
    */
-  readonly routes: Readonly<Record<string, Handler>> | FetchApp;
+  readonly routes: Readonly<Record<string, RouteHandler>> | FetchApp;
   /** Where Windmill is, for all handlers that do not say it themselves. An application gets none of it. @default the bindings */
   readonly client?: Connection["client"];
   /** Path before all routes. @default none */
   readonly basePath?: string;
   /** Answers what no route is for. @default status 404 */
-  readonly notFound?: Handler;
+  readonly notFound?: RouteHandler;
   /** Which pages of other origins may read the answers. @default none */
   readonly cors?: CorsOptions;
   /** Address that the world knows this by, `https://edge.example`, behind a proxy that changes it. @default the request's */
   readonly origin?: string;
   /** Bindings. @default those of the platform */
-  readonly env?: Readonly<Record<string, unknown>>;
+  readonly env?: Bindings;
   /** Hears what a handler throws; its request gets status 500. @default `console.error` */
   readonly onError?: (error: unknown, request: Request) => void;
 }
 
 /** What an entry knows of a request. */
 export interface PlatformContext {
-  readonly env?: Readonly<Record<string, unknown>> | undefined;
+  readonly env?: Bindings | undefined;
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
   /** What the platform handed over, as it is: an application gets it. */
   readonly given?: unknown;
@@ -67,7 +73,7 @@ interface Route {
   /** `""` for any. */
   readonly method: string;
   readonly parts: readonly string[];
-  readonly handler: Handler;
+  readonly handler: RouteHandler;
 }
 
 /** An answer that says what was wrong, as those of the handlers do. */
@@ -83,7 +89,7 @@ function rank({ parts, method }: Route): string {
   return `${path} ${method === "HEAD" ? 0 : method === "" ? 2 : 1}`;
 }
 
-function readRoute([key, handler]: [string, Handler]): Route {
+function readRoute([key, handler]: [string, RouteHandler]): Route {
   const [, method = "", path] = /^(?:([A-Z]+) )?(\/\S*)$/.exec(key) ?? [];
   if (path === undefined) {
     throw new TypeError(`Expected a route such as "GET /path/:name", found ${JSON.stringify(key)}`);
@@ -108,12 +114,12 @@ function match(parts: readonly string[], encoded: readonly string[]): Record<str
     else if (part.startsWith(":")) {
       if (found === "") return undefined;
       params[part.slice(1)] = decodeURIComponent(found);
-    } else if (part !== found) return undefined;
+    } else if (part !== found && part !== decodeURIComponent(found)) return undefined;
   }
   return params;
 }
 
-function readTable(table: Readonly<Record<string, Handler>>): readonly Route[] {
+function readTable(table: Readonly<Record<string, RouteHandler>>): readonly Route[] {
   const routes = Object.entries(table).map(readRoute);
   const seen = new Map<string, string>();
   for (const { key, method, parts } of routes) {
@@ -126,7 +132,7 @@ function readTable(table: Readonly<Record<string, Handler>>): readonly Route[] {
 }
 
 /** Answers by a table. */
-function tableAnswerer(table: Readonly<Record<string, Handler>>, options: EdgeOptions): Answerer {
+function tableAnswerer(table: Readonly<Record<string, RouteHandler>>, options: EdgeOptions): Answerer {
   const routes = readTable(table);
   const { notFound, client } = options;
   const base = options.basePath?.replace(/\/+$/, "") ?? "";
@@ -177,6 +183,8 @@ function withCors(answer: Answerer, cors: CorsOptions): Answerer {
     const allowed = origin !== null && (origins === "*" || origins.includes(origin));
     const isPreflight = request.method === "OPTIONS" && asked !== null && origin !== null;
     const response = isPreflight ? new Response(null, { status: 204 }) : await answer(request, platform);
+    // An answer that opens a socket cannot be copied.
+    if (response.status < 200) return response;
     // The headers of a response that came from elsewhere cannot be changed.
     const headers = new Headers(response.headers);
     if (origins !== "*") headers.append("vary", "origin");
@@ -200,7 +208,7 @@ export function createAnswerer(options: EdgeOptions): Answerer {
   // `as`: nothing else has such a method, and no route is called "fetch".
   const app = typeof (routes as Partial<FetchApp>).fetch === "function" ? routes as FetchApp : undefined;
   const plain: Answerer = app === undefined
-    ? tableAnswerer(routes as Readonly<Record<string, Handler>>, options) // `as`: it is the other of the two
+    ? tableAnswerer(routes as Readonly<Record<string, RouteHandler>>, options) // `as`: it is the other of the two
     : async (request, { env, given }) => await app.fetch(request, env, given);
   const answer = cors === undefined ? plain : withCors(plain, cors);
   const base = origin === undefined ? undefined : new URL(origin).origin;

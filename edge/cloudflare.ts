@@ -5,7 +5,7 @@
  */
 import { createAnswerer, type EdgeOptions } from "./_routes.ts";
 
-export type { CorsOptions, EdgeOptions, FetchApp } from "./_routes.ts";
+export type { CorsOptions, EdgeOptions, FetchApp, RouteHandler } from "./_routes.ts";
 
 /** What Cloudflare hands over besides a request and its bindings. */
 export interface WorkerContext {

@@ -6,7 +6,7 @@
 import { readEnv } from "../src/platform/env.ts";
 import { createAnswerer, type EdgeOptions } from "./_routes.ts";
 
-export type { CorsOptions, EdgeOptions, FetchApp } from "./_routes.ts";
+export type { CorsOptions, EdgeOptions, FetchApp, RouteHandler } from "./_routes.ts";
 
 /** What `Deno.serve` and `deno serve` call. */
 export type DenoHandler = (request: Request, info?: unknown) => Promise<Response>;

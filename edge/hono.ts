@@ -29,13 +29,25 @@ export {
   users,
   variables,
 } from "../src/handlers/client.ts";
+export { approvalLink } from "../src/handlers/approval_link.ts";
+export {
+  github,
+  isSigned,
+  slack,
+  standardWebhooks,
+  stripe,
+  WebhookRejectedError,
+} from "../src/handlers/webhook_schemes.ts";
+export { createReplayWindow } from "../src/handlers/webhook_window.ts";
 export type { ApprovalOptions } from "../src/handlers/approval.ts";
 export type { ClientOf, ClientOptions, Groups, RunsGroup } from "../src/handlers/client.ts";
-export type { Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
+export type { Bindings, Connection, Handler, HandlerContext } from "../src/handlers/handler.ts";
 export type { RunHandlerOptions } from "../src/handlers/run.ts";
 export type { S3ProxyOptions } from "../src/handlers/s3_proxy.ts";
 export type { StreamJobOptions } from "../src/handlers/stream_job.ts";
 export type { WebhookOptions } from "../src/handlers/webhook.ts";
+export type { WebhookDelivery, WebhookProof, WebhookScheme } from "../src/handlers/webhook_schemes.ts";
+export type { ReplayWindow } from "../src/handlers/webhook_window.ts";
 
 /** The part of Hono's context that is used. */
 export interface HonoContext {
@@ -90,14 +102,12 @@ export interface WindmillOptions<G extends Groups> extends Connection {
   readonly groups: G;
 }
 
-/** Names of the bindings of which one makes `c.env` the place where all of them are. */
-const BINDINGS = ["WM_TOKEN", "WM_WORKSPACE", "WM_BASE_URL", "BASE_INTERNAL_URL", "BASE_URL"];
-
 /** What a platform knows about a request, from the context that Hono made of it. */
 function contextOf(c: HonoContext): HandlerContext {
   const env = Object(c.env) as Readonly<Record<string, unknown>>;
-  // Node's and Deno's servers hand over something else there: bindings are the variables of the process then.
-  const bound = BINDINGS.some((name) => typeof env[name] === "string");
+  // Node's, Deno's and Bun's servers hand over something else there, without a text of its own: bindings are the variables of the
+  // process then. A Worker whose only binding is the secret of a webhook has one all the same.
+  const bound = Object.values(env).some((value) => typeof value === "string");
   let waitUntil: HandlerContext["waitUntil"];
   try {
     const platform = c.executionCtx;

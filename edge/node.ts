@@ -7,7 +7,7 @@ import { type NodeRequest, type NodeResponse, sendResponse, toRequest } from "./
 import { createAnswerer, type EdgeOptions, refuse } from "./_routes.ts";
 
 export type { NodeRequest, NodeResponse } from "./_node_http.ts";
-export type { CorsOptions, EdgeOptions, FetchApp } from "./_routes.ts";
+export type { CorsOptions, EdgeOptions, FetchApp, RouteHandler } from "./_routes.ts";
 
 /** What `createServer` of `node:http` calls. */
 export type NodeListener = (incoming: NodeRequest, outgoing: NodeResponse) => void;
@@ -39,6 +39,8 @@ export function createHandler(options: EdgeOptions): NodeListener {
       ? Promise.resolve(refuse(400, "InputError", "This is no request of HTTP"))
       : answer(request, platform);
     // It has been told to whoever asked, as far as that can be: the connection is closed.
-    void response.then((found) => sendResponse(found, outgoing)).catch(() => outgoing.destroy()).then(discard);
+    void response.then((found) => sendResponse(found, outgoing, incoming.method === "HEAD")).catch(() =>
+      outgoing.destroy()
+    ).then(discard);
   };
 }

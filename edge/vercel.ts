@@ -6,7 +6,7 @@
 import { readEnv } from "../src/platform/env.ts";
 import { createAnswerer, type EdgeOptions } from "./_routes.ts";
 
-export type { CorsOptions, EdgeOptions, FetchApp } from "./_routes.ts";
+export type { CorsOptions, EdgeOptions, FetchApp, RouteHandler } from "./_routes.ts";
 
 /** What Vercel hands over besides a request. */
 export interface EdgeContext {

@@ -26,6 +26,7 @@ export type WindkitErrorCode =
   | "UNKNOWN_WORKFLOW"
   | "UNKNOWN_RUN"
   | "RUN_EXISTS"
+  | "NOT_WAITING"
   | "HOST_UNSUPPORTED"
   | "ENGINE_CLOSED"
   | "PAYLOAD_TOO_LARGE"
@@ -279,6 +280,14 @@ export class RunExistsError extends Error {
     super(message);
     this.differs = differs;
   }
+}
+
+/** An answer or an event that a run does not wait for any more, or not yet: the text says what it waits for, or that it has ended. */
+export class NotWaitingError extends Error {
+  /** Always `"NotWaitingError"`. */
+  override readonly name = "NotWaitingError";
+  /** Always `"NOT_WAITING"`. */
+  readonly code = "NOT_WAITING";
 }
 
 /** A primitive was called where it does not work: the text names it, the host, and what to use instead. */

@@ -24,8 +24,17 @@ export const PACKAGE_MODULES: Readonly<Record<string, string>> = {
   "@windkit/windmill-client/engine": "../engine/engine",
   "@windkit/windmill-client/storage/memory": "../storage/memory",
   "@windkit/windmill-client/storage/sqlite": "../storage/sqlite",
+  "@windkit/windmill-client/storage/durable-object": "../storage/durable_object",
+  "@windkit/windmill-client/durable-object": "../durable_object/mod",
   "@windkit/windmill-client/testing": "../testing/mod",
   "@windkit/windmill-client/errors": "../base/errors",
+  "@windkit/windmill-client/observe": "../http/observe",
+  "@windkit/windmill-client/handlers": "../handlers/mod",
+  "@windkit/windmill-client/hono": "../../edge/hono",
+  "@windkit/windmill-client/edge/cloudflare": "../../edge/cloudflare",
+  "@windkit/windmill-client/edge/deno": "../../edge/deno",
+  "@windkit/windmill-client/edge/node": "../../edge/node",
+  "@windkit/windmill-client/edge/vercel": "../../edge/vercel",
   "@windkit/windmill-client/cli": "./main",
 };
 

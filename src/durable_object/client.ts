@@ -45,8 +45,8 @@ export interface ObjectRun {
   /** Sends an event. */
   signal<T>(event: TypedEvent<T>, payload: T, options?: SignalOptions): Promise<void>;
   /** The same by name. */
-  signal(name: string, payload?: Json, options?: SignalOptions): Promise<void>;
-  /** Answers an approval; `key` is optional when exactly one is waited for. */
+  signal(name: string, payload?: Json | object, options?: SignalOptions): Promise<void>;
+  /** Answers an approval; `key` is optional when exactly one is waited for. Throws `NotWaitingError` where it has an answer already. */
   approve(key?: string, answer?: ApprovalAnswer): Promise<void>;
   /** Approvals that the run waits for. */
   approvals(): Promise<readonly PendingApproval[]>;
@@ -58,8 +58,8 @@ export interface ObjectRun {
 
 /** The runs of a namespace. */
 export interface WorkflowRuns<W> {
-  /** Begins a run in an object of its own. */
-  start(workflow: keyof W & string, args?: Json, options?: StartRunOptions): Promise<ObjectRun>;
+  /** Begins a run in an object of its own. Arguments are kept as JSON: an array goes by order, an object by the parameters' names. */
+  start(workflow: keyof W & string, args?: Json | object, options?: StartRunOptions): Promise<ObjectRun>;
   /**
    * A run that was started before. One that another run began, or that goes on for it, is in that one's object: `root` names it, as
    * `list` does. Nothing is asked before a method is called.

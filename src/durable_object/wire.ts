@@ -8,6 +8,7 @@ import {
   ConfigurationError,
   DeadlineError,
   HostUnsupportedError,
+  NotWaitingError,
   PayloadTooLargeError,
   RunExistsError,
   RunFailedError,
@@ -55,6 +56,7 @@ const PLAIN: Readonly<Record<string, new (message: string) => Error>> = {
   CANCELLED: CancelledError,
   DEADLINE_EXCEEDED: DeadlineError,
   UNKNOWN_RUN: UnknownRunError,
+  NOT_WAITING: NotWaitingError,
   UNKNOWN_WORKFLOW: UnknownWorkflowError,
   STORAGE_FAILED: StorageFailedError,
   PAYLOAD_TOO_LARGE: PayloadTooLargeError,
@@ -90,6 +92,7 @@ const STATUS: Readonly<Record<string, number>> = {
   UNKNOWN_RUN: 404,
   UNKNOWN_WORKFLOW: 404,
   RUN_EXISTS: 409,
+  NOT_WAITING: 409,
   VALIDATION_FAILED: 400,
   PAYLOAD_TOO_LARGE: 413,
 };

@@ -5,6 +5,7 @@
  * @module
  */
 import { decode, encode } from "../base/canonical.ts";
+import { NotWaitingError } from "../base/errors.ts";
 import type { JournalRecord, Key } from "../workflow/journal.ts";
 import type { ApprovalAnswer, PendingApproval } from "./api.ts";
 import type { Message, RunRow } from "./ports.ts";
@@ -40,7 +41,7 @@ export function pendingApprovals(records: readonly JournalRecord[]): readonly Pe
 /**
  * The message that answers an approval. `nonce` makes it one of its own: the first answer that fits counts.
  *
- * @throws Error when the run has ended, the approval is answered already, or `key` is missing and not exactly one is waited for
+ * @throws NotWaitingError when the run has ended, the approval is answered already, or `key` is missing and not exactly one is waited for
  */
 export function approvalMessage(
   row: RunRow,
@@ -51,17 +52,21 @@ export function approvalMessage(
   at: number,
 ): Message {
   const { id } = row;
-  if (row.state === "closed") throw new Error(`Cannot answer an approval of run "${id}": it has ended (${row.status})`);
+  if (row.state === "closed") {
+    throw new NotWaitingError(`Cannot answer an approval of run "${id}": it has ended (${row.status})`);
+  }
   const pending = pendingApprovals(records).map((p) => p.key);
   const name = key ?? (pending.length === 1 ? pending[0] : undefined);
   if (name === undefined) {
     const waits = pending.length === 0
       ? "it waits for none"
       : `it waits for ${pending.map((k) => `"${k}"`).join(", ")}: say which`;
-    throw new Error(`Cannot answer an approval of run "${id}": ${waits}`);
+    throw new NotWaitingError(`Cannot answer an approval of run "${id}": ${waits}`);
   }
   if (records.some((r) => r.t === "settled" && r.key === name)) {
-    throw new Error(`Cannot answer approval "${name}" of run "${id}": it was answered already, or has timed out`);
+    throw new NotWaitingError(
+      `Cannot answer approval "${name}" of run "${id}": it was answered already, or has timed out`,
+    );
   }
   const { approved = true, value = null, approver = "anonymous" } = answer;
   return {

@@ -243,7 +243,8 @@ export interface Engine extends AsyncDisposable {
   journal(id: string): Promise<readonly JournalRecord[]>;
   /**
    * Answers an approval, also one that is not waited for yet. `key` is optional when exactly one is waited for. The first answer
-   * that fits counts. Throws `ValidationError` when the answer does not fit the approval's form: the run still waits.
+   * that fits counts. Throws `NotWaitingError` when the run has ended, the approval has an answer or, without a key, not exactly one is
+   * waited for; `ValidationError` when the answer does not fit the approval's form: the run still waits.
    */
   approve(runId: string, key?: Key, answer?: ApprovalAnswer): Promise<void>;
   /**

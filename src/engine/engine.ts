@@ -10,6 +10,7 @@ import {
   EngineClosedError,
   hasCode,
   HostUnsupportedError,
+  NotWaitingError,
   PayloadTooLargeError,
   RunExistsError,
   UnknownRunError,
@@ -1014,7 +1015,9 @@ class LocalEngine implements Engine {
     const messageId = `event:${first}:${nonce}`;
     const hasEnded = row.state === "closed";
     if (options.id !== undefined && await this.#hasTaken(messageId, first, hasEnded ? n : n - 1)) return;
-    if (hasEnded) throw new Error(`Cannot send event "${name}" to run "${row.id}": it has ended (${row.status})`);
+    if (hasEnded) {
+      throw new NotWaitingError(`Cannot send event "${name}" to run "${row.id}": it has ended (${row.status})`);
+    }
     const message = eventMessage(row.id, name, payload, messageId, host.now());
     const fate = await this.#send(message);
     if (fate.fate === "refused") throw new ValidationError(refusedText(row.id, message, fate.key, fate.reason), []);

@@ -13,6 +13,9 @@ export interface Beginning {
   readonly whole: boolean;
 }
 
+/** How many pieces are kept apart: a body that comes byte by byte would take a hundred times its size. */
+const MOST_PIECES = 1_000;
+
 /** Reads a body until it ends, or is larger than `limit`. */
 export async function readBeginning(
   reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined,
@@ -24,13 +27,14 @@ export async function readBeginning(
     const { done, value } = await reader.read();
     if (value) pieces.push(value);
     size += value?.length ?? 0;
+    if (pieces.length > MOST_PIECES) pieces.splice(0, pieces.length, joined({ pieces, size }));
     whole = done;
   }
   return { pieces, size, whole };
 }
 
 /** Joins pieces. */
-export function joined({ pieces, size }: Beginning): Uint8Array<ArrayBuffer> {
+export function joined({ pieces, size }: Pick<Beginning, "pieces" | "size">): Uint8Array<ArrayBuffer> {
   const [first] = pieces;
   if (first?.length === size) return first;
   const bytes = new Uint8Array(size);

@@ -11,6 +11,9 @@ import { apiError } from "../wire/answer.ts";
 /**
  * Refuses what a redirect to another host would give. The token never goes there; but what comes from there is not Windmill's word
  * about a job, and must not reach a browser as that.
+ *
+ * A job that is waited for may answer with a redirect itself: that is for the browser. Followed here, it would be a call of whatever
+ * it names, with the token and the body.
  */
 export function onOwnHost(client: ClientOptions): ClientOptions {
   const { fetch = systemFetch } = client;
@@ -20,11 +23,12 @@ export function onOwnHost(client: ClientOptions): ClientOptions {
       const response = await fetch(url, init);
       const { status, headers } = response;
       const location = status > 299 && status < 400 && headers.get("location");
-      if (location && init.method === "GET") {
+      const { method } = init, waits = url.includes("/run_wait_result/");
+      if (location && (waits || method === "GET")) {
         const to = URL.canParse(location, url) ? new URL(location, url).origin : "elsewhere";
-        if (to !== new URL(url).origin) {
+        if (waits || to !== new URL(url).origin) {
           release(response.body);
-          const shown = { method: "GET", url: url.replace(/\?.*/, "") };
+          const shown = { method: `${method}`, url: url.replace(/\?.*/, "") };
           throw apiError({ shown }, status, `a redirect to ${to}: set 'baseUrl' to it`);
         }
       }

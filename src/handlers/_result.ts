@@ -16,13 +16,22 @@ const BARE = /^(204|205|304)$/;
 const OTHERS =
   /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(length|encoding)|date|server|via|alt-svc|strict-transport-security|access-control-.*|nel|report-to|x-powered-by|cf-.*)$/;
 
-/** Headers of an answer that are passed on. */
+/** Headers of an answer that are passed on. What a browser makes of the body is no matter of `passes`. */
 export function passedHeaders(given: Headers, passes: (name: string) => boolean): Headers {
   const headers = new Headers();
+  const type = given.get("content-type");
   given.forEach((value, name) => {
     if (!OTHERS.test(name) && passes(name)) headers.append(name, value);
   });
+  if (type !== null) headers.set("content-type", type);
+  if (type !== "application/json") guard(headers);
   return headers;
+}
+
+/** Of a script's own: HTML of it is shown, and must not act as a page of this site. */
+function guard(headers: Headers): void {
+  headers.set("content-security-policy", "sandbox");
+  headers.set("x-content-type-options", "nosniff");
 }
 
 /** An answer with a body, where its status may have one. */
@@ -48,7 +57,11 @@ export function resultAnswer(result: unknown, success: boolean, passes: (name: s
   if (isRecord(given)) {
     for (const [name, value] of Object.entries(given)) {
       try {
-        if (passes(name.toLowerCase())) headers.set(name, typeof value === "string" ? value : JSON.stringify(value));
+        // A length or an encoding of a script's own would make another answer of what follows on the connection.
+        const small = name.toLowerCase();
+        if (!OTHERS.test(small) && passes(small)) {
+          headers.set(name, typeof value === "string" ? value : JSON.stringify(value));
+        }
       } catch {
         odd("a header that is none");
       }
@@ -60,11 +73,7 @@ export function resultAnswer(result: unknown, success: boolean, passes: (name: s
   const text = controlled && body === null ? null : raw && typeof body === "string" ? body : JSON.stringify(body);
   if (raw) headers.set("content-type", type);
   else if (text !== null && !BARE.test(`${code}`)) headers.set("content-type", "application/json");
-  // Of a script's own: HTML of it is shown, and must not act as a page of this site.
-  if (controlled) {
-    headers.set("content-security-policy", "sandbox");
-    headers.set("x-content-type-options", "nosniff");
-  }
+  if (controlled) guard(headers);
   return answerOf(raw ? text ?? "" : text, Number(code), headers);
 }
 

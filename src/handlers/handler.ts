@@ -5,12 +5,14 @@
  */
 import { ConfigurationError } from "../base/errors.ts";
 import type { FetchFunction } from "../http/transport.ts";
-import type { ClientOptions } from "../sdk/connection.ts";
+import type { Bindings, ClientOptions } from "../sdk/connection.ts";
+
+export type { Bindings };
 
 /** What a platform knows about a request besides the request itself. Each member may be missing. */
 export interface HandlerContext {
   /** Bindings of the deployment: `env` of a Worker, the process's environment elsewhere. */
-  readonly env?: Readonly<Record<string, unknown>>;
+  readonly env?: Bindings;
   /** Values of the route's placeholders: `{ id: "7" }` for `/orders/:id`. */
   readonly params?: Readonly<Record<string, string | undefined>>;
   /** Keeps the isolate alive until the promise has settled, after the response was sent. */

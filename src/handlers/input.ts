@@ -9,6 +9,7 @@ import { release } from "../http/body.ts";
 import { isRecord } from "../wire/answer.ts";
 import { HandlerError } from "./_answer.ts";
 import { joined, readBeginning } from "./_bytes.ts";
+import { hasReference } from "./_references.ts";
 import type { HandlerContext } from "./handler.ts";
 
 /** Where arguments come from. */
@@ -40,6 +41,14 @@ export interface InputOptions {
     request: Request,
     context: HandlerContext,
   ) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
+  /**
+   * True takes arguments that refer to something of the workspace: a text that begins with `$var:`, `$res:` or the like, or a name
+   * such as `$WM_TOKEN`. Windmill fills in what they refer to, with the rights of the job, so that whoever sends one to a script that
+   * shows its arguments reads secrets. What `args` adds may refer to anything.
+   *
+   * @default false
+   */
+  readonly references?: boolean;
   /** How large a body may be, in bytes. @default 1048576 */
   readonly maxBodyBytes?: number;
 }
@@ -148,7 +157,7 @@ function issueOf({ message, path = [] }: ValidationIssue): { readonly message: s
 export async function readArguments(
   request: Request,
   context: HandlerContext,
-  { from = ["query", "body", "params"], input, args, maxBodyBytes = 1_048_576 }: InputOptions,
+  { from = ["query", "body", "params"], input, args, references, maxBodyBytes = 1_048_576 }: InputOptions,
 ): Promise<{ readonly fields: Fields; readonly text: string }> {
   let fields: unknown = {
     ...(from.includes("query") && gather(new URL(request.url).searchParams)),
@@ -163,6 +172,8 @@ export async function readArguments(
     }
     fields = (rest as { readonly value: unknown }).value; // `as`: without issues there is one
   }
+  // Of what the schema made of them: it may have taken away what stood before.
+  if (!references && hasReference(fields)) refuse("An argument refers to something of the workspace");
   if (args !== undefined) fields = await args(fields, request, context);
   if (!isRecord(fields)) {
     throw new TypeError(`Expected arguments by name from 'input' or 'args', found ${typeof fields}`);

@@ -8,7 +8,7 @@ export type { HandlerErrorBody, HandlerErrorName } from "./_answer.ts";
 export type { ErrorReport } from "./_answer.ts";
 export { approval, type ApprovalOptions } from "./approval.ts";
 export { approvalLink } from "./approval_link.ts";
-export type { Connection, Handler, HandlerContext } from "./handler.ts";
+export type { Bindings, Connection, Handler, HandlerContext } from "./handler.ts";
 export type { InputOptions, InputSource } from "./input.ts";
 export { observeHandler, type ObserveHandlerOptions, openTelemetryHandler } from "./observe.ts";
 export { runFlow, type RunHandlerOptions, runScript, type StartSettings } from "./run.ts";

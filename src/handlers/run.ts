@@ -68,7 +68,8 @@ export interface RunHandlerOptions extends Connection, InputOptions, ErrorReport
   readonly showStack?: boolean;
   /**
    * Whether a header of the job's answer is passed on; names are in small letters. Those of servers on the way (`date`, `via`,
-   * `access-control-*`, ...) never are.
+   * `content-length`, `access-control-*`, ...) never are; the type of the body, and what keeps a page of a script's from acting as
+   * one of this site, always are.
    *
    * @default every header is
    */

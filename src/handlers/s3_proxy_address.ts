@@ -52,6 +52,8 @@ export function addressOf(pathname: string, rules: AddressRules): Addressed | st
   if (rest === undefined || storage === undefined) return "The address is no encoded text";
   if (rest === "" || (fixed === undefined && storage === "")) return undefined;
   const key = prefix + rest;
+  // Storages leave out what is empty: "/a", "a//" and "a" are one object, and whoever decides by keys has to see the one that is read.
+  if (/^\/|\/\/|\/$/.test(/(?:^|\/)$/.test(prefix) ? rest : `.${rest}`)) return "The address has an empty part in it";
   // A storage that is a folder of files would leave the folder; so would a key behind a prefix.
   // deno-lint-ignore no-control-regex -- no name of an object has them
   if (/(?:^|[/\\])\.{1,2}(?:[/\\]|$)|[\u0000-\u001f\u007f]/.test(key) || /^\.{1,2}$|[/\\]/.test(storage)) {

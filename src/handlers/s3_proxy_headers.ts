@@ -53,8 +53,8 @@ export function givenHeaders(given: Headers, key: string, rules: HeaderRules): H
   // An address may have a signature in it.
   headers.set("referrer-policy", "no-referrer");
   // Anybody may have written the object: no script of it runs as a page of this origin. Browsers show no PDF in such a box, and run
-  // what is in one apart from the page anyway.
-  if (!/^application\/pdf\b/i.test(headers.get("content-type") ?? "")) {
+  // what is in one apart from the page anyway. Of a list of types they take the last one, and "pdf+xml" is XML.
+  if (!/^application\/pdf$/i.test(headers.get("content-type") ?? "")) {
     headers.set(
       "content-security-policy",
       "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; sandbox",

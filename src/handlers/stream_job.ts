@@ -65,9 +65,10 @@ export interface StartStreamOptions extends StreamSettings, InputOptions {
   /** How it is started. */
   readonly start?: StartSettings;
   /**
-   * Says whether a request may start this job and, when it comes back, follow it.
+   * Says whether a request may start this job and, when it comes back, follow it. Whoever comes back needs an id of an event of the
+   * stream in any case: it is signed with the token, so that `(request) => hasSession(request)` opens no job of another session.
    *
-   * @default whoever has an id of an event of the stream may, and nobody else: it is signed
+   * @default whoever has an id of an event of the stream may, and nobody else
    */
   readonly authorize?: Authorize;
 }
@@ -131,6 +132,9 @@ export function streamJob(options: StreamJobOptions): Handler {
   return (request, context = {}) => answerOrError(request, options, () => stream(options, request, context));
 }
 
+/** The longest that timers take. */
+const MAX_MS = 2 ** 31 - 1;
+
 function targetOf({ run }: StartStreamOptions): readonly ["p" | "f", string] {
   return "flow" in run ? ["f", run.flow] : ["p", run.script];
 }
@@ -190,7 +194,7 @@ async function stream(options: StreamJobOptions, request: Request, context: Hand
     jobId = place?.jobId ?? crypto.randomUUID();
     signature = await sign(token, `${workspaceOf(client)} ${jobId}`);
     const own = place !== undefined && signature !== "" && sameText(place.signature, signature);
-    if (place !== undefined && options.authorize === undefined && !own) forbidden();
+    if (place !== undefined && !own) forbidden();
   } else {
     const { params } = context;
     jobId = options.jobId
@@ -257,7 +261,7 @@ function eventsOf(
   // What came of asking for the next update.
   let came: { readonly update?: JobUpdate | undefined; readonly error?: unknown } | undefined;
   let wake = (): void => {};
-  const end = timeoutMs < 2 ** 31 ? clock.setTimeout(finish, timeoutMs) : undefined;
+  const end = timeoutMs <= MAX_MS ? clock.setTimeout(finish, timeoutMs) : undefined;
   request.signal.addEventListener("abort", leave);
 
   /** Ends the work for this stream. */
@@ -322,7 +326,8 @@ function eventsOf(
         let timer: unknown;
         await new Promise<void>((resolve) => {
           wake = resolve;
-          timer = clock.setTimeout(resolve, heartbeatMs);
+          // A longer one would go off at once.
+          timer = clock.setTimeout(resolve, Math.min(heartbeatMs, MAX_MS));
         });
         clock.clearTimeout(timer);
       }

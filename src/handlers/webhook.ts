@@ -7,11 +7,12 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigurationError } from "../base/errors.ts";
 import { systemClock } from "../platform/network.ts";
 import type { JobArgs } from "../sdk/_typed_calls.ts";
-import { baseOf, type ClientOptions, variable, workspaceOf } from "../sdk/connection.ts";
+import { baseOf, type Bindings, type ClientOptions, variable, workspaceOf } from "../sdk/connection.ts";
 import { startJob, type StartOptions } from "../sdk/jobs.ts";
 import { awaitJob } from "../sdk/jobs_wait.ts";
 import type { WebhookEvent } from "../sdk/preprocessor_events.ts";
 import { onOwnHost } from "./_own_host.ts";
+import { hasReference } from "./_references.ts";
 import { type Connection, connectionOf, type Handler, type HandlerContext } from "./handler.ts";
 import { eventOf, readBody } from "./webhook_event.ts";
 import { type WebhookDelivery, WebhookRejectedError, type WebhookScheme } from "./webhook_schemes.ts";
@@ -24,14 +25,17 @@ import { createReplayWindow, type ReplayWindow, uuidOf } from "./webhook_window.
 export type WebhookSecret =
   | { readonly binding: string | readonly string[] }
   | ((
-    env: Readonly<Record<string, unknown>>,
+    env: Bindings,
     request: Request,
   ) => string | readonly string[] | undefined | Promise<string | readonly string[] | undefined>)
   | string
   | readonly string[];
 
-/** What is run for a delivery. */
-export type WebhookTarget = { readonly script: string } | { readonly flow: string };
+/** What is run for a delivery, and with which arguments. */
+export type WebhookTarget = ({ readonly script: string } | { readonly flow: string }) & {
+  /** The arguments of this one. @default what the option `args` makes, else `{ event }` */
+  readonly args?: JobArgs;
+};
 
 /** What every webhook takes. */
 export interface WebhookBaseOptions extends Connection {
@@ -66,6 +70,14 @@ export interface WebhookRunOptions extends WebhookBaseOptions {
     | ((event: WebhookEvent) => WebhookTarget | undefined | Promise<WebhookTarget | undefined>);
   /** The arguments; a preprocessor will do. @default `{ event }` */
   readonly args?: (event: WebhookEvent) => JobArgs | Promise<JobArgs>;
+  /**
+   * True takes events with a text that begins with `$var:`, `$res:` or the like, or a name such as `$WM_TOKEN`. Windmill fills in
+   * what they refer to, with the rights of the job; and who signs a delivery is seldom who wrote its texts, the title of an issue
+   * for one. What `args` adds may refer to anything.
+   *
+   * @default false: they are refused with 400
+   */
+  readonly references?: boolean;
   /** Further options of the start. The script's own preprocessor is skipped unless it is said here. */
   readonly start?: Omit<StartOptions, "jobId" | "signal">;
   /** Waits for the result, for so long, and answers with it. @default false */
@@ -268,7 +280,7 @@ export function webhook(options: WebhookOptions): Handler {
   }
 
   async function run(
-    { run, args, start, wait = false }: WebhookRunOptions,
+    { run, args, start, wait = false, references = false }: WebhookRunOptions,
     event: WebhookEvent,
     id: string | undefined,
     client: ClientOptions,
@@ -277,11 +289,14 @@ export function webhook(options: WebhookOptions): Handler {
   ): Promise<Response> {
     const target = typeof run === "function" ? await run(event) : run;
     if (target === undefined) return json(200, { ignored: true });
+    if (!references && hasReference(event)) {
+      throw new WebhookRejectedError("A text of the event refers to something of the workspace", "malformed");
+    }
     const [kind, path] = "flow" in target ? ["f" as const, target.flow] : ["p" as const, target.script];
     const whose = [baseOf(client), workspaceOf(client)];
     const jobId = id === undefined ? undefined : await uuidOf(scheme.name, kind, path, ...whose, id);
     const act = async (): Promise<Done> => {
-      const given = args === undefined ? { event } : await args(event);
+      const given = target.args ?? (args === undefined ? { event } : await args(event));
       const more = { skipPreprocessor: true, ...start, ...(jobId !== undefined && { jobId }) };
       return { ok: true, jobId: await startJob(client, kind, path, given, more, false) };
     };

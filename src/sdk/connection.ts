@@ -11,6 +11,12 @@ import type { Answer } from "../wire/answer.ts";
 import type { MockedApi } from "./_mock.ts";
 
 /**
+ * Bindings by name: the `env` of a Worker, or variables. Any interface of bindings fits, such as the one that `wrangler types` writes.
+ */
+// deno-lint-ignore no-explicit-any -- an interface has no index signature, and fits none but one of `any`; what is read is checked
+export type Bindings = Readonly<Record<string, any>>;
+
+/**
  * Options of {@linkcode createClient}. What is not given is read from the environment at each call, so a process whose
  * variables change (a worker that serves one job after the other) never uses an old token.
  */
@@ -24,7 +30,7 @@ export interface ClientOptions extends TransportOptions {
   /** Headers of every call. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Where variables are read instead of the process's environment, such as the bindings of a Worker. */
-  readonly env?: Readonly<Record<string, unknown>>;
+  readonly env?: Bindings;
   /**
    * Variables and resources that stand in for the workspace's.
    *
@@ -68,7 +74,7 @@ export interface PostCall extends Call {
 
 /** Reads a variable for a client; `""` counts as unset: workers set reserved variables without a value to it. */
 export function variable(client: ClientOptions, name: string, denied?: string[]): string | undefined {
-  const value = client.env ? client.env[name] : readEnv(name, denied);
+  const value: unknown = client.env ? client.env[name] : readEnv(name, denied);
   if (typeof value === "string" && value !== "") return value;
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { systemFetch } from "../platform/network.ts";
 import { requestResult } from "./_wait_result.ts";
 import type { JobArgs } from "./_typed_calls.ts";
 import type { ClientOptions } from "./connection.ts";
@@ -21,5 +22,15 @@ export async function runInOneRequest(
 ): Promise<unknown> {
   const call = startCall(client, "run_wait_result", kind, name, args, options, true);
   const what = `The job of ${JSON.stringify(name)}`;
-  return await requestResult(client, { ...call, idempotent: false }, what, options.jobId ?? "", options);
+  const { fetch = systemFetch } = client;
+  // A result may be a redirect: followed, it would be a call of whatever it names, with the token and the arguments.
+  const still: ClientOptions = {
+    ...client,
+    fetch: async (url, init) => {
+      const answer = await fetch(url, init);
+      const { status, headers, body } = answer;
+      return headers.has("location") && status > 299 ? new Response(body, { status }) : answer;
+    },
+  };
+  return await requestResult(still, { ...call, idempotent: false }, what, options.jobId ?? "", options);
 }

@@ -187,10 +187,15 @@ async function judgeRefunds(url: string, fetch: (url: string, init?: RequestInit
     const started = await post("7", { cents: 1500 });
     assertEquals([started.status, await started.json()], [202, { order: "7" }]);
   }
+  const others = [await post("7", { cents: 1 }), await fetch(`${url}/refunds/none`)];
+  assertEquals(others.map(({ status }) => status), [409, 404]);
+  for (const { body } of others) await body?.cancel();
   assertEquals((await post("7/allow", {})).status, 403);
   const allowed = await post("7/allow", {}, { "x-manager-key": "key" });
   assertEquals([allowed.status, await allowed.json()], [200, { order: "7", refunded: 1500, by: "manager" }]);
   assertEquals(await (await fetch(`${url}/refunds/7`)).json(), { state: "closed" });
+  const again = await post("7/allow", {}, { "x-manager-key": "key" });
+  assertEquals([again.status, await again.json()], [409, { error: "Nobody waits for this answer" }]);
   await (await post("8", { cents: 1 })).body?.cancel();
   const refused = await post("8/refuse", {}, { "x-manager-key": "key" });
   assertEquals(await refused.json(), { order: "8", refunded: 0, by: "manager" });

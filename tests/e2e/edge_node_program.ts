@@ -37,6 +37,13 @@ const routes: Record<string, Handler> = {
   "GET /url/*": ({ url }) => Promise.resolve(new Response(url)),
   "GET //evil.example/x": ({ url }) => Promise.resolve(new Response(url)),
   "GET /cookies": () => Promise.resolve(new Response("", { headers: [["set-cookie", "a=1"], ["set-cookie", "b=2"]] })),
+  "GET /length/:said": (_request, context) =>
+    Promise.resolve(
+      new Response("HTTP/1.1 200 OK\r\n\r\n", {
+        headers: { "content-length": context?.params?.said ?? "", "connection": "x" },
+      }),
+    ),
+  "GET /empty": () => Promise.resolve(new Response(null, { headers: { "content-length": "5" } })),
   "GET /state": () => {
     // Garbage is no memory that is held: Node lets much of it lie.
     gc();

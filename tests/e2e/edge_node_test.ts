@@ -151,12 +151,33 @@ nodeTest("what a handler does not read does not harm the next request of its con
   assert(text.includes("http://a/url/second"), text);
 });
 
+nodeTest("a body that is longer or shorter than it says is no other answer's part", async (edge) => {
+  const ask = (said: number) =>
+    say(
+      edge,
+      `GET /length/${said} HTTP/1.1\r\nHost: a\r\n\r\nGET /url/second HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
+    );
+  const right = await ask(19);
+  assert(/content-length: 19\r\n/i.test(right) && right.includes("http://a/url/second"), right);
+  assert(!/connection: x/i.test(right), right);
+  const next = "GET /url/second HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+  const empty = await say(edge, `GET /empty HTTP/1.1\r\nHost: a\r\n\r\n${next}`);
+  assert(!/content-length: 5/i.test(empty) && empty.includes("http://a/url/second"), empty);
+  const head = await say(edge, `HEAD /empty HTTP/1.1\r\nHost: a\r\n\r\n${next}`);
+  assert(/content-length: 5\r\n/i.test(head) && head.includes("http://a/url/second"), head);
+  for (const said of [2, 500]) {
+    const text = await ask(said);
+    assert(!text.includes("second") && !text.includes("HTTP/1.1 200 OK\r\n\r\n"), text);
+  }
+});
+
 nodeTest("addresses are those that were asked for, and hosts that are none are refused", async (edge) => {
   const get = (path: string, host: string) =>
     say(edge, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
   assert((await get("/url/a?b=c", "shop.example:81")).includes("http://shop.example:81/url/a?b=c"));
   assert((await get("//evil.example/x", "shop.example")).includes("http://shop.example//evil.example/x"));
   assert((await get("http://evil.example/url/a", "shop.example")).includes("http://shop.example/url/a"));
+  for (const host of ["", " "]) assert((await get("/url/a", host)).includes("http://localhost/url/a"));
   for (const host of ["shop.example/evil?", "user@shop.example", "a b", "shop.example#", "[", "a:b", "\\x"]) {
     const text = await get("/url/a", host);
     assert(text.startsWith("HTTP/1.1 400 "), `${host}: ${text}`);

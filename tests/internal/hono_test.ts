@@ -225,3 +225,20 @@ Deno.test("streamJob() and a real EventSource: it comes back after each stream, 
     events.close();
   }
 });
+
+Deno.test("handlers get the bindings of a Worker whatever they are called, and those of the process where a server has others", async () => {
+  const seen: unknown[] = [];
+  const app = new Hono().all(
+    "/",
+    toHono((_request, context) => {
+      seen.push(context?.env);
+      return Promise.resolve(new Response());
+    }),
+  );
+  const bindings = { STRIPE_SECRET: "whsec_1", RUNS: {} };
+  await app.request("/", {}, bindings);
+  await app.request("/", {}, { incoming: {}, outgoing: {} });
+  await app.request("/", {}, { remoteAddr: { hostname: "127.0.0.1" }, completed: Promise.resolve() });
+  await app.request("/");
+  assert.deepEqual(seen, [bindings, undefined, undefined, undefined]);
+});

@@ -345,6 +345,14 @@ test("redirect: a body goes on with 307 and 308 on the same origin, and nowhere 
   }
 });
 
+test("redirect: one that a job answers with is not followed", async () => {
+  for (const status of [301, 302, 303, 307, 308]) {
+    const stub = script(() => redirect(status, "/api/users/tokens/create"), () => text('"a token"', 201));
+    await apiError(client(stub).jobs.runInOneRequest("f/a", { x: 1 }), status, "");
+    assertEquals(stub.seen.length, 1);
+  }
+});
+
 test("redirect: a circle ends after five redirects with an error", async () => {
   const stub = script(() => redirect(302, "/again"));
   await apiError(client(stub).variables.get("a"), 302, "a redirect to http://stub.test");

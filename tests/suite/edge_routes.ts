@@ -46,6 +46,26 @@ test("edge createHandler(): a route is found by method and path, and gives its v
   assertEquals(await textOf(ask("GET", "/a/1/c/2")), 'GET /a/:b/c/:d GET {"b":"1","d":"2"}');
 });
 
+test("edge createHandler(): a function of yours answers a route, at once or later; what it throws is a 500", async () => {
+  const told: unknown[] = [];
+  const failure = new Error("secret");
+  const ask = asker({
+    routes: {
+      "GET /now/:name": (_request, { params, env }) => new Response(`${params?.name} ${typeof env}`),
+      "GET /broken": () => {
+        throw failure;
+      },
+    },
+    notFound: () => new Response("nothing", { status: 404 }),
+    onError: (error) => told.push(error),
+  });
+  assertEquals(await textOf(ask("GET", "/now/ada")), "ada object");
+  assertEquals(await textOf(ask("GET", "/later")), "nothing");
+  const broken = await ask("GET", "/broken");
+  assertEquals([broken.status, told.length, told[0] === failure], [500, 1, true]);
+  assert(!(await broken.text()).includes("secret"));
+});
+
 test("edge createHandler(): what is written out goes before values, and values before the rest, whatever the order", async () => {
   const ask = asker({ routes: table("/*", "GET /a/*", "GET /a/:x", "GET /a/b", "/a/b", "HEAD /a/b") });
   assertEquals(await textOf(ask("GET", "/a/b")), "GET /a/b GET {}");
@@ -53,6 +73,20 @@ test("edge createHandler(): what is written out goes before values, and values b
   assertEquals(await textOf(ask("GET", "/a/c")), 'GET /a/:x GET {"x":"c"}');
   assertEquals(await textOf(ask("GET", "/a/c/d")), 'GET /a/* GET {"*":"c/d"}');
   assertEquals(await textOf(ask("PUT", "/a/c")), '/* PUT {"*":"a/c"}');
+});
+
+test("edge createHandler(): however a path is encoded, the route that is written out is its route", async () => {
+  const ask = asker({
+    routes: table("/*", "/files/*", "/files/private/*", "GET /a/b", "GET /a/:x", "/caf%C3%A9", "/th\u00e9"),
+  });
+  for (const path of ["/files/private/x", "/files/%70rivate/x", "/%66iles/p%72ivate/x"]) {
+    assertEquals([path, await textOf(ask("GET", path))], [path, '/files/private/* GET {"*":"x"}']);
+  }
+  assertEquals(await textOf(ask("GET", "/a/%62")), "GET /a/b GET {}");
+  assertEquals(await textOf(ask("GET", "/files%2Fprivate/x")), '/* GET {"*":"files/private/x"}');
+  assertEquals(await textOf(ask("GET", "/caf\u00e9")), "/caf%C3%A9 GET {}");
+  assertEquals(await textOf(ask("GET", "/th\u00e9")), "/th\u00e9 GET {}");
+  assertEquals(await errorOf(ask("GET", "/%ff")), [400, "InputError"]);
 });
 
 test("edge createHandler(): paths that match no route are a 404, or for 'notFound'", async () => {
@@ -216,6 +250,15 @@ test("edge createHandler(): pages of allowed origins may read, others may not", 
     Promise.resolve().then(() => createWorker({ routes: {}, cors: { origins: "*", credentials: true } }))
   );
   assert(error instanceof TypeError);
+});
+
+test("edge createHandler(): an answer that opens a socket goes through 'cors' as it is", async () => {
+  // Only servers can make one.
+  const socket = Object.defineProperty(new Response(null), "status", { value: 101 });
+  const worker = createWorker({ routes: { fetch: () => socket }, cors: { origins: ["https://app.example"] } });
+  assert(
+    await worker.fetch(new Request("https://edge.example/ws", { headers: { upgrade: "websocket" } }), {}) === socket,
+  );
 });
 
 test("edge createHandler(): the other entries answer the same", async () => {

@@ -64,7 +64,7 @@ test("continueAsNew(): a run of the chain is asked for long after its end", asyn
       await run.cancel(); // has ended: nothing happens
     }
     assertEquals(await (await engine.start("main", {}, { runId: "r" })).result(), 4);
-    await assertRejects(() => engine.signal("r", "x"), undefined, 'run "r~3": it has ended (completed)');
+    await assertRejects(() => engine.signal("r", "x"), "NOT_WAITING", 'run "r~3": it has ended (completed)');
   });
 });
 

@@ -112,7 +112,7 @@ test("signal(): an event of an id that is known is not sent again", async () => 
     const run = await engine.start("main");
     for (const id of ["a", "a", "b", "a"]) await host.drive(run.signal("x", id, { id }));
     assertEquals(await host.drive(run.result()), ["a", "b"]);
-    await assertRejects(() => run.signal("x"), undefined, "it has ended (completed)");
+    await assertRejects(() => run.signal("x"), "NOT_WAITING", "it has ended (completed)");
     await assertRejects(() => engine.signal("none", "x"), "UNKNOWN_RUN");
     await assertRejects(() => engine.signal(run.id, ""), undefined, "must be text and not empty");
   });

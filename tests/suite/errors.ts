@@ -21,6 +21,7 @@ const all: readonly (readonly [string, Error])[] = [
   ["JOURNAL_CORRUPT", new errors.JournalCorruptError("Damaged", { runId: "run-1", seq: 3 })],
   ["UNKNOWN_WORKFLOW", new errors.UnknownWorkflowError("No such workflow")],
   ["UNKNOWN_RUN", new errors.UnknownRunError("No such run")],
+  ["NOT_WAITING", new errors.NotWaitingError("Has ended")],
   ["RUN_EXISTS", new errors.RunExistsError("Differs", ["args"])],
   ["HOST_UNSUPPORTED", new errors.HostUnsupportedError("Not here")],
   ["PAYLOAD_TOO_LARGE", new errors.PayloadTooLargeError("Too large")],

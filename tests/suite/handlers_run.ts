@@ -231,6 +231,50 @@ test("handlers run: a schema checks all arguments, and makes them what they stan
   assertEquals(stub.seen.length, 0);
 });
 
+test("handlers run: no request has Windmill fill in a secret, unless that is wanted", async () => {
+  const bad = [
+    { name: "$var:f/team/key" },
+    { name: "$jsonvar:f/team/key" },
+    { name: "$res:f/team/db" },
+    { name: "$encrypted:abc" },
+    { name: "$WM_TOKEN" },
+    { a: { b: [1, "$var:f/team/key"] } },
+    { a: ["$var:f/team/key"] },
+    { a: "\\", b: "$var:f/team/key" },
+  ];
+  const stub = echo();
+  for (const fields of bad) {
+    await assertError(await ask(script(stub), jsonRequest(fields)), 400, "InputError", "refers to");
+    assertEquals(await argumentsOf(jsonRequest(fields), { references: true }), fields);
+  }
+  for (const path of ["/?name=$var:f/team/key", "/?name=%24WM_TOKEN"]) {
+    await assertError(await ask(script(stub), new Request(`https://edge.test${path}`)), 400, "InputError");
+  }
+  const params = { name: "$var:f/team/key" };
+  await assertError(await ask(script(stub), jsonRequest({}), { params }), 400, "InputError");
+  // What stands before it may be taken away by the schema.
+  const input: StandardSchema = {
+    "~standard": { version: 1, vendor: "own", validate: () => ({ value: { name: "$var:f/team/key" } }) },
+  };
+  await assertError(await ask(script(stub, { input }), jsonRequest({ name: " $var:f/team/key" })), 400, "InputError");
+  assertEquals(stub.seen.length, 0);
+  const good = {
+    a: "$5",
+    b: 'it is "$var:x"',
+    c: " $var:x",
+    d: 'a:"$WM_TOKEN',
+    e: "US$WM_",
+    f: "$variable",
+    g: [',"$res:x'],
+  };
+  assertEquals(await argumentsOf(jsonRequest(good)), good);
+  const large: StandardSchema = { "~standard": { version: 1, vendor: "own", validate: () => ({ value: { n: 7n } }) } };
+  const text = await argumentsOf(jsonRequest({}), { input: large, args: (value) => ({ n: `${Object(value).n}` }) });
+  assertEquals(text, { n: "7" });
+  const own = await argumentsOf(jsonRequest({ a: 1 }), { args: () => ({ db: "$res:f/team/db" }) });
+  assertEquals(own, { db: "$res:f/team/db" });
+});
+
 test("handlers run: status, type, headers and text are what the job asked for; those of servers on the way are left out", async () => {
   const stub = windmill(() =>
     new Response("<p>hi", {
@@ -254,12 +298,65 @@ test("handlers run: status, type, headers and text are what the job asked for; t
     ["cache-control", "max-age=5"],
     ["content-security-policy", "sandbox"],
     ["content-type", "text/html"],
+    ["x-content-type-options", "nosniff"],
     ["x-own", "1"],
   ]);
   assertIncludes(response.headers.get("set-cookie") ?? "", "a=1");
   assertIncludes(response.headers.get("set-cookie") ?? "", "b=2");
   const some = await ask(script(stub, { passHeader: (name) => name !== "set-cookie" }), jsonRequest({}));
   assertEquals([some.headers.get("set-cookie"), some.headers.get("x-own")], [null, "1"]);
+});
+
+test("handlers run: a redirect that a job answers with is the browser's to follow, and takes the token nowhere", async () => {
+  for (const status of [301, 302, 303, 307, 308]) {
+    for (
+      const location of ["/api/users/tokens/create", "http://stub.test/api/users/tokens/create", "https://shop.test/"]
+    ) {
+      const to = { windmill_status_code: status, windmill_headers: { location } };
+      const stub = ended(new Response(null, { status, headers: { location } }), to);
+      const response = await ask(script(stub), jsonRequest({ next: location }));
+      assertEquals([response.status, response.headers.get("location")], [status, location]);
+      assertEquals(targets(stub).map((target) => target.replace(uuid, "")), [
+        "POST jobs/run_wait_result/p/f/team/job?job_id=",
+        "GET jobs_u/completed/get_result_maybe/",
+      ]);
+    }
+  }
+  const stub = windmill(() => new Response(null, { status: 308, headers: { location: "/windmill/api" } }));
+  await assertError(await ask(script(stub), jsonRequest({})), 502, "WindmillApiError", "a redirect");
+});
+
+test("handlers run: no result says where its answer ends, or which other sites may read it", async () => {
+  const wm_headers = {
+    "Content-Length": "2",
+    "transfer-encoding": "gzip",
+    "Connection": "close",
+    "access-control-allow-origin": "*",
+    "strict-transport-security": "max-age=0",
+    "x-own": "1",
+  };
+  const result = { wm_headers, wm_status_code: 404, result: "HTTP/1.1 200 OK" };
+  const response = await ask(script(ended(text("", 404), result)), jsonRequest({}));
+  assertEquals([response.status, await response.json()], [404, "HTTP/1.1 200 OK"]);
+  assertEquals([...response.headers], [
+    ["content-security-policy", "sandbox"],
+    ["content-type", "application/json"],
+    ["x-content-type-options", "nosniff"],
+    ["x-own", "1"],
+  ]);
+});
+
+test("handlers run: `passHeader` takes nothing from what keeps a script's page in its box", async () => {
+  for (const type of ["text/html", "image/svg+xml", "application/json; charset=utf-8", "application/json"]) {
+    const stub = windmill(() => new Response('"<p>"', { headers: { "content-type": type, "x-own": "1" } }));
+    const { headers } = await ask(script(stub, { passHeader: (name) => name === "x-own" }), jsonRequest({}));
+    const guarded = type === "application/json" ? [] : ["sandbox", "nosniff"];
+    assertEquals([headers.get("content-type"), headers.get("x-own")], [type, "1"]);
+    assertEquals(
+      [headers.get("content-security-policy"), headers.get("x-content-type-options")].filter((one) => one !== null),
+      guarded,
+    );
+  }
 });
 
 test("handlers run: an answer without a body stays one", async () => {

@@ -178,19 +178,36 @@ test("s3Proxy(): no address leaves its folder", async () => {
   assertEquals([seen.length, named.seen.length], [0, 0]);
 });
 
+test("s3Proxy(): an object has one address: whoever decides by keys sees the one that storages read", async () => {
+  const asked: string[] = [];
+  const authorize = (_: Request, { s3 }: { readonly s3: string }) => asked.push(s3) > 0;
+  const bare = proxy({ basePath: "/files", storage: "", authorize });
+  const below = proxy({ basePath: "/files", storage: "", authorize, prefix: "public/" });
+  for (const { ask, seen } of [bare, below]) {
+    for (
+      const path of ["//private/x", "/%2fprivate/x", "/private//x", "/private%2f/x", "/private/x/", "/private/x%2F"]
+    ) {
+      assertEquals([path, ...await errorOf(await ask(`/files${path}`))], [path, 400, "InputError"]);
+      assertEquals([path, ...await errorOf(await ask(signed(`/files${path}`)))], [path, 400, "InputError"]);
+    }
+    assertEquals(seen.length, 0);
+  }
+  assertEquals(asked, []);
+});
+
 test("s3Proxy(): keys are decoded once, and stay below the prefix, signed or not", async () => {
   const { ask, seen } = proxy({ ...open, prefix: "pub lic/x-" });
-  for (const path of ["/files/a//b", "/files/..a/b..", "/files/%252e%252e/b", "/files/\u00fc%3F%23"]) {
+  for (const path of ["/files/a/b", "/files/..a/b..", "/files/%252e%252e/b", "/files/\u00fc%3F%23"]) {
     assertEquals([path, (await ask(path)).status], [path, 200]);
     assertEquals([path, (await ask(signed(path))).status], [path, 200]);
   }
   assertEquals(
     seen.filter((_, i) => i % 2 === 0).map(({ query }) => query.file_key),
-    ["pub lic/x-a//b", "pub lic/x-..a/b..", "pub lic/x-%2e%2e/b", "pub lic/x-\u00fc?#"],
+    ["pub lic/x-a/b", "pub lic/x-..a/b..", "pub lic/x-%2e%2e/b", "pub lic/x-\u00fc?#"],
   );
   assertEquals(
     seen.filter((_, i) => i % 2 === 1).map(({ path }) => path.replace("/api/w/ws/s3_proxy/_default_/", "")),
-    ["pub%20lic/x-a//b", "pub%20lic/x-..a/b..", "pub%20lic/x-%252e%252e/b", "pub%20lic/x-%C3%BC%3F%23"],
+    ["pub%20lic/x-a/b", "pub%20lic/x-..a/b..", "pub%20lic/x-%252e%252e/b", "pub%20lic/x-%C3%BC%3F%23"],
   );
 });
 
@@ -338,7 +355,17 @@ test("s3Proxy(): content that breaks off is broken off, and not ended", async ()
 });
 
 test("s3Proxy(): no script of an object runs, nothing is guessed, and no other header gets through", async () => {
-  for (const type of ["text/html", "image/svg+xml", "application/xml", "", "application/pdf"]) {
+  const types = [
+    "text/html",
+    "image/svg+xml",
+    "application/xml",
+    "",
+    "application/pdf",
+    "application/pdf+xml",
+    "application/pdf, text/html",
+    'application/pdf; a=", text/html',
+  ];
+  for (const type of types) {
     const { ask } = proxy(open, () =>
       new Response("<script>", {
         headers: {

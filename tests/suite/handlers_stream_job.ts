@@ -280,14 +280,49 @@ test("handlers stream: `authorize` decides on a job that is started, and before 
   await assertError(await handler(get("/chat"), contextOf()), 403, "ForbiddenError");
   assertEquals(server.stub.seen.length, 0);
   const response = await handler(get("/chat", { cookie: "ada" }), contextOf());
-  await response.body?.cancel();
-  const [jobId = ""] = own;
+  const { events } = listen(response);
+  await settle();
+  server.streams[0]?.event({ ...update, running: true });
+  await settle();
+  const [jobId = ""] = own, place = events[0]?.id ?? "";
   assertEquals(server.asked("jobs/run/"), [`/api/w/ws/jobs/run/f/f/team/chat?job_id=${jobId}`]);
-  const back = await handler(get("/chat", { cookie: "ada", "last-event-id": `${jobId}....` }), contextOf());
+  const back = await handler(get("/chat", { cookie: "ada", "last-event-id": place }), contextOf());
   await back.body?.cancel();
   assertEquals(back.status, 200);
+  // Its own session, and no id of its stream; an id of its stream, and another session.
+  const bare = await handler(get("/chat", { cookie: "ada", "last-event-id": `${jobId}....` }), contextOf());
+  await assertError(bare, 403, "ForbiddenError");
+  await assertError(await handler(get("/chat", { "last-event-id": place }), contextOf()), 403, "ForbiddenError");
   const wrong = await handler(get("/chat", { cookie: "ada", "last-event-id": `${other}....` }), contextOf());
   await assertError(wrong, 403, "ForbiddenError");
+});
+
+test("handlers stream: `authorize` that looks at the session alone opens no job of another session", async () => {
+  const server = jobServer();
+  const handler = streamJob({ client: server.client, run: { script: "f/team/chat" }, authorize: () => true });
+  for (const place of [`${other}....`, `${other}...end.`, `${other}.0.0..${"0".repeat(64)}`]) {
+    await assertError(await handler(get("/chat", { "last-event-id": place }), contextOf()), 403, "ForbiddenError");
+  }
+  assertEquals(server.stub.seen.length, 0);
+});
+
+test("handlers stream: a heart-beat that never comes is no timer that goes off at once", async () => {
+  for (const heartbeatMs of [Infinity, 2 ** 31, 1e12]) {
+    const server = jobServer();
+    const waits: number[] = [];
+    const clock = {
+      ...server.clock,
+      setTimeout: (wake: () => void, ms: number) => (waits.push(ms), server.clock.setTimeout(wake, ms)),
+    };
+    const response = await follow(server, { heartbeatMs, client: { ...server.client, clock } })(get(), contextOf());
+    const { other: others } = listen(response);
+    await settle();
+    assertEquals([others, waits.filter((ms) => ms >= 2 ** 31), waits.includes(2 ** 31 - 1)], [
+      ["retry: 1000"],
+      [],
+      true,
+    ]);
+  }
 });
 
 test("handlers stream: a start that fails is an answer, not a stream", async () => {

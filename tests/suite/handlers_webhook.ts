@@ -13,7 +13,7 @@ import {
 } from "@windkit/windmill-client/handlers";
 import { mockWindmill } from "@windkit/windmill-client/testing";
 import type { WebhookEvent } from "@windkit/windmill-client";
-import { assert, assertEquals, assertIncludes } from "./assert.ts";
+import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts";
 import { options as reach, type Seen, serve, settle, text } from "./_client_kit.ts";
 import { test } from "./harness.ts";
 
@@ -380,6 +380,18 @@ test("isSigned() takes secrets as text and as bytes, and signatures of 32 bytes 
 
 // Schemes of one's own
 
+test("isSigned() takes no empty secret: everybody signs with it", async () => {
+  const key = await crypto.subtle.importKey("raw", new Uint8Array(64), { name: "HMAC", hash: "SHA-256" }, false, [
+    "sign",
+  ]);
+  // A key of HMAC is filled up with zeros: these sign as the empty one does.
+  const forged = new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode("body")));
+  for (const secrets of [[""], ["right", ""], [new Uint8Array()]]) {
+    await assertRejects(() => isSigned(secrets, ["body"], forged), "CONFIGURATION", "empty");
+  }
+  assertEquals(await isSigned([], ["body"], forged), false);
+});
+
 test("webhook: a function says whether an event is genuine; false, an error and another value do not let it in", async () => {
   const seen: WebhookEvent[] = [];
   for (const [verdict, status] of [[true, 200], [false, 401], [1 as unknown as boolean, 401]] as const) {
@@ -601,9 +613,37 @@ test("webhook: a script or a flow runs with the event, and the answer is its job
   });
   const waited = await waits(request(vector.headers, vector.body));
   assertEquals((await waited.json() as { result: unknown }).result, { delivery: vector.headers["x-github-delivery"] });
+  const branches = webhook({
+    ...shared,
+    run: ({ raw_string: text }) => ({ flow: "f/shop/flow", args: { text } }),
+    args: () => ({ text: "of the option" }),
+    wait: true,
+  });
+  const branched = await branches(request({ ...vector.headers, "x-github-delivery": "another" }, vector.body));
+  assertEquals((await branched.json() as { result: unknown }).result, { text: "Hello, World!" });
   const before = mock.jobs.size;
   const skipped = await waits(request(vector.headers, vector.body, "https://edge.test/?skip=1"));
   assertEquals([await skipped.json(), mock.jobs.size], [{ ignored: true }, before]);
+});
+
+test("webhook: no event has Windmill fill in a secret, unless that is wanted; a function gets it as it is", async () => {
+  const mock = mockWindmill({ jobs: { "f/shop/pay": ({ event }) => (event as WebhookEvent).body } });
+  const shared = { verify: genuine, client: mock.options, run: { script: "f/shop/pay" } };
+  const said = (title: string, url?: string) => {
+    return request({ "content-type": "application/json" }, JSON.stringify({ issue: { title } }), url);
+  };
+  for (const title of ["$var:f/shop/key", "$res:f/shop/db", "$encrypted:abc", "$WM_TOKEN"]) {
+    await isRefused(webhook(shared)(said(title)), 400, "malformed", title);
+  }
+  await isRefused(webhook(shared)(said("", "https://edge.test/hook?a=$var:f/shop/key")), 400, "malformed");
+  assertEquals(mock.requests.length, 0);
+  for (const title of ["$5", "see $var:f/shop/key", '"$WM_TOKEN"']) {
+    assertEquals((await webhook(shared)(said(title))).status, 200);
+  }
+  assertEquals((await webhook({ ...shared, references: true })(said("$var:f/shop/key"))).status, 200);
+  const got: unknown[] = [];
+  const { status } = await webhook({ verify: genuine, handle: ({ body }) => void got.push(body) })(said("$WM_TOKEN"));
+  assertEquals([status, got], [200, [{ issue: { title: "$WM_TOKEN" } }]]);
 });
 
 test("webhook: one message is one job in all isolates, whoever forgets it", async () => {

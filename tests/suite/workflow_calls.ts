@@ -561,7 +561,7 @@ test("approve(): says what is wrong with an answer that comes too late", async (
       await assertRejects(() => engine.approve(run.id, "one"), undefined, "it was answered already");
       await host.drive(engine.approve(run.id));
       await host.drive(run.result());
-      await assertRejects(() => engine.approve(run.id), undefined, "it has ended (completed)");
+      await assertRejects(() => engine.approve(run.id), "NOT_WAITING", "it has ended (completed)");
     },
   });
 });

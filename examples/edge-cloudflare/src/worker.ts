@@ -5,6 +5,7 @@
 import { Hono } from "hono";
 import { createWorkflowObjects, type ObjectNamespace, workflowRuns } from "@windkit/windmill-client/durable-object";
 import { createHandler, type Worker } from "@windkit/windmill-client/edge/cloudflare";
+import { hasCode } from "@windkit/windmill-client/errors";
 import { runScript, s3Proxy, streamJob, variables, windmill, type WindmillEnv } from "@windkit/windmill-client/hono";
 import { refund } from "./refund.ts";
 
@@ -22,7 +23,7 @@ const app = new Hono<WindmillEnv<typeof withWindmill> & { Bindings: Bindings }>(
 app.get("/health", (c) => c.json({ ok: true }));
 // The body is the script's arguments, its result the answer.
 app.post("/orders/total", runScript("f/shop/order_total", { timeoutMs: 30_000 }));
-// What happens to a job, for an EventSource of a page.
+// What happens to the job, as events: a page reads them with fetch, because an EventSource sends only GET.
 app.post("/orders/total/live", streamJob({ run: { script: "f/shop/order_total" } }));
 // A client for this request, with what the bindings say.
 app.get("/currency", withWindmill, async (c) => c.text(await c.var.windmill.variables.get("f/shop/currency")));
@@ -45,6 +46,15 @@ app.post("/refunds/:order/:answer{allow|refuse}", async (c) => {
   const run = workflowRuns(c.env.RUN, c.env.INDEX).run(`refund-${c.req.param("order")}`);
   await run.approve("manager", { approver: "manager", approved: c.req.param("answer") === "allow" });
   return c.json(await run.result());
+});
+
+// What the caller did wrong, errors of workflows say by their code.
+app.onError((error, c) => {
+  if (hasCode(error, "UNKNOWN_RUN")) return c.json({ error: "There is no such refund" }, 404);
+  if (hasCode(error, "RUN_EXISTS")) return c.json({ error: "It was asked for before, with other cents" }, 409);
+  if (hasCode(error, "NOT_WAITING")) return c.json({ error: "Nobody waits for this answer" }, 409);
+  console.error(error);
+  return c.json({ error: "It went wrong here" }, 500);
 });
 
 export const { WorkflowRun, WorkflowIndex } = createWorkflowObjects({ workflows: { refund } });
