@@ -24,6 +24,8 @@ export interface ObjectAlarm {
   plan(): void;
   /** Sets the alarm, whatever is stored: to try again, when that cannot be looked at or changed. `Infinity` removes it. */
   move(at: number): void;
+  /** Rejects when it could not be set as it was to be last. */
+  placed(): Promise<void>;
   /** Finds out whether one is set. */
   load(): Promise<void>;
   /** It has rung: none is set any more. */
@@ -60,6 +62,7 @@ export function createObjectAlarm(
   let set: number | undefined;
   let rangAt = -Infinity;
   let counts = false;
+  let moving: Promise<void> | undefined;
 
   function move(wanted: number): void {
     const at = wanted === Infinity ? wanted : Math.min(wanted, now() + FARTHEST_MS);
@@ -67,6 +70,7 @@ export function createObjectAlarm(
     set = at;
     // Not awaited: it is part of the turn's transaction. When that fails the platform starts the object anew.
     const moved = at === Infinity ? storage.deleteAlarm() : storage.setAlarm(at);
+    moving = moved;
     moved.catch(() => set = undefined);
   }
 
@@ -102,6 +106,9 @@ export function createObjectAlarm(
     timer,
     plan,
     move: (at) => move(Math.ceil(at)),
+    async placed() {
+      await moving;
+    },
     async load() {
       const at = await storage.getAlarm();
       set ??= at ?? Infinity;

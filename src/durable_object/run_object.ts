@@ -375,6 +375,8 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
       clock.move(now() + slower());
       tell({ event: "warning", message: `The alarm failed, and is set again: ${String(error)}` });
     }
+    // Thrown on only when it cannot be set again: then the platform's attempts are what is left.
+    await clock.placed();
   }
 
   /** Removes what ended long ago; all, when nothing is left. */

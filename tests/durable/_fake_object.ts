@@ -21,6 +21,8 @@ export interface FakeObject extends ObjectState {
   readonly alarmAt: number | null;
   /** From now on statements (of which the text matches), or only transactions, throw this; undefined: no more. */
   failWith(error: Error | undefined, transactionsOnly?: boolean, which?: RegExp): void;
+  /** Whether the alarm can be set. */
+  takesAlarms: boolean;
   /** The process ends: nothing of what this instance still does is stored. */
   kill(): void;
   /** Times that the storage was emptied. */
@@ -68,6 +70,7 @@ export function createFakeObject(db = new DatabaseSync(":memory:"), alarm = { at
     getAlarm: () => Promise.resolve(alarm.at),
     setAlarm(at) {
       if (isKilled) return Promise.reject(new Error("The process has ended"));
+      if (!object.takesAlarms) return Promise.reject(new Error("database or disk is full: SQLITE_FULL"));
       if (at > LATEST_ALARM) return Promise.reject(new TypeError("This API doesn't support dates after 2189."));
       alarm.at = at;
       return Promise.resolve();
@@ -85,8 +88,9 @@ export function createFakeObject(db = new DatabaseSync(":memory:"), alarm = { at
       return Promise.resolve();
     },
   };
-  return {
+  const object: FakeObject = {
     storage,
+    takesAlarms: true,
     get alarmAt() {
       return alarm.at;
     },
@@ -103,6 +107,7 @@ export function createFakeObject(db = new DatabaseSync(":memory:"), alarm = { at
     },
     again: () => createFakeObject(db, alarm),
   };
+  return object;
 }
 
 /** A binding whose objects are one function. */

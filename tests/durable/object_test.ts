@@ -501,3 +501,14 @@ Deno.test("object: an event that nothing waits for wakes nobody", async () => {
   await again().object.alarm();
   await until("alarm at the wake time", () => ctx.alarmAt === wakeAt);
 });
+
+Deno.test("object: an alarm that cannot be set again is left to the platform, which rings again when its handler fails", async () => {
+  const { object, ctx, until } = bench();
+  await object.start(start("a", "nap", [3600]));
+  await until("parked", async () => (await object.status({ runId: "a" })).state === "parked");
+  ctx.takesAlarms = false;
+  await rejects(object.alarm(), /SQLITE_FULL/);
+  ctx.takesAlarms = true;
+  await object.alarm();
+  strictEqual(ctx.alarmAt, (await object.status({ runId: "a" })).wakeAt);
+});
