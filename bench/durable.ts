@@ -5,24 +5,25 @@
  * workerd ends each turn of its loop with a commit that it forces to the disk. That is Miniflare's disk, not the platform's: where it is
  * in memory, what is left is what the code costs.
  *
- * The bar of 0.15 of inserts that nobody awaits is not reached, and one insert a turn of the loop alone is at about 0.15 to 0.2: what a turn
- * that wrote costs (BEGIN, COMMIT, the output gate: 10 to 18 µs beside 3 to 4 of the insert) is most of a step already. An outcome
- * has a turn to itself because the body's microtasks must be drained before it (`session.ts`). Tried, in workerd of the date below, each
- * hop with one insert, in µs (machine at rest; an insert without a hop 3.7):
+ * The bar of 0.15 of inserts that nobody awaits is not reached, and one insert a turn of the loop alone was at 0.15 when both were measured
+ * in turn (20.8 µs against 3.1): what a turn that wrote costs (BEGIN, COMMIT, the output gate) is as much as the bar gives a whole step.
+ * An outcome has a turn to itself because the body's microtasks must be drained before it (`session.ts`). Tried, each hop with one
+ * insert, in µs, in two runs of which the first had a busy machine; an insert without a hop took 3.9 and 3.7:
  *
- * | hop                                                    | µs   | microtasks are drained first                     |
- * | ------------------------------------------------------ | ---- | ------------------------------------------------ |
- * | `setTimeout(0)`, as it is                              | 15.7 | yes                                              |
- * | `setImmediate`; 16 of either booked ahead              | same | yes: each is a turn of its own, with its commit  |
- * | `scheduler.wait(0)`                                    | 20+  | yes                                              |
- * | a message of a WebSocketPair; 16 sent ahead            | 25.5; 16.9 | yes                                        |
- * | `new Response("x").text()`; 16 ahead                   | 23.1; 20.1 | yes                                        |
- * | an IdentityTransformStream                             | 40.4 | yes                                              |
- * | MessageChannel, `process.nextTick`                     | 5 to 8 | no: both are microtasks here                   |
- * | `storage.get()`, `getAlarm()`, a Blob, a digest        | -    | no                                               |
- * | 20 microtasks in a row                                 | 5 to 8 | no: a branch of the body that only computes may take more |
+ * | hop                                       | busy       | at rest    | microtasks are drained first               |
+ * | ----------------------------------------- | ---------- | ---------- | ------------------------------------------ |
+ * | `setTimeout(0)`, as it is                 | 32.5       | 15.7       | yes                                        |
+ * | 16 of them booked ahead                   | 40.0       |            | yes: each is a turn with a commit          |
+ * | `setImmediate`; 16 booked ahead           | 42.9; 32.8 |            | yes: the same                              |
+ * | `scheduler.wait(0)`                       | 37.7       |            | yes                                        |
+ * | a message of a WebSocketPair; 16 ahead    |            | 25.5; 16.9 | yes                                        |
+ * | `new Response("x").text()`; 16 ahead      |            | 23.1; 20.1 | yes                                        |
+ * | an IdentityTransformStream                |            | 40.4       | yes                                        |
+ * | MessageChannel; `process.nextTick`        | 10.8; 11.3 |            | no: both are microtasks here               |
+ * | 20 microtasks in a row                    | 8.0        |            | no: a branch that computes may take more   |
+ * | `storage.get()`, `getAlarm()`, Blob, hash |            |            | no                                         |
  *
- * What hops without a turn makes a step 14 µs instead of 30, and may hand an outcome over before a branch that only computes has made its
+ * What hops without a turn makes a step 14 to 19 µs instead of 30 to 36, and may hand an outcome over before a branch that only computes has made its
  * call: on replay keys of one name are then drawn in another order, silently. `storage.transaction()` around many turns saves their
  * commits, but lets requests of steps leave before what they depend on is durable. A records table without its index would save
  * 3 to 4 µs. A step is one insert and one hop already; closures with names on its path, which a bundler that keeps names (wrangler does)
