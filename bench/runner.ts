@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { launch, rate } from "./_launches.ts";
 import { createTypeScriptRunner } from "../src/runner/typescript/mod.ts";
 import type { Runner } from "../src/runner/ports.ts";
 import { bench, median, option, ratios, withFolder } from "./_report.ts";
@@ -36,27 +37,6 @@ async function job(runner: Runner, content: string): Promise<number> {
   return performance.now() - begun;
 }
 
-async function bare(file: string): Promise<number> {
-  const begun = performance.now();
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-check", "--no-config", file],
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  if (!success) throw new Error("The bare script failed");
-  return performance.now() - begun;
-}
-
-/** Calls a second of two lanes. */
-async function rate(calls: number, call: () => Promise<unknown>): Promise<number> {
-  let left = calls;
-  const begun = performance.now();
-  await Promise.all(Array.from({ length: LANES }, async () => {
-    while (left-- > 0) await call();
-  }));
-  return calls / (performance.now() - begun) * 1000;
-}
-
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 }
@@ -75,7 +55,12 @@ await bench("runner", import.meta.main, async (b) => {
     for (let round = -3; round < rounds; round++) {
       const found = [];
       for (
-        const one of [() => bare(file), () => job(warm, SCRIPT), () => job(cold, SCRIPT), () => job(warm, WITH_CLIENT)]
+        const one of [
+          () => launch(file),
+          () => job(warm, SCRIPT),
+          () => job(cold, SCRIPT),
+          () => job(warm, WITH_CLIENT),
+        ]
       ) {
         found.push(await one());
         await pause();
@@ -93,7 +78,7 @@ await bench("runner", import.meta.main, async (b) => {
 
     const launches: number[] = [], jobs: number[] = [];
     for (let round = -1; round < Math.max(3, Math.floor(rounds / 4)); round++) {
-      const found = [await rate(40, () => bare(file)), await rate(40, () => job(warm, SCRIPT))];
+      const found = [await rate(LANES, 40, () => launch(file)), await rate(LANES, 40, () => job(warm, SCRIPT))];
       await pause();
       if (round < 0) continue;
       launches.push(found[0] ?? 0);

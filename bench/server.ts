@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { launch, rate } from "./_launches.ts";
 import { lineStream } from "./_lines.ts";
 import { bench, median, option, ratios, withFolder } from "./_report.ts";
 
@@ -78,26 +79,6 @@ async function job(served: Served, path: string): Promise<number> {
   const text = await response.text();
   if (!response.ok) throw new Error(`${path} failed: ${text}`);
   return performance.now() - begun;
-}
-
-async function bare(file: string): Promise<number> {
-  const begun = performance.now();
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-check", "--no-config", file],
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  if (!success) throw new Error("The bare script failed");
-  return performance.now() - begun;
-}
-
-async function rate(calls: number, call: () => Promise<unknown>): Promise<number> {
-  let left = calls;
-  const begun = performance.now();
-  await Promise.all(Array.from({ length: LANES }, async () => {
-    while (left-- > 0) await call();
-  }));
-  return calls / (performance.now() - begun) * 1000;
 }
 
 function pause(ms = PAUSE_MS): Promise<void> {
@@ -198,7 +179,7 @@ await bench("server", import.meta.main, async (b) => {
       const found: number[] = [];
       for (
         const one of [
-          () => bare(file),
+          () => launch(file),
           () => job(warm.first, "f/bench/trivial"),
           () => job(cold.first, "f/bench/trivial"),
           () => job(warm.first, "f/bench/steps"),
@@ -221,7 +202,10 @@ await bench("server", import.meta.main, async (b) => {
 
     const launches: number[] = [], jobs: number[] = [];
     for (let round = -1; round < Math.max(3, Math.floor(rounds / 4)); round++) {
-      const found = [await rate(40, () => bare(file)), await rate(40, () => job(warm.first, "f/bench/trivial"))];
+      const found = [
+        await rate(LANES, 40, () => launch(file)),
+        await rate(LANES, 40, () => job(warm.first, "f/bench/trivial")),
+      ];
       await pause();
       if (round < 0) continue;
       launches.push(found[0] ?? 0);
