@@ -83,7 +83,7 @@ interface Metafile {
 }
 
 /** Folder of the bundles. */
-export const BUNDLES: string = `${root}edge/dist/`;
+const BUNDLES: string = `${root}edge/dist/`;
 
 /** The folder of the package that a file belongs to; undefined for files of this repository. */
 function packageFolder(path: string): string | undefined {

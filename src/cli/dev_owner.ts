@@ -25,7 +25,7 @@ export function writeOwner(data: string, owner: ServerOwner): void {
 }
 
 /** Who serves a data folder, or did; undefined when nobody says it. */
-export function readOwner(data: string): ServerOwner | undefined {
+function readOwner(data: string): ServerOwner | undefined {
   try {
     const { pid, url, since } = JSON.parse(readFileSync(fileOf(data), "utf8")) as Partial<Record<string, unknown>>;
     if (typeof pid !== "number" || typeof url !== "string" || typeof since !== "number") return undefined;

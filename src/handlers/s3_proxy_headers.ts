@@ -89,7 +89,7 @@ function nameIn(value: string): string {
 }
 
 /** A `Content-Disposition` made anew from what is stored with an object: one kind, one name without a folder. */
-export function safeDisposition(
+function safeDisposition(
   stored: string | null,
   key: string,
   wanted?: HeaderRules["disposition"],

@@ -6,7 +6,7 @@
  */
 
 /** Marks what a template made. Values that were read from anywhere cannot have it: JSON knows no symbols. */
-export const TRUSTED: unique symbol = /* @__PURE__ */ Symbol("windkit.html");
+const TRUSTED: unique symbol = /* @__PURE__ */ Symbol("windkit.html");
 
 /** HTML that a template made. */
 export interface Html {
@@ -25,7 +25,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /** Text as it may stand between tags and in quoted attributes. Control characters that no page may have become visible. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text.toWellFormed()
     // deno-lint-ignore no-control-regex -- they are what is replaced
     .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, "\ufffd")

@@ -43,7 +43,7 @@ export interface RunsPage {
 }
 
 /** The filter as the query of an address. */
-export function filterQuery({ path, state, inner, page }: RunFilter): string {
+function filterQuery({ path, state, inner, page }: RunFilter): string {
   return urlQuery({ path, state, inner: inner ? "1" : "", page: page > 1 ? String(page) : "" });
 }
 

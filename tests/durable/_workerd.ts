@@ -19,7 +19,7 @@ interface Miniflare {
 }
 
 /** The date that the examples pin too. */
-export const COMPATIBILITY_DATE = "2026-04-24";
+const COMPATIBILITY_DATE = "2026-04-24";
 
 let bundles = new Map<string, Promise<string>>();
 

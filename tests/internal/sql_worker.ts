@@ -30,7 +30,7 @@ export interface SqlWorker {
 }
 
 /** Splits at semicolons outside of quotes and comments. */
-export function splitBlocks(content: string): string[] {
+function splitBlocks(content: string): string[] {
   const blocks: string[] = [];
   let block = "";
   for (const [piece] of content.matchAll(/'(?:[^']|'')*'?|"(?:[^"]|"")*"?|--[^\n]*|\/\*[^]*?(?:\*\/|$)|[^]/g)) {

@@ -114,7 +114,7 @@ export interface Import {
 }
 
 /** The layer of a file, or undefined for files outside the table (tests, tools, examples). */
-export function layerOf(path: string): string | undefined {
+function layerOf(path: string): string | undefined {
   if (path === "mod.ts") return path;
   if (path.startsWith("edge/")) return "edge";
   return /^src\/([^/]+)\//.exec(path)?.[1];

@@ -35,7 +35,7 @@ export function bodyOf(...pieces: readonly (string | Uint8Array)[]): ReadableStr
 }
 
 /** A body that breaks after its pieces. */
-export function breakingBody(error: Error, pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
+function breakingBody(error: Error, pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
   const left = [...pieces];
   return new ReadableStream({
     pull: (controller) => {

@@ -24,7 +24,7 @@ export function countingRoutes(root: string, counted: (line: string) => void = (
 }
 
 /** A workflow of all that may be interrupted. */
-export const CRASH_FILES: Readonly<Record<string, string>> = {
+const CRASH_FILES: Readonly<Record<string, string>> = {
   "f/k/leaf.ts": "export async function main(n: number) { return n + 100; }",
   "f/k/flow.ts": `
 import { sleep, step, task, taskScript, waitForApproval, workflow } from "windmill-client";

@@ -87,7 +87,7 @@ export async function runInternalPart(
 }
 
 /** Documents and sources whose examples are run. */
-export async function filesWithExamples(): Promise<readonly string[]> {
+async function filesWithExamples(): Promise<readonly string[]> {
   const candidates = [
     ...await filesUnder("", (path) => /^[^/]+\.(?:md|ts)$/.test(path)),
     ...await filesUnder("docs", (path) => path.endsWith(".md")),

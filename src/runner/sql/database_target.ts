@@ -14,7 +14,7 @@ export type DatabaseTarget =
 const MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
 /** A server by its address: `postgres://user:password@host:5432/dbname?sslmode=require`. */
-export function targetOfUrl(url: string): PostgresTarget {
+function targetOfUrl(url: string): PostgresTarget {
   // Its own error would show the address, and so the password.
   if (!URL.canParse(url)) throw new TypeError("Expected an address like postgres://user:password@host:5432/dbname");
   const { protocol, hostname, port, username, password, pathname, searchParams } = new URL(url);

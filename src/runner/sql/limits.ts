@@ -42,6 +42,6 @@ export function meterOf({ maxRows, maxBytes }: ResultLimits): Meter {
 }
 
 /** Says that a statement gave too many rows. */
-export function tooManyRows(maxRows: number): string {
+function tooManyRows(maxRows: number): string {
   return `Query result too large: more than ${maxRows} rows; add a LIMIT, or keep the rows in a table`;
 }

@@ -60,7 +60,7 @@ export interface Disk {
 }
 
 /** A file name that is passed over: what `write` has not put in place yet. */
-export const DRAFT = /\.windkit-[0-9a-f]{12}\.tmp$/;
+const DRAFT = /\.windkit-[0-9a-f]{12}\.tmp$/;
 
 /**
  * Opens a folder.

@@ -16,7 +16,7 @@ const PINNED = /^(npm:)?(@[^/@]+\/[^/@]+|[^/@.:][^/@:]*)@[^/]+(\/.*)?$/;
  * @param specifier what is imported
  * @returns the same without a version
  */
-export function unpinnedSpecifier(specifier: string): string {
+function unpinnedSpecifier(specifier: string): string {
   const found = PINNED.exec(specifier);
   return found === null ? specifier : `${found[1] ?? ""}${found[2]}${found[3] ?? ""}`;
 }

@@ -215,7 +215,7 @@ function fieldOfValue(value: Json | undefined): Field {
 }
 
 /** Value of a literal; undefined for everything that would have to be computed. */
-export function literalOf(text: string): Json | undefined {
+function literalOf(text: string): Json | undefined {
   const code = text.trim();
   if (/^-?(?:\d[\d_]*(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?$/i.test(code)) return Number(code.replaceAll("_", ""));
   if (code === "true" || code === "false") return code === "true";

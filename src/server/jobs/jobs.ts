@@ -73,7 +73,7 @@ const DEEPEST = 50;
 const RETENTION_EVERY_MS = 3_600_000, RETENTION_BATCH = 200;
 
 /** Why a running job is stopped. */
-export class JobStoppedError extends Error {
+class JobStoppedError extends Error {
   override readonly name = "AbortError";
 }
 
@@ -83,7 +83,7 @@ function canceledError(by: string, reason: string): JobError {
 }
 
 /** The same value with each of its texts changed. */
-export function mapTexts(value: Json, change: (text: string) => string): Json {
+function mapTexts(value: Json, change: (text: string) => string): Json {
   if (typeof value === "string") return change(value);
   if (Array.isArray(value)) return value.map((item: Json) => mapTexts(item, change));
   if (typeof value !== "object" || value === null) return value;

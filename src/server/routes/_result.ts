@@ -64,7 +64,7 @@ function headersOf(given: Json): Headers {
 }
 
 /** The answer to a result: as JSON, or as the result itself says. */
-export function resultResponse(result: Json, success: boolean): Response {
+function resultResponse(result: Json, success: boolean): Response {
   const usual = success ? 200 : 422;
   if (!isFields(result)) return jsonResponse(result, usual);
   const status = control(result, "status_code"),

@@ -42,7 +42,7 @@ export function scriptOf({ folder }: ServerContext, target: Target, name: string
 }
 
 /** What the query of every start says. */
-export function startOptions(context: ServerContext, c: Context): Omit<JobRequest, "kind" | "language" | "args"> {
+function startOptions(context: ServerContext, c: Context): Omit<JobRequest, "kind" | "language" | "args"> {
   const id = queryText(c, "job_id");
   const parent = queryText(c, "parent_job"), root = queryText(c, "root_job");
   const at = queryStart(c, context.now());

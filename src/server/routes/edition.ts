@@ -14,7 +14,7 @@ import { idParam, param } from "./_request.ts";
  * official client that this server is tested with. `CE`, because it has no licence and refuses what needs one; the end says
  * whose server it is.
  */
-export const SERVER_VERSION: string = `CE v1.818.0-windkit-${SDK_VERSION}`;
+const SERVER_VERSION: string = `CE v1.818.0-windkit-${SDK_VERSION}`;
 
 /** The endpoints of the whole server, and those that are refused. */
 export function editionRoutes(context: ServerContext): Hono {

@@ -68,7 +68,7 @@ export interface ChildrenParts {
 }
 
 /** The outcome of a call as its job's row has it. */
-export function outcomeOfChild(job: Job, key: Key): Outcome {
+function outcomeOfChild(job: Job, key: Key): Outcome {
   if (job.success === true) return { ok: true, value: encode(job.result ?? null) };
   const error = statusFields(statusFields(job.result).error);
   const message = typeof error.message === "string" && error.message !== "" ? error.message : `Task '${key}' failed`;
