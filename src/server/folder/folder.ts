@@ -248,17 +248,17 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       writing(() => records.writeResource(resource));
     },
     deleteResource: records.deleteResource,
-    resourceType: records.type,
-    resourceTypes: records.types,
+    resourceType: records.resourceType,
+    resourceTypes: records.resourceTypes,
     writeResourceType(type) {
       try {
         checkTypeName(type.name);
       } catch (error) {
         throw badRequest(messageOf(error));
       }
-      writing(() => records.writeType(type));
+      writing(() => records.writeResourceType(type));
     },
-    deleteResourceType: records.deleteType,
+    deleteResourceType: records.deleteResourceType,
     interpolate(value: Json, context?: Readonly<Record<string, string>>, onSecret?: () => void) {
       return interpolate(value, {
         variable(path) {

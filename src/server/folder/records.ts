@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import type { Json } from "../../workflow/journal.ts";
 import { Refusal } from "../refusal.ts";
-import type { FolderProblem, Resource, ResourceType, Secrets, Variable } from "../ports.ts";
+import type { Folder, FolderProblem, Resource, ResourceType, Secrets, Variable } from "../ports.ts";
 import { type Disk, type FoundFile, messageOf } from "./disk.ts";
 import { type Documents, isRecord, type JsonRecord } from "./documents.ts";
 import type { Kept } from "./kept.ts";
@@ -30,20 +30,23 @@ export interface RecordAccess {
   written(): void;
 }
 
+/** What the folder does with records, and these do for it. */
+type RecordFunction =
+  | "variable"
+  | "variables"
+  | "writeVariable"
+  | "deleteVariable"
+  | "resource"
+  | "resources"
+  | "writeResource"
+  | "deleteResource"
+  | "resourceType"
+  | "resourceTypes"
+  | "writeResourceType"
+  | "deleteResourceType";
+
 /** Variables, resources and types, read and written. */
-export interface Records {
-  variable(path: string, secret: boolean): Variable | undefined;
-  variables(): readonly Variable[];
-  writeVariable(variable: Variable): void;
-  deleteVariable(path: string): boolean;
-  resource(path: string): Resource | undefined;
-  resources(): readonly Resource[];
-  writeResource(resource: Resource): void;
-  deleteResource(path: string): boolean;
-  type(name: string): ResourceType | undefined;
-  types(): readonly ResourceType[];
-  writeType(type: ResourceType): void;
-  deleteType(name: string): boolean;
+export interface Records extends Pick<Folder, RecordFunction> {
   /** Reads everything that was not read yet: what is wrong is in the list then. */
   problems(): readonly FolderProblem[];
   /** What is wrong with the file of one record. */
@@ -255,7 +258,7 @@ export function openRecords(access: RecordAccess): Records {
 
   // --- Types ---
 
-  function type(name: string): ResourceType | undefined {
+  function resourceType(name: string): ResourceType | undefined {
     const file = access.scan().types.get(name);
     const record = file === undefined ? undefined : recordOf(file);
     if (record === undefined) return undefined;
@@ -291,13 +294,13 @@ export function openRecords(access: RecordAccess): Records {
       const removed = remove(access.scan().resources.get(path));
       return kept.deleteResource(path) || removed;
     },
-    type,
-    types: () => existing(access.scan().types.keys(), type),
-    writeType({ name, schema, description, formatExtension }) {
+    resourceType,
+    resourceTypes: () => existing(access.scan().types.keys(), resourceType),
+    writeResourceType({ name, schema, description, formatExtension }) {
       const file = access.scan().types.get(name)?.file ?? `${name}.resource-type.yaml`;
       change(file, { schema, description, format_extension: formatExtension });
     },
-    deleteType: (name) => remove(access.scan().types.get(name)),
+    deleteResourceType: (name) => remove(access.scan().types.get(name)),
     problems() {
       const { variables, resources, types } = access.scan();
       for (const path of resources.keys()) resource(path);
