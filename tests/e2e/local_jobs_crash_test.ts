@@ -3,35 +3,11 @@ import assert from "node:assert/strict";
 import type { Job } from "../../src/server/ports.ts";
 import { crashFiles } from "../local/_crash_files.ts";
 import { openTestServer } from "../local/_server.ts";
+import { runAndKill } from "./_killed_server.ts";
 
 const CHILD = new URL("../local/_crash_child.ts", import.meta.url).pathname;
 const ROUNDS = Deno.env.get("WINDKIT_SOAK") === "1" ? 30 : 3;
 const JOBS = 24;
-
-/** Runs a server on a folder and kills it when it says something; gives the ids of the jobs that it started. */
-async function runAndKill(dir: string, jobs: number, isLast: (line: string, no: number) => boolean): Promise<string[]> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", CHILD, dir, `${jobs}`],
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const started: string[] = [];
-  let text = "", seen = 0, killed = false;
-  for await (const piece of child.stdout.pipeThrough(new TextDecoderStream())) {
-    text += piece;
-    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
-      const line = text.slice(0, end);
-      text = text.slice(end + 1);
-      if (line.startsWith("started ")) started.push(line.slice("started ".length));
-      if (isLast(line, ++seen) && !killed) {
-        killed = true;
-        child.kill("SIGKILL");
-      }
-    }
-  }
-  await child.status;
-  return started;
-}
 
 function outcomeOf({ id, success, result, completedAt, canceled }: Job): unknown {
   return { id, success, result, completedAt, canceled };
@@ -44,7 +20,9 @@ Deno.test("Jobs of a server that is killed again and again each end once, and no
     const ended = new Map<string, unknown>();
     for (let round = 0; round < ROUNDS; round++) {
       // A line is said for each job: the server dies in the middle of its work, not after.
-      started.push(...await runAndKill(dir, JOBS, (line, no) => line === "ready" || no === 5 + (round * 7) % JOBS));
+      started.push(
+        ...await runAndKill([CHILD, dir, `${JOBS}`], (line, no) => line === "ready" || no === 5 + (round * 7) % JOBS),
+      );
       await using server = await openTestServer({
         dir,
         files: crashFiles(),
@@ -74,9 +52,9 @@ Deno.test("Jobs of a server that is killed again and again each end once, and no
 Deno.test("A job that brings the server down every time is begun again so often and no more", async () => {
   const dir = await Deno.makeTempDir();
   try {
-    const ids = await runAndKill(dir, 8, (line) => line === "began 7");
+    const ids = await runAndKill([CHILD, dir, "8"], (line) => line === "began 7");
     const [canceled = "", hanging = ""] = [ids[3], ids[7]];
-    await runAndKill(dir, 0, (line) => line === "began 7");
+    await runAndKill([CHILD, dir, "0"], (line) => line === "began 7");
     {
       await using server = await openTestServer({ dir, files: crashFiles(), jobs: { maxRestarts: 2, concurrency: 8 } });
       const { jobs } = server.server.context;

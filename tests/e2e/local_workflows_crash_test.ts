@@ -4,34 +4,11 @@ import { existsSync, readFileSync } from "node:fs";
 import type { Job } from "../../src/server/ports.ts";
 import { COUNTING, countingRoutes } from "../local/_workflow_crash_child.ts";
 import { type WorkflowServer, workflowServer } from "../local/_workflow_kit.ts";
+import { runAndKill } from "./_killed_server.ts";
 
 const CHILD = new URL("../local/_workflow_crash_child.ts", import.meta.url).pathname;
 const ROUNDS = Deno.env.get("WINDKIT_SOAK") === "1" ? 30 : 5;
 const JOBS = 3;
-
-/** Runs a server on a folder and kills it after some lines; gives the ids of the jobs that it started. */
-async function runAndKill(root: string, jobs: number, lines: number): Promise<readonly string[]> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", CHILD, root, `${jobs}`],
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const started: string[] = [];
-  let text = "", seen = 0, killed = false;
-  for await (const piece of child.stdout.pipeThrough(new TextDecoderStream())) {
-    text += piece;
-    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
-      const line = text.slice(0, end);
-      text = text.slice(end + 1);
-      if (line.startsWith("started ")) started.push(line.slice("started ".length));
-      if (started.length < jobs || ++seen < lines || killed) continue;
-      killed = true;
-      child.kill("SIGKILL");
-    }
-  }
-  await child.status;
-  return started;
-}
 
 /** How often each call of each job was made. */
 function didIn(root: string): ReadonlyMap<string, number> {
@@ -74,7 +51,8 @@ Deno.test({
       const settled = new Map<string, number>();
       const ended = new Map<string, unknown>();
       for (let round = 0; round < ROUNDS; round++) {
-        started.push(...await runAndKill(root, JOBS, 1 + (round * 5) % 14));
+        let lines = 1 + (round * 5) % 14;
+        started.push(...await runAndKill([CHILD, root, `${JOBS}`], (_, __, jobs) => jobs >= JOBS && --lines <= 0));
         // Looked at by a server that begins nothing: it stops at once.
         await using look = await workflowServer({ root, jobs: { concurrency: 0, maxRestarts: 100 } });
         const did = didIn(root);
