@@ -1,5 +1,6 @@
 /**
- * Handlers as a Cloudflare Worker.
+ * Handlers as a Cloudflare Worker. Workflows in its Durable Objects are in `./durable-object`: named here too, they brought 1.5 kB of the
+ * engine into every Worker (measured), for a bundler does not see that all of it may go.
  *
  * @module
  */
