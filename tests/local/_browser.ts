@@ -125,11 +125,11 @@ export async function openBrowser(program: string): Promise<Browser> {
     else if (message.sessionId !== undefined) sessions.get(message.sessionId)?.(message);
   });
   // deno-lint-ignore no-explicit-any -- the protocol's answers, of a hundred shapes
-  async function call(method: string, params: unknown = {}, sessionId?: string): Promise<any> {
+  async function call(method: string, params: unknown = {}, sessionId?: string, what = method): Promise<any> {
     const id = ++last;
     const answer = new Promise<Message>((resolve) => calls.set(id, resolve));
     socket.send(JSON.stringify({ id, method, params, ...(sessionId !== undefined && { sessionId }) }));
-    const { result, error } = await within(answer, method);
+    const { result, error } = await within(answer, what);
     calls.delete(id);
     if (error !== undefined) throw new Error(`${method}: ${error.message}`);
     return result;
@@ -141,7 +141,7 @@ export async function openBrowser(program: string): Promise<Browser> {
     const { sessionId } = await call("Target.attachToTarget", { targetId, flatten: true });
     const complaints: string[] = [], dialogs: string[] = [];
     let onLoad: (() => void) | undefined;
-    const send = (method: string, params: unknown = {}) => call(method, params, sessionId);
+    const send = (method: string, params: unknown = {}, what?: string) => call(method, params, sessionId, what);
     sessions.set(sessionId, ({ method, params }) => {
       if (method === "Page.loadEventFired") onLoad?.();
       if (method === "Runtime.exceptionThrown") complaints.push(JSON.stringify(params.exceptionDetails));
@@ -159,13 +159,13 @@ export async function openBrowser(program: string): Promise<Browser> {
       await within(loaded, "a page to load");
       onLoad = undefined;
     }
-    async function run<T>(expression: string): Promise<T> {
+    async function run<T>(expression: string, what = expression): Promise<T> {
       const { result, exceptionDetails } = await send("Runtime.evaluate", {
         expression,
         awaitPromise: true,
         returnByValue: true,
         userGesture: true,
-      });
+      }, what);
       if (exceptionDetails !== undefined) throw new Error(`${expression}: ${JSON.stringify(exceptionDetails)}`);
       return result.value as T;
     }
@@ -176,13 +176,13 @@ export async function openBrowser(program: string): Promise<Browser> {
       run,
       go: (url) => following(() => send("Page.navigate", { url })),
       until: (expression) =>
-        within(
-          run(`new Promise((resolve) => {
-            const look = () => (${expression}) ? resolve(true) : setTimeout(look, 16);
+        run<void>(
+          `new Promise((resolve) => {
+            const look = () => (${expression}) ? resolve() : setTimeout(look, 16);
             look();
-          })`),
+          })`,
           expression,
-        ) as Promise<unknown> as Promise<void>,
+        ),
       view: async ({ width, height, dark = false }) => {
         await send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: width < 600 });
         await send("Emulation.setEmulatedMedia", {
