@@ -1,5 +1,6 @@
 /** The pages as a server gives them: what they show, whom they refuse, and that nothing in them is taken for HTML. */
 import assert from "node:assert/strict";
+import { pageRoutes } from "../../src/server/routes/pages.ts";
 import { fieldsOf } from "../../src/ui/form_fields.ts";
 import { readForm } from "../../src/ui/form_values.ts";
 import { markup, renderHtml } from "../../src/ui/html.ts";
@@ -7,7 +8,9 @@ import { durationText, logText } from "../../src/ui/format.ts";
 import { timelineOf } from "../../src/ui/timeline.ts";
 import { valueHtml } from "../../src/ui/value.ts";
 import type { RunView } from "../../src/ui/state.ts";
+import { trialFolder } from "./_folder_kit.ts";
 import { FULL_FORM, HOSTILE, openPages, orderStatus, PAGE_TOKEN, type PagesServer } from "./_pages_kit.ts";
+import { openTestServer } from "./_server.ts";
 
 async function start({ server }: PagesServer, path: string, args: Record<string, unknown> = {}): Promise<string> {
   return await server.client.jobs.start(path, args);
@@ -377,6 +380,21 @@ Deno.test("A stream of a run goes on where its reader was, and ends with the run
     await logs(`${path}?log=8`),
     await logs(`${path}?log=x`),
   ], ['8 "one\\ntwo\\n"', '8 "two\\n"', '8 "two\\n"', "", '8 "one\\ntwo\\n"']);
+});
+
+Deno.test("A file that breaks after its page was made, and before the page listens, is told first", async () => {
+  await using trial = await trialFolder({ "f/shop/brew.ts": "export function main() {}\n" });
+  await using server = await openTestServer({ folder: trial.folder, secrets: trial.secrets, pages: pageRoutes });
+  const headers = { authorization: `Bearer ${server.token}` };
+  const page = await (await fetch(`${server.url}/problems`, { headers })).text();
+  assert.doesNotMatch(page, /brew/);
+  trial.put({ "f/shop/brew.script.yaml": "summary: [" });
+  const events = await fetch(`${server.url}/problems/events`, { headers });
+  for await (const piece of events.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    if (!piece.includes("event: parts")) continue;
+    assert.match(piece, /f\/shop\/brew\.script\.yaml/);
+    break;
+  }
 });
 
 Deno.test("Lists have filters and pages; values and logs are for people", async () => {

@@ -292,7 +292,11 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     },
     watch(onChange) {
       watchers.add(onChange);
-      watching ??= watchFolder(disk.root, () => void refresh());
+      if (watching === undefined) {
+        watching = watchFolder(disk.root, () => void refresh());
+        // What changed before this moment, nobody would ever tell.
+        refresh();
+      }
       return { [Symbol.dispose]: () => void watchers.delete(onChange) };
     },
     refresh,

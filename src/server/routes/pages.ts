@@ -97,10 +97,13 @@ export function pageRoutes(context: ServerContext): Hono {
   }
 
   function watchFolder(onChange: () => void): Disposable {
-    return folder.watch(() => {
+    const watch = folder.watch(() => {
       known = undefined;
       onChange();
     });
+    // What was known before is of a time of which a stream is not told.
+    known = undefined;
+    return watch;
   }
 
   async function frameOf(c: Context): Promise<Frame> {
