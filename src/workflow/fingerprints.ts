@@ -13,13 +13,18 @@ const SHOWN_ARGS = 512;
 
 /** Fingerprints of one run. */
 export class Fingerprints {
-  readonly #ports: Pick<SessionPorts, "site" | "siteOnReplay" | "changes">;
+  readonly #ports: Pick<SessionPorts, "site" | "siteOnReplay">;
+  readonly #onArguments: ChangeMode;
+  readonly #onCode: ChangeMode;
   readonly #onChange: (notice: Command) => void;
   readonly #sited = new Set<string>();
 
   /** @param onChange called for each change that is taken and is worth a line in the log */
   constructor(ports: Pick<SessionPorts, "site" | "siteOnReplay" | "changes">, onChange: (notice: Command) => void) {
     this.#ports = ports;
+    const { arguments: onArguments = "fail", code: onCode = "follow" } = ports.changes ?? {};
+    this.#onArguments = onArguments;
+    this.#onCode = onCode;
     this.#onChange = onChange;
   }
 
@@ -51,13 +56,13 @@ export class Fingerprints {
   /** True when a call is not the one that was recorded. */
   differs(record: JournalRecord, recorded: Fingerprint, { fp: asked, fn }: Pending): boolean {
     if (recorded.kind !== asked.kind || recorded.name !== asked.name) return true;
-    const { arguments: onArguments = "fail", code: onCode = "follow" } = this.#ports.changes ?? {};
-    if (recorded.digest !== asked.digest && this.#changed(onArguments, "changed-arguments", record, recorded, asked)) {
-      return true;
-    }
-    if (onCode === "follow" || recorded.code === undefined || fn === undefined) return false;
+    if (
+      recorded.digest !== asked.digest &&
+      this.#changed(this.#onArguments, "changed-arguments", record, recorded, asked)
+    ) return true;
+    if (this.#onCode === "follow" || recorded.code === undefined || fn === undefined) return false;
     const code = codeOf(fn);
-    return recorded.code !== code && this.#changed(onCode, "changed-code", record, recorded, { ...asked, code });
+    return recorded.code !== code && this.#changed(this.#onCode, "changed-code", record, recorded, { ...asked, code });
   }
 
   #changed(

@@ -105,6 +105,7 @@ export class History {
 
   /** The body asks for a call: what was recorded of it ahead. */
   takeCalled(key: Key): Called | undefined {
+    if (this.#called.size === 0) return undefined;
     const called = this.#called.get(key);
     if (called !== undefined) this.#called.delete(key);
     return called;
