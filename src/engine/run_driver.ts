@@ -1,6 +1,7 @@
 /**
  * Drives one run: turns what its body asks for into attempts, timers and waits, writes what came of them, and hands it over
- * once it is durable.
+ * once it is durable. Attempts (`run_attempts.ts`), waits (`run_waits.ts`) and what is stored (`run_journal.ts`) keep what they
+ * know to themselves; which calls count after a cancel, and how a run ends, is decided here.
  *
  * @module
  */
@@ -59,7 +60,6 @@ export class RunDriver implements AttemptedRun, WaitingRun {
   readonly #attempts: RunAttempts;
   readonly #waits: RunWaits;
   #session: DrivenSession;
-
   #closed = false;
   /** It is no run of this engine any more. */
   #left = false;
@@ -79,7 +79,6 @@ export class RunDriver implements AttemptedRun, WaitingRun {
   #looking = 0;
   /** The engine counts this run among the parked ones in memory. */
   #aside = false;
-
   /** First attempts of the undos that this run has asked for. */
   readonly #undos = new Set<Key>();
   /** What the body said last of how far it is. */
@@ -305,8 +304,8 @@ export class RunDriver implements AttemptedRun, WaitingRun {
       const deferred = this.#deferred;
       this.#deferred = [];
       for (const then of deferred) then();
+      this.#waits.forgetTaken(session);
     }
-    if (!session.replaying) this.#waits.forgetTaken(session);
     this.parkSoon();
   }
 

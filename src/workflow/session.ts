@@ -10,6 +10,9 @@
  *
  * Suspension cannot be caught, because there is nothing to catch: a call that is not settled is a promise that does not settle.
  *
+ * How each kind of call is made is in `body_calls.ts`, what is still to come of the journal in `history.ts`. What is here is one
+ * state machine, and longer than a file should be: which calls are pending, what is handed over next, and when the run is over.
+ *
  * @module
  */
 import { decode, encode } from "../base/canonical.ts";
