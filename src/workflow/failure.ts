@@ -40,6 +40,11 @@ export function failureOf(thrown: unknown, stepKey: Key): Failure {
   };
 }
 
+/** The failure of a run: what left its body, and the key of the call that it came from. */
+export function bodyFailure(error: unknown): Failure {
+  return failureOf(error, error instanceof TaskError ? error.step_key : "");
+}
+
 /**
  * What a thrown error, or the protocol's record of one, says of a retry. The record of another job's error has the error's fields
  * in `extra` (wac-protocol 5.5).

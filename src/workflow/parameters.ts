@@ -69,3 +69,14 @@ export function givenArguments(args: readonly unknown[]): readonly unknown[] {
   while (length > 0 && args[length - 1] === undefined) length--;
   return length === args.length ? args : args.slice(0, length);
 }
+
+/** A run's arguments in the order of its body's parameters: an array is that order already, an object goes by name. */
+export function positional(args: unknown, body: (...args: never[]) => unknown): readonly unknown[] {
+  if (Array.isArray(args)) return args;
+  if (typeof args !== "object" || args === null) return args === null ? [] : [args];
+  const byName = args as Record<string, unknown>;
+  const names = parameterNames(Function.prototype.toString.call(body));
+  // A single parameter that is destructured has no name: it takes them all.
+  if (names.length === 1 && names[0] === undefined) return [byName];
+  return names.map((name) => name !== undefined && Object.hasOwn(byName, name) ? byName[name] : undefined);
+}
