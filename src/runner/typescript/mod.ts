@@ -167,6 +167,8 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
         logCharacters: maxLogCharacters,
         resultCharacters: maxResultCharacters,
       });
+      // Scripts that import something mostly ask the server, others seldom: they say so.
+      if (prepared.imports) process.openSocket();
       refilling = setTimeout(refill, REFILL_MS);
       const outcome = await promise;
       if (prepared.imports) graceMs = LEAVE_MS;
@@ -251,7 +253,7 @@ function startLine(job: RunnerJob, io: RunnerIo, prepared: Prepared, process: Bo
     env: job.env,
     ...(prepared.client ? { client: "@windkit/windmill-client/hosted/workflow" } : {}),
     session: io.session !== undefined,
-    ...(api === undefined ? {} : { api: { origin: api.origin, socket: process.socket } }),
+    ...(api === undefined ? {} : { api: { origin: api.origin, socket: process.socket, onDemand: !prepared.imports } }),
   };
 }
 
