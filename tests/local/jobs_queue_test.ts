@@ -120,6 +120,29 @@ Deno.test("A concurrency limit holds for its key, and for its time", async () =>
   await server.server.context.jobs.wait(second);
 });
 
+Deno.test("Jobs that fall due together begin in their order, however many among them may not", async () => {
+  const { begun, run, end, until } = held();
+  const clock = createFakeClock();
+  await using server = await openTestServer({
+    clock,
+    jobs: { concurrency: 60 },
+    files: { "f/limited": { run, concurrentLimit: 1 }, "f/free": { run } },
+  });
+  const { jobs } = server.client;
+  const count = 50;
+  const numbers = Array.from({ length: count }, (_, no) => no);
+  for (const path of ["f/limited", "f/free"]) {
+    for (const no of numbers) await jobs.start(path, { name: `${path} ${no}` }, { scheduledInSeconds: 1 });
+  }
+  clock.advance(1_000);
+  await until(1 + count);
+  assert.deepEqual(begun, ["f/limited 0", ...numbers.map((no) => `f/free ${no}`)]);
+  for (const name of begun.slice()) end(name);
+  await until(2 + count);
+  assert.equal(begun.at(-1), "f/limited 1");
+  end("f/limited 1");
+});
+
 Deno.test("A cached result is given to equal jobs for its time, and never that of a failure", async () => {
   const clock = createFakeClock();
   let runs = 0;

@@ -4,7 +4,7 @@
  * @module
  */
 import { chmodSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { JobOutcome, Runner, RunnerIo, RunnerJob } from "../ports.ts";
 import type { StartLine } from "../wrapper/protocol.ts";
@@ -54,7 +54,10 @@ const REFILL_MS = 25;
 const AFTER_MS = 4;
 /** A process that has waited for so long loads the package ahead. */
 const IDLE_MS = 150;
-/** A process that the script has ended has this long to end of itself: what it compiled is kept then. */
+/**
+ * A process whose script has ended has this long to end of itself: what it compiled is kept then. One that imports nothing has
+ * compiled nothing to keep, and its end of itself would cost a millisecond (measured).
+ */
 const LEAVE_MS = 200;
 /** So long after something was compiled, it is in the caches' logs. */
 const TIDY_MS = 400;
@@ -164,9 +167,11 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
         logCharacters: maxLogCharacters,
         resultCharacters: maxResultCharacters,
       });
+      // Scripts that import something mostly ask the server, others seldom: they say so.
+      if (prepared.imports) process.openSocket();
       refilling = setTimeout(refill, REFILL_MS);
       const outcome = await promise;
-      graceMs = LEAVE_MS;
+      if (prepared.imports) graceMs = LEAVE_MS;
       return outcome;
     } catch (error) {
       if (signal.aborted) return canceled(signal);
@@ -213,13 +218,24 @@ function closeWebStorage(cacheFolder: string): void {
 }
 
 function write(folder: string, { files }: Prepared): void {
-  const made = new Set([folder]);
+  const made = new Set<string>();
   for (const [path, text] of files) {
-    const file = join(folder, path);
-    const parent = dirname(file);
-    if (!made.has(parent)) mkdirSync(parent, { recursive: true });
-    made.add(parent);
-    writeFileSync(file, text);
+    // One after the other: made at once, each is tried before the one it is in, and the errors cost more than the folders (measured).
+    for (let end = path.indexOf("/"); end >= 0; end = path.indexOf("/", end + 1)) {
+      const parent = path.slice(0, end);
+      if (!made.has(parent)) makeFolder(join(folder, parent));
+      made.add(parent);
+    }
+    writeFileSync(join(folder, path), text);
+  }
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Where upper and lower case are the same, it is there under another name.
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 
@@ -237,7 +253,7 @@ function startLine(job: RunnerJob, io: RunnerIo, prepared: Prepared, process: Bo
     env: job.env,
     ...(prepared.client ? { client: "@windkit/windmill-client/hosted/workflow" } : {}),
     session: io.session !== undefined,
-    ...(api === undefined ? {} : { api: { origin: api.origin, socket: process.socket } }),
+    ...(api === undefined ? {} : { api: { origin: api.origin, socket: process.socket, onDemand: !prepared.imports } }),
   };
 }
 

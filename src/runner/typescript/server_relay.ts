@@ -18,13 +18,12 @@ export interface RelayTarget {
  * with a name that stands for the server in the box.
  *
  * @param socket where it listens
- * @param target asked for each request; without one nothing answers
+ * @param to where requests go
  */
-export function createServerRelay(socket: string, target: () => RelayTarget | undefined): Server {
+export function createServerRelay(socket: string, to: RelayTarget): Server {
   const agent = new Agent({ keepAlive: true });
   const relay = createServer((incoming, answer) => {
-    const to = target();
-    if (to === undefined || incoming.url === undefined) return void answer.destroy();
+    if (incoming.url === undefined) return void answer.destroy();
     const headers: OutgoingHttpHeaders = { ...incoming.headers, host: to.host };
     delete headers["connection"];
     const outgoing = request({

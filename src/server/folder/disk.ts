@@ -6,6 +6,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   lstatSync,
@@ -103,7 +104,8 @@ export function openDisk(path: string): Disk {
   }
 
   function found(file: string, path: string): FoundFile | undefined {
-    const stat = lstatSync(path, { throwIfNoEntry: false, bigint: true });
+    // Asked first: to say that there is none, `lstatSync` makes an error and catches it.
+    const stat = existsSync(path) ? lstatSync(path, { throwIfNoEntry: false, bigint: true }) : undefined;
     if (stat === undefined || !stat.isFile()) return undefined;
     return {
       file,

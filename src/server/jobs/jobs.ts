@@ -167,7 +167,6 @@ export function createJobs(parts: JobsParts): ServerJobs {
       database.afterCommit(() => {
         identity.endJobToken(id);
         watchers.tell(id, { event: "completed", success });
-        queue.pump();
       });
       return true;
     });
@@ -326,16 +325,15 @@ export function createJobs(parts: JobsParts): ServerJobs {
     const id = request.id ?? newId();
     const commit = unacknowledged ? database.passing : database.transaction;
     return await Promise.resolve(commit(() => {
-      const before = table.get(id);
+      // An id that was made here is nobody else's.
+      const before = request.id === undefined ? undefined : table.get(id);
       if (before !== undefined) return before;
       if (request.parent !== undefined && table.depth(request.parent, DEEPEST) >= DEEPEST) {
         throw badRequest(`a job has at most ${DEEPEST} jobs above it: does a script start itself without end?`);
       }
       const { parent, root = parent === undefined ? undefined : table.get(parent)?.root ?? parent } = request;
-      table.insert(request, id, root, storedKey(concurrencyKeyOf(request, workspace)), clock.now());
+      const job = table.insert(request, id, root, storedKey(concurrencyKeyOf(request, workspace)), clock.now());
       database.afterCommit(() => queue.pump());
-      const job = table.get(id);
-      if (job === undefined) throw new Error(`Job ${id} is gone before it began`);
       return job;
     }));
   }
@@ -362,6 +360,8 @@ export function createJobs(parts: JobsParts): ServerJobs {
         else ids.push(each);
       }
       for (const each of ids) end(each, { ok: false, error: canceledError(by, reason) }, more);
+      // One that runs gives its place back when its process has ended; others of its key need not wait for that.
+      database.afterCommit(() => queue.pump());
       return ids;
     });
     for (const each of ended ?? []) {
@@ -392,10 +392,11 @@ export function createJobs(parts: JobsParts): ServerJobs {
   function wait(id: string, signal?: AbortSignal): Promise<Job> {
     return new Promise((resolve, reject) => {
       const look = (): boolean => {
+        const state = table.state(id);
+        if (state !== undefined && state !== "ended") return false;
         const job = table.get(id);
         if (job === undefined) reject(new Error(`Cannot wait for job "${id}": there is none`));
-        else if (job.completedAt !== undefined) resolve(job);
-        else return false;
+        else resolve(job);
         return true;
       };
       if (signal?.aborted) return reject(signal.reason);

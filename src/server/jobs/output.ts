@@ -57,7 +57,8 @@ interface Pending {
   line: string;
   lineSince: number;
   chars: number;
-  readonly ends: Record<Channel, number>;
+  /** Where the next text of each begins, once that was looked at: most jobs write little, or nothing. */
+  readonly ends: Partial<Record<Channel, number>>;
   readonly hidden: string[];
 }
 
@@ -85,7 +86,7 @@ export function createOutput({ database, clock, secrets, texts, maxChars, told }
         line: "",
         lineSince: 0,
         chars: 0,
-        ends: { log: storedEnd(job, "log"), stream: storedEnd(job, "stream") },
+        ends: {},
         hidden: [],
       };
       pending.set(job, found);
@@ -111,8 +112,9 @@ export function createOutput({ database, clock, secrets, texts, maxChars, told }
   }
 
   function store(job: string, of: Pending, channel: Channel, whole: string): void {
-    const at = of.ends[channel];
-    if (whole === "" || at >= maxChars) return;
+    if (whole === "") return;
+    const at = of.ends[channel] ??= storedEnd(job, channel);
+    if (at >= maxChars) return;
     const fits = at + whole.length < maxChars;
     const text = fits ? whole : `${whole.slice(0, maxChars - at).toWellFormed()}${cutNotice(channel, maxChars)}`;
     database.run(

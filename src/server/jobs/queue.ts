@@ -108,12 +108,15 @@ export function createQueue({ table, clock, concurrency, claim, execute }: Queue
     idlers.clear();
   }
 
-  /** Begins the next job that may begin: any, or a child of a lender. */
-  function beginNext(now: number, lender: Entry | undefined, wake: (at: number) => void): boolean {
-    for (let offset = 0;; offset += BATCH) {
+  /** Begins the jobs that may begin, as long as there is a place: any, or a child of a lender. True when some may be left. */
+  function beginDue(now: number, lender: Entry | undefined, wake: (at: number) => void): boolean {
+    for (let offset = 0;;) {
       const candidates = table.due(now, BATCH, offset, lender?.id);
       for (const candidate of candidates) {
-        if (!entries.has(candidate.id) && isAllowed(candidate, now, wake) && begin(candidate, lender)) return true;
+        if (lender === undefined ? taken() >= concurrency : lender.lentTo !== undefined) return true;
+        const isBegun = !entries.has(candidate.id) && isAllowed(candidate, now, wake) && begin(candidate, lender);
+        // What has begun is among the candidates no more.
+        if (!isBegun) offset++;
       }
       if (candidates.length < BATCH) return false;
     }
@@ -125,11 +128,9 @@ export function createQueue({ table, clock, concurrency, claim, execute }: Queue
     const wake = (at: number): void => {
       wakeAt = Math.min(wakeAt, at);
     };
-    let more = true;
-    while (more && taken() < concurrency) more = beginNext(now, undefined, wake);
-    if (more) {
+    if (beginDue(now, undefined, wake)) {
       for (const entry of [...entries.values()]) {
-        if (entry.lentTo === undefined) beginNext(now, entry, wake);
+        if (entry.lentTo === undefined) beginDue(now, entry, wake);
       }
     }
     wake(table.nextDue(now) ?? Infinity);

@@ -108,7 +108,7 @@ export interface JobTable {
     root: string | undefined,
     concurrencyKey: string | undefined,
     now: number,
-  ): void;
+  ): Job;
   get(id: string): Job | undefined;
   state(id: string): JobState | undefined;
   list(query: JobQuery, now: number): readonly Job[];
@@ -224,11 +224,11 @@ export function createJobTable(database: Database, texts: StoredTexts): JobTable
   return {
     insert: (request, id, root, concurrencyKey, now) => {
       const checkpoint = request.checkpoint;
-      database.run(
+      const row = database.get<JobRow>(
         `INSERT INTO jobs(id, state, kind, path, hash, language, created_by, email, created_at, scheduled_for, parent, root, tag,
           priority, timeout_s, cache_ttl_s, concurrency_key, concurrent_limit, concurrency_window_s, entrypoint, preprocess,
           invisible, args, content, status, started_by)
-        VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`,
         id,
         request.kind,
         request.path ?? null,
@@ -255,6 +255,8 @@ export function createJobTable(database: Database, texts: StoredTexts): JobTable
         checkpoint === undefined ? null : closeJson({ _checkpoint: checkpoint }),
         request.caller.job ?? null,
       );
+      if (row === undefined) throw new Error(`Job ${id} is gone before it began`);
+      return jobOf(row, texts);
     },
     get: (id) => {
       const row = database.get<JobRow>("SELECT * FROM jobs WHERE id = ?", id);
@@ -273,10 +275,14 @@ export function createJobTable(database: Database, texts: StoredTexts): JobTable
     },
     move: (id, from, to, now) => {
       // The first start counts: a workflow is begun again in each of its rounds.
-      const started = to === "running" ? `, started_at = coalesce(started_at, ${Math.trunc(now)})` : "";
       const states = from.map((state) => `'${state}'`).join();
-      return database.run(`UPDATE jobs SET state = ?${started} WHERE id = ? AND state IN (${states})`, to, id).changes >
-        0;
+      return database.run(
+        `UPDATE jobs SET state = ?1, started_at = iif(?1 = 'running', coalesce(started_at, ?), started_at)
+        WHERE id = ? AND state IN (${states})`,
+        to,
+        Math.trunc(now),
+        id,
+      ).changes > 0;
     },
     end: (id, { success, result, args, canceledBy, canceledReason }, now) =>
       database.run(
