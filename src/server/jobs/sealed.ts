@@ -14,7 +14,7 @@ import { LOOKED_INTO, type Where, whereOf } from "./query.ts";
 export const MAX_SEALED = 2000;
 
 /** Most characters, as they are stored, that one request decrypts. */
-export const MAX_SEALED_CHARACTERS = 16 * 1024 * 1024;
+export const MAX_SEALED_CHARACTERS = 4 * 1024 * 1024;
 
 /** As {@linkcode whereOf}, with the encrypted rows that match. */
 export function whereOpened(
