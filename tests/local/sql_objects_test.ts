@@ -310,6 +310,39 @@ case_("tables of a ducklake are filled from objects, and written to them", async
   equal(await trial.run("FROM 's3:///people.parquet'"), rows);
 });
 
+case_("a store that never answers does not hold a job that is cancelled", async () => {
+  for (const hangs of ["read", "body", "list", "write"] as const) {
+    const stop = new AbortController();
+    const hang = (): Promise<never> => {
+      stop.abort(new Error("enough"));
+      return new Promise(() => {});
+    };
+    let isCancelled = false;
+    const source = { pull: hang, cancel: () => void (isCancelled = true) };
+    const body = new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
+    await using sql = await openSql({
+      objects: () => ({
+        storage: () => ({
+          name: "",
+          read: () => hangs === "body" ? Promise.resolve({ size: 1, body }) : hang(),
+          list: hang,
+          write: hang,
+          checkWrite: () => {},
+        }),
+      }),
+    });
+    const content = hangs === "write"
+      ? "COPY (SELECT 1) TO 's3:///a.csv'"
+      : `FROM read_csv('s3:///${hangs === "list" ? "*" : "a"}.csv')`;
+    equal(await sql.run({ content, language: "duckdb", signal: stop.signal }), {
+      ok: false,
+      error: { name: "Canceled", message: "enough" },
+    }, hangs);
+    equal(isCancelled, hangs === "body");
+    ok(await isClean(sql.folder));
+  }
+});
+
 const missing = await installS3Server();
 Deno.test({
   name: `duckdb on objects: a real S3${missing === undefined ? "" : ` (${missing})`}`,

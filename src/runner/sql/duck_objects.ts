@@ -8,6 +8,7 @@
 import type { FileHandle } from "node:fs/promises";
 import type { JobObjects, JobStorage } from "../ports.ts";
 import type { FileRole, ObjectAddress } from "./duck_files.ts";
+import { orAbort } from "./turns.ts";
 
 /** Bounds of what a job reads. */
 export interface ObjectLimits {
@@ -110,7 +111,7 @@ export function createDuckObjects(objects: JobObjects, folder: string, limits: O
     let listed = 0;
     for (let marker: string | undefined, more = true; more;) {
       signal.throwIfAborted();
-      const page = await storage.list(prefix, marker);
+      const page = await orAbort(storage.list(prefix, marker), signal);
       for (const key of page.keys) {
         if (++listed > limits.maxListed) {
           throw new RangeError(
@@ -129,7 +130,7 @@ export function createDuckObjects(objects: JobObjects, folder: string, limits: O
   async function fetchOne({ storage, folder: into }: Used, key: string, signal: AbortSignal): Promise<void> {
     const path = `${into}/${key}`;
     if (copies.has(path)) return;
-    const found = await storage.read(key);
+    const found = await opened(storage, key, signal);
     // DuckDB says so itself, when a statement wants it: an earlier one may write it.
     if (found === undefined) return;
     const { size, body } = found;
@@ -160,7 +161,7 @@ export function createDuckObjects(objects: JobObjects, folder: string, limits: O
   async function putFolder(one: Used, key: string, statement: string, signal: AbortSignal): Promise<void> {
     const { storage, folder: from } = one;
     if (!/\b(?:OVERWRITE_OR_IGNORE|APPEND)\b/i.test(statement)) {
-      const { keys: [first] } = await storage.list(`${key}/`);
+      const { keys: [first] } = await orAbort(storage.list(`${key}/`), signal);
       if (first !== undefined) {
         throw new TypeError(
           `Cannot write ${named(storage, key)}: the folder is not empty, it has ${JSON.stringify(first)}; ` +
@@ -233,7 +234,18 @@ async function looksOf(path: string): Promise<string> {
   return `${ino} ${size} ${mtimeMs}`;
 }
 
-/** Copies an object. */
+/** Opens an object. One that comes when nobody waits any more is let go of. */
+async function opened(storage: JobStorage, key: string, signal: AbortSignal): ReturnType<JobStorage["read"]> {
+  const reading = storage.read(key);
+  try {
+    return await orAbort(reading, signal);
+  } catch (error) {
+    void reading.then((late) => late?.body.cancel(error)).catch(() => "told below");
+    throw error;
+  }
+}
+
+/** Copies an object; gives how the copy looks. */
 async function copied(
   path: string,
   body: ReadableStream<Uint8Array>,
@@ -243,15 +255,17 @@ async function copied(
   const { mkdir, open } = await import("node:fs/promises");
   await mkdir(folderOf(path), { recursive: true, mode: 0o700 });
   const file = await open(path, "wx", 0o600);
+  const reader = body.getReader();
   try {
-    let at = 0;
-    for await (const piece of body) {
-      signal.throwIfAborted();
+    for (let at = 0;;) {
+      const { done, value: piece } = await orAbort(reader.read(), signal);
+      if (done) break;
       at += piece.byteLength;
       if (at > size) throw new RangeError(`An object is longer than its ${size} bytes`);
       for (let from = 0; from < piece.byteLength;) from += (await file.write(piece, from)).bytesWritten;
     }
   } finally {
+    reader.releaseLock();
     await file.close();
   }
   return await looksOf(path);
@@ -260,7 +274,7 @@ async function copied(
 async function putFile(storage: JobStorage, key: string, path: string, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { open } = await import("node:fs/promises");
-  await storage.write(key, streamOf(await open(path, "r"), signal));
+  await orAbort(storage.write(key, streamOf(await open(path, "r"), signal)), signal);
 }
 
 /** Bytes of an open file. Closes it. */
