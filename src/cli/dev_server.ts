@@ -16,7 +16,8 @@ import { makePrivate, openDatabase, type ServerDatabase } from "../server/databa
 import { type LocalFolder, openFolder } from "../server/folder/folder.ts";
 import { createIdentity } from "../server/identity.ts";
 import type { JobsOptions } from "../server/jobs/jobs.ts";
-import type { Script, Secrets } from "../server/ports.ts";
+import type { Identity, Objects, Script, Secrets } from "../server/ports.ts";
+import { createJobObjects } from "../server/objects/job_objects.ts";
 import { openObjects } from "../server/objects/objects.ts";
 import { openSqliteStorage } from "../storage/sqlite.ts";
 import { rememberAlways } from "../server/secret_memory.ts";
@@ -167,7 +168,7 @@ export async function openDevServer(options: DevServerOptions): Promise<DevServe
       folder,
       secrets,
     });
-    const runners = await openRunners({ data, folder, secrets, settings, poolSize });
+    const runners = await openRunners({ data, folder, secrets, settings, poolSize, objects, identity });
     closing.push(() => Promise.all(runners.map((runner) => runner[Symbol.asyncDispose]())));
     // In one commit.
     database.transaction(() => rememberSecrets(folder));
@@ -255,9 +256,12 @@ interface RunnerParts {
   readonly secrets: Secrets;
   readonly settings: DevSettings;
   readonly poolSize: number;
+  readonly objects: Objects;
+  readonly identity: Identity;
 }
 
-async function openRunners({ data, folder, secrets, settings, poolSize }: RunnerParts): Promise<readonly Runner[]> {
+async function openRunners(parts: RunnerParts): Promise<readonly Runner[]> {
+  const { data, folder, secrets, settings, poolSize, objects, identity } = parts;
   const { net, denyNet, datatables, limits: { memory, disk, result, log } = {} } = settings;
   return [
     await createTypeScriptRunner({
@@ -275,6 +279,8 @@ async function openRunners({ data, folder, secrets, settings, poolSize }: Runner
     createSqlRunner({
       dataFolder: data,
       ...(result === undefined ? {} : { maxResultBytes: result }),
+      ...(disk === undefined ? {} : { maxObjectBytes: disk }),
+      objects: (token) => createJobObjects({ objects, identity, workspace: folder.workspace }, token),
       datatables: datatablesOf(datatables, folder, secrets),
       resource: (path) => {
         const found = folder.resource(path);

@@ -69,6 +69,28 @@ export type JobOutcome =
   }
   | { readonly ok: false; readonly error: JobError; readonly args?: Readonly<Record<string, Json>> };
 
+/**
+ * The workspace's objects for one job, with the rights of its token. Errors are told to the job as they are.
+ */
+export interface JobObjects {
+  /** A storage by its name; empty for the default one. Names that mean the same storage give the same name. */
+  storage(name: string): JobStorage;
+}
+
+/** A storage, for one job. */
+export interface JobStorage {
+  /** Empty for the default one. */
+  readonly name: string;
+  /** An object as a whole; undefined when there is none. */
+  read(key: string): Promise<{ readonly size: number; readonly body: ReadableStream<Uint8Array> } | undefined>;
+  /** Keys that begin so, after `marker`, in the order of their bytes. `next` is the marker of the next page. */
+  list(prefix: string, marker?: string): Promise<{ readonly keys: readonly string[]; readonly next?: string }>;
+  /** Throws when the job may not write. */
+  checkWrite(): void;
+  /** Writes an object as a whole: who reads it sees the old one or the new one. */
+  write(key: string, body: ReadableStream<Uint8Array>): Promise<void>;
+}
+
 /** Runs jobs of some languages. */
 export interface Runner extends AsyncDisposable {
   /** Languages that it runs. */

@@ -21,6 +21,11 @@ export interface StoredTexts {
  */
 const MARK = ' "sealed:';
 
+/** The condition, in SQL, that a column's text is encrypted. */
+export function isSealed(column: string): string {
+  return `substr(${column}, 1, ${MARK.length}) = '${MARK}'`;
+}
+
 /** Makes what a server's tables use. */
 export function createStoredTexts(secrets: Pick<Secrets, "encrypt" | "decrypt" | "holds">): StoredTexts {
   const seal = (text: string): string => `${MARK}${secrets.encrypt(text)}"`;

@@ -1,7 +1,13 @@
 /** Jobs through the API: as this package's client and plain requests see them. */
 import assert from "node:assert/strict";
 import type { RunnerIo } from "../../src/runner/ports.ts";
+import { openDatabase } from "../../src/server/database.ts";
+import { MAX_SEALED, MAX_SEALED_CHARACTERS } from "../../src/server/jobs/sealed.ts";
+import { createJobTable } from "../../src/server/jobs/table.ts";
+import type { JobQuery } from "../../src/server/ports.ts";
+import { createStoredTexts } from "../../src/server/stored_text.ts";
 import type { Json } from "../../src/workflow/journal.ts";
+import { fakeSecrets } from "./_fakes.ts";
 import { trialFolder } from "./_folder_kit.ts";
 import { openTestServer, type TestServer } from "./_server.ts";
 import { textOf } from "./_store_cases.ts";
@@ -475,11 +481,15 @@ Deno.test("What holds a secret is encrypted in the table: lists that look into i
   for (const filter of [{ args: { n: 1 } }, { result: { n: 1 } }]) {
     assert.deepEqual(jobs.list({ ...filter, offset: 0, limit: 10 }).map(({ id }) => id), [plain]);
   }
-  assert.deepEqual(jobs.list({ args: { key: secret }, offset: 0, limit: 10 }), []);
+  for (const filter of [{ args: { key: secret } }, { result: [{ key: secret }] }, { args: {}, result: [] }]) {
+    assert.deepEqual(jobs.list({ ...filter, offset: 0, limit: 10 }).map(({ id }) => id), [held]);
+  }
+  assert.deepEqual(jobs.list({ args: { key: "another" }, offset: 0, limit: 10 }), []);
   database.run(`UPDATE jobs SET args = ' "sealed:?"', result = ' "sealed:?"' WHERE id = ?`, held);
   const { args, result } = jobs.get(held) ?? {};
   assert.deepEqual(args, {});
   assert(String(result).includes("encrypted with a key"), String(result));
+  assert.deepEqual(jobs.list({ args: { key: secret }, offset: 0, limit: 10 }), []);
   const running = await (await server.ask("POST", "jobs/run/p/f/c", { key: secret })).text();
   const second = await (await server.ask("POST", "jobs/run/p/f/c", { key: secret })).text();
   assert.equal(jobs.get(running)?.concurrencyKey, jobs.get(second)?.concurrencyKey);
@@ -487,6 +497,62 @@ Deno.test("What holds a secret is encrypted in the table: lists that look into i
   assert.equal(jobs.get(running)?.canceledReason, "it has ***");
   for (const id of [running, second]) assert(!row(id).includes(secret), row(id));
 });
+
+Deno.test("Lists look into what is encrypted, page by page, and as far as they may", async () => {
+  const database = await openDatabase({ path: ":memory:" });
+  const table = createJobTable(database, createStoredTexts(fakeSecrets(["hidden"])));
+  const caller = { username: "me", email: "me@x", isAdmin: true };
+  const insert = (id: string, args: Readonly<Record<string, Json>>, path = "f/a"): void =>
+    table.insert({ kind: "script", path, language: "bun", args, caller }, id, undefined, undefined, 1000);
+  // Every third is encrypted, every second is wanted.
+  for (let i = 0; i < 30; i++) {
+    insert(`j${i}`, { wanted: i % 2 === 0, deep: { list: [i, "x"], s: i % 3 === 0 ? "hidden" : "seen" } });
+  }
+  const sealed = "SELECT count(*) AS n FROM jobs WHERE args LIKE ' \"sealed:%'";
+  assert.equal(database.get<{ readonly n: number }>(sealed)?.n, 10);
+  const wanted = Array.from({ length: 15 }, (_, i) => `j${28 - 2 * i}`);
+  const pages = (query: Partial<JobQuery>): string[] => {
+    const all: string[] = [];
+    for (let offset = 0;; offset += 4) {
+      const page = table.list({ ...query, offset, limit: 4 }, 2000);
+      if (page.length === 0) return all;
+      all.push(...page.map(({ id }) => id));
+    }
+  };
+  assert.deepEqual(pages({ args: { wanted: true } }), wanted);
+  assert.deepEqual(pages({ args: { wanted: true }, orderDesc: false }), wanted.toReversed());
+  assert.equal(table.count({ args: { wanted: true }, offset: 0, limit: 1 }, 2000), 15);
+  assert.deepEqual(pages({ args: { deep: { list: [9] } } }), ["j9"]);
+  assert.deepEqual(pages({ args: { deep: { list: [9, "y"] } } }), []);
+  assert.deepEqual(pages({ args: { deep: { s: "hidden" }, wanted: false } }), ["j27", "j21", "j15", "j9", "j3"]);
+  assert.deepEqual(pages({ args: { wanted: true }, scriptPathExact: "f/b" }), []);
+  // What ended with a secret in its result alone.
+  table.move("j1", ["queued"], "running", 1500);
+  assert(table.end("j1", { success: true, result: { r: "hidden", n: [1, 2] } }, 1600));
+  assert.deepEqual(pages({ args: { wanted: false }, result: { n: [2] } }), ["j1"]);
+  assert.deepEqual(pages({ args: { wanted: true }, result: { n: [2] } }), []);
+  // As many as may be looked at, the newest first; what is not encrypted is found however old it is.
+  database.transaction(() => {
+    for (let i = 0; i < MAX_SEALED - 5; i++) insert(`k${i}`, { s: "hidden" });
+  });
+  assert.deepEqual(
+    pages({ args: { wanted: true } }),
+    wanted.filter((id) => [24, 18].includes(numberOf(id)) || numberOf(id) % 3 > 0),
+  );
+  assert.equal(
+    table.count({ args: { wanted: true }, scriptPathExact: "f/a", createdBefore: 2000, offset: 0, limit: 1 }, 0),
+    12,
+  );
+  // Long ones.
+  insert("long", { s: "hidden", text: "x".repeat(MAX_SEALED_CHARACTERS), wanted: true }, "f/long");
+  insert("short", { s: "hidden", wanted: true }, "f/long");
+  assert.deepEqual(pages({ args: { wanted: true }, scriptPathExact: "f/long" }), ["short"]);
+  database.close();
+});
+
+function numberOf(id: string): number {
+  return Number(id.slice(1));
+}
 
 /** Settles when the job is stopped. */
 function stopped(signal: AbortSignal): Promise<void> {

@@ -287,3 +287,9 @@ Deno.test("duckdb: what is open is closed, and leaves no file behind", async () 
     await sql[Symbol.asyncDispose]();
   }
 });
+
+Deno.test("duckdb: declared names and variables of the job are put into the script", async () => {
+  const content = "-- %%column%% a/b\nSELECT %%column%% AS v, '%%WM_NONE%%' AS w FROM (SELECT 1 AS a, 2 AS b, 3 AS c)";
+  equal(await run(plain, content, { column: "b" }), [{ v: 2, w: "%%WM_NONE%%" }]);
+  match(await fails(plain, content, { column: "c" }), /one of a, b, found "c"/);
+});

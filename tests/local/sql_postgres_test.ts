@@ -235,6 +235,14 @@ both("names and texts in SQL are names and texts", async (sql) => {
   ]);
 });
 
+both("declared names are put into the script", async (sql) => {
+  await sql.result("CREATE TABLE fruits AS SELECT 'fig' AS name; CREATE TABLE secrets AS SELECT 'x' AS name");
+  const content = "-- %%table%% fruits/vegetables\n-- $1 name (text)\nSELECT name FROM %%table%% WHERE name = $1";
+  equal(await sql.result(content, { table: "fruits", name: "fig" }), [{ name: "fig" }]);
+  match(await sql.failure(content, { table: "secrets", name: "x" }), /one of fruits, vegetables, found "secrets"/);
+  await sql.result("DROP TABLE fruits; DROP TABLE secrets");
+});
+
 Deno.test("postgresql: a role is used on a server, and refused where it means nothing", async () => {
   const pglite = await kits[0]?.[1];
   ok(pglite);

@@ -16,6 +16,7 @@ import { bindDuck, readAttach } from "../../src/runner/sql/duck_bind.ts";
 import { bindStatement, bindValue } from "../../src/runner/sql/pg_bind.ts";
 import { cellText } from "../../src/runner/sql/pg_cells.ts";
 import { parseExact } from "../../src/base/exact_numbers.ts";
+import { interpolate } from "../../src/runner/sql/interpolate.ts";
 import { replacePlaces, splitStatements } from "../../src/runner/sql/statements.ts";
 
 function texts(sql: string): readonly string[] {
@@ -232,4 +233,67 @@ Deno.test("findDatabase() finds data tables and servers, and never shows a passw
     throws(() => findDatabase(`datatable://${name}`, {}), /Cannot use/, name);
   }
   equal(checkedName("a.b-c_1", "ducklake"), "a.b-c_1");
+});
+
+Deno.test("interpolate() puts declared arguments in the place of their names", () => {
+  const sql = "-- %%table%% fruits/vegetables\n-- %%column%% = name\nSELECT %%column%% FROM %%table%% WHERE a %%b%% c";
+  equal(
+    interpolate(sql, { table: "fruits" }, {}).split("\n").at(-1),
+    "SELECT name FROM fruits WHERE a %%b%% c",
+  );
+  equal(
+    interpolate(sql, { table: "fruits", column: "a_1" }, {}).split("\n").at(-1)?.slice(0, 23),
+    "SELECT a_1 FROM fruits ",
+  );
+  throws(() => interpolate(sql, { table: "users" }, {}), /"table".*one of fruits, vegetables, found "users"/);
+  throws(() => interpolate(sql, {}, {}), /"table".*found null/);
+  // What is declared is not good for anything, either.
+  throws(() => interpolate("-- %%t%% a;b/c\nFROM %%t%%", { t: "a;b" }, {}), /found "a;b"/);
+  const one = "-- %%t%%\nSELECT * FROM %%t%%";
+  equal(interpolate(one, { t: "t1" }, {}).split("\n").at(-1), "SELECT * FROM t1");
+  for (
+    const bad of [
+      "",
+      "a b",
+      "a-b",
+      "1a",
+      "_a",
+      "a;",
+      "a'",
+      'a"',
+      "a\n",
+      "\u00e9",
+      "a.b",
+      "$a",
+      "%%t%%",
+      1,
+      true,
+      {},
+      [],
+    ]
+  ) {
+    throws(() => interpolate(one, { t: bad }, {}), /argument "t"/, JSON.stringify(bad));
+  }
+  // Undeclared: a value of the caller does nothing.
+  equal(interpolate("SELECT * FROM %%t%%", { t: "x" }, { t: "y" }), "SELECT * FROM %%t%%");
+  equal(interpolate("SELECT 1", { t: "x" }, {}), "SELECT 1");
+  // A value that begins as a replacement of JavaScript's, and names of what objects have anyway.
+  equal(interpolate("SELECT %%constructor%%", {}, {}), "SELECT %%constructor%%");
+});
+
+Deno.test("interpolate() writes variables of the job so that they stay what they are", () => {
+  const env = { WM_WORKSPACE: "ws", WM_JOB_PATH: "f/x/y", WM_USERNAME: `o'"\u00fc`, WM_FLOW_PATH: "", HOME: "/root" };
+  const made = (sql: string) => interpolate(sql, {}, env);
+  equal(made("SELECT '%%WM_WORKSPACE%%', %%WM_WORKSPACE%%"), "SELECT 'ws', ws");
+  equal(made("SELECT 'in %%WM_JOB_PATH%%!' AS \"%%WM_JOB_PATH%%\""), `SELECT 'in f/x/y!' AS "f/x/y"`);
+  equal(made("SELECT '%%WM_USERNAME%%' AS \"%%WM_USERNAME%%\""), `SELECT 'o''"\u00fc' AS "o'""\u00fc"`);
+  equal(made("SELECT '%%WM_FLOW_PATH%%'"), "SELECT ''");
+  equal(
+    made("-- of %%WM_JOB_PATH%%\nSELECT /* %%WM_JOB_PATH%% */ 1"),
+    "-- of %%WM_JOB_PATH%%\nSELECT /* %%WM_JOB_PATH%% */ 1",
+  );
+  equal(made("SELECT '%%HOME%%', '%%WM_NONE%%'"), "SELECT '%%HOME%%', '%%WM_NONE%%'");
+  for (const sql of ["SELECT %%WM_JOB_PATH%%", "SELECT E'%%WM_JOB_PATH%%'", "SELECT $$%%WM_JOB_PATH%%$$"]) {
+    throws(() => made(sql), /must stand in quotes: '%%WM_JOB_PATH%%'/, sql);
+  }
 });

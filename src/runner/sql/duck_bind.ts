@@ -6,10 +6,14 @@
 import type { Json } from "../../workflow/journal.ts";
 import { type Declaration, valueOf } from "./declarations.ts";
 import type { DuckAttach, DuckStatement, DuckValue } from "./duck_job.ts";
+import { checkedAddress, declarationOf } from "./duck_files.ts";
 import { replacePlaces, type Statement } from "./statements.ts";
 
 /** Types whose values DuckDB gets as they are; texts of others are cast where they are used. */
 const NATIVE = /^(?:text|varchar|string|char|bpchar|json|bool|boolean|bigint|int8|double|float8|double precision)$/;
+
+/** The type of an argument that is an object of the workspace: its address takes its place. */
+const OBJECT = "s3object";
 
 /** How a value is bound: objects and arrays as text of their JSON. */
 function bound(value: Json, type: string | undefined): DuckValue {
@@ -31,16 +35,17 @@ export function bindDuck(
   const values: DuckValue[] = [];
   const text = replacePlaces(statement, ({ name }) => {
     // One without a declaration, when the job has an argument of its name: the official client's text of some casts.
-    const declaration = declared.get(name) ?? (Object.hasOwn(args, name) ? { name } : undefined);
+    const declaration = declarationOf(name, declared, args);
     if (declaration === undefined) return `$${name}`;
     let number = numbers.get(name);
     if (number === undefined) {
       number = numbers.size + 1;
       numbers.set(name, number);
-      values.push(bound(valueOf(declaration, args), declaration.type));
+      const value = valueOf(declaration, args);
+      values.push(declaration.type === OBJECT ? checkedAddress(name, value) : bound(value, declaration.type));
     }
     const { type } = declaration;
-    return type === undefined || NATIVE.test(type) ? `$${number}` : `CAST($${number} AS ${type})`;
+    return type === undefined || type === OBJECT || NATIVE.test(type) ? `$${number}` : `CAST($${number} AS ${type})`;
   });
   return { text, values };
 }

@@ -59,6 +59,8 @@ export type DuckStatement = null | { readonly text: string; readonly values: rea
 export interface DuckJob {
   readonly attach: readonly DuckAttach[];
   readonly copies: readonly DuckCopy[];
+  /** Folder of the objects that the job names: it is open to it. */
+  readonly files?: string;
   readonly statements: readonly DuckStatement[];
   readonly collection: Collection;
   readonly limits: ResultLimits;

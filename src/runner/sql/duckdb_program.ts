@@ -1,7 +1,8 @@
 /**
  * The process of DuckDB jobs. DuckDB is native code: what it takes of memory, and a crash of it, stay out of the server, and what
  * has to stop can be killed. It runs one job at a time, each in a database in memory of its own, with the lakes that the job attaches.
- * Nothing else of the machine is open to it: no files, no network, no extensions, and no way to change that.
+ * Nothing else of the machine is open to it: no files but copies of the objects that it names, no network, no extensions, and no way
+ * to change that.
  *
  * @module
  */
@@ -113,7 +114,7 @@ async function attachAll(
   db: Connection,
   config: DuckConfig,
   attach: readonly DuckAttach[],
-): Promise<{ readonly warnings: readonly string[]; readonly plain: boolean; readonly open: readonly string[] }> {
+): Promise<{ readonly warnings: readonly string[]; readonly plain: boolean; readonly open: string[] }> {
   const warnings: string[] = [];
   const open: string[] = [];
   let plain = false;
@@ -233,6 +234,7 @@ async function runJob(module: DuckModule, config: DuckConfig, job: DuckJob): Pro
           "CREATE TEMP MACRO ducklake_snapshots(catalog) AS TABLE SELECT NULL::BIGINT AS snapshot_id, NULL::TIMESTAMPTZ AS snapshot_time WHERE false",
         );
       }
+      if (job.files !== undefined) open.push(`${job.files}/`);
       if (open.length > 0) {
         const folders = open.filter((path) => path.endsWith("/"));
         const files = open.filter((path) => !path.endsWith("/"));

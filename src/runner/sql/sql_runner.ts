@@ -10,20 +10,24 @@
  */
 import { parseExact } from "../../base/exact_numbers.ts";
 import type { Json } from "../../workflow/journal.ts";
-import type { JobError, JobOutcome, Runner, RunnerIo, RunnerJob } from "../ports.ts";
+import type { JobError, JobObjects, JobOutcome, Runner, RunnerIo, RunnerJob } from "../ports.ts";
 import { checkedName, type DatabaseTarget, findDatabase } from "./database_target.ts";
 import { collectionOf, duckdbArguments, type Header, postgresArguments, readHeader } from "./declarations.ts";
 import { copyDatatable } from "./datatable_copy.ts";
 import { type Attachment, bindDuck, readAttach } from "./duck_bind.ts";
+import { type FileRole, type ObjectAddress, withFiles } from "./duck_files.ts";
+import { createDuckObjects, type DuckObjects, type ObjectLimits } from "./duck_objects.ts";
 import { createDuckProcesses } from "./duck_processes.ts";
-import { type DuckAttach, type DuckCopy, type DuckStatement, TEMPORARY } from "./duck_job.ts";
+import { type DuckAttach, type DuckCopy, type DuckJob, type DuckStatement, TEMPORARY } from "./duck_job.ts";
+import { interpolate } from "./interpolate.ts";
 import type { ResultLimits } from "./limits.ts";
 import { bindStatement } from "./pg_bind.ts";
 import { pgErrorText, type PgJob, type SqlResult } from "./pg_run.ts";
 import { createPgliteDatabases } from "./pglite_databases.ts";
 import { createPostgresServers } from "./postgres_servers.ts";
 import { SqlError } from "./sql_process.ts";
-import { splitStatements } from "./statements.ts";
+import { splitStatements, type Statement } from "./statements.ts";
+import { createTurns } from "./turns.ts";
 
 /** Options of {@linkcode createSqlRunner}. */
 export interface SqlRunnerOptions {
@@ -58,7 +62,16 @@ export interface SqlRunnerOptions {
   readonly ducklake?: "off" | "local" | "download";
   /** A file with the extension. @default what DuckDB finds */
   readonly ducklakeFile?: string;
+  /** The workspace's objects for a job, by its token. @default none: a script that names one fails */
+  readonly objects?: (token: string) => JobObjects;
+  /** Most bytes of objects that a DuckDB job reads. @default 4294967296 */
+  readonly maxObjectBytes?: number;
+  /** Most objects that a DuckDB job reads. @default 10000 */
+  readonly maxObjects?: number;
 }
+
+/** Most keys that a pattern of a script is compared with. */
+const MAX_LISTED = 100_000;
 
 /** A line for the log. */
 function logWarnings(io: RunnerIo, { warnings }: SqlResult): void {
@@ -82,6 +95,8 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
   const { idleMs = 300_000, maxOpenDatabases = 4, ducklake = "local", ducklakeFile } = options;
   const { duckdbMemory = "512MB", duckdbThreads = 2, duckdbProcesses = 2 } = options;
   const limits: ResultLimits = { maxRows, maxBytes: maxResultBytes };
+  const { objects, maxObjectBytes = 4 * 1024 ** 3, maxObjects = 10_000 } = options;
+  const objectLimits: ObjectLimits = { maxBytes: maxObjectBytes, maxObjects, maxListed: MAX_LISTED };
   const { cacheFolder = `${dataFolder}/cache` } = options;
   const pglite = createPgliteDatabases({
     folder: `${dataFolder}/pg`,
@@ -90,6 +105,7 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
     idleMs,
   });
   const servers = createPostgresServers(idleMs);
+  const copying = createTurns(duckdbProcesses);
   const duck = createDuckProcesses({
     folder: `${dataFolder}/duck`,
     memoryLimit: duckdbMemory,
@@ -108,8 +124,9 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
   }
 
   async function runPostgres(job: RunnerJob, signal: AbortSignal): Promise<SqlResult> {
-    const { content, args } = job;
-    const header = readHeader(content);
+    const { args } = job;
+    const header = readHeader(job.content);
+    const content = interpolate(job.content, args, job.env);
     const found = await databaseOf(job, header);
     const declared = postgresArguments(content);
     const statements = splitStatements(content);
@@ -135,25 +152,78 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
       : await servers.run(found.target, job, role, signal);
   }
 
-  async function runDuckdb({ content, args }: RunnerJob, signal: AbortSignal): Promise<SqlResult> {
-    const header = readHeader(content);
+  async function runDuckdb(job: RunnerJob, signal: AbortSignal): Promise<SqlResult> {
+    const { args, env } = job;
+    const header = readHeader(job.content);
     if (header.role !== undefined) throw new TypeError(`Cannot use role "${header.role}": DuckDB has no roles`);
+    const content = interpolate(job.content, args, env);
     const declared = duckdbArguments(content);
+    const folder = `${dataFolder}/duck/${TEMPORARY}${crypto.randomUUID()}`;
+    const files = objects && createDuckObjects(objects(env.WM_TOKEN ?? ""), folder, objectLimits);
+    let uses = false;
+    function use(address: ObjectAddress, role: FileRole, text: string): string {
+      uses = true;
+      if (files !== undefined) return files.use(address, role, text);
+      throw new TypeError(`Cannot open "s3://${address.storage}/${address.key}": there are no objects here`);
+    }
     const attach: DuckAttach[] = [];
     const asked: Attachment[] = [];
+    const views: Statement[] = [];
     const statements = splitStatements(content).map((statement): DuckStatement => {
       const attachment = readAttach(statement.text);
-      if (attachment === undefined) return bindDuck(statement, declared, args);
+      if (attachment === undefined) {
+        const { statement: made, uses: named } = withFiles(statement, declared, args, use);
+        if (named && /^CREATE\s+(?:OR\s+REPLACE\s+)?(?:VIEW|MACRO|FUNCTION)\b/i.test(statement.text)) {
+          views.push(statement);
+        }
+        return bindDuck(made, declared, args);
+      }
       if (attachment.kind === "datatable") asked.push(attachment);
       else attach.push({ ...attachment, lake: checkedName(attachment.lake, "ducklake") });
       return null;
     });
+    if (attach.length > 0) { for (const view of views) refuseView(view); }
     const { copies, remove } = await copiesOf(asked, content, signal);
     try {
       const collection = collectionOf(header, statements.length);
-      return await duck.run({ attach, copies, statements, collection, limits }, signal);
+      const asks = { attach, copies, statements, collection, limits };
+      if (files === undefined || !uses) return await runDuck(asks, signal);
+      return await withObjects(files, folder, signal, () => runDuck({ ...asks, files: folder }, signal));
     } finally {
       await remove();
+    }
+  }
+
+  async function runDuck(job: DuckJob, signal: AbortSignal): Promise<SqlResult> {
+    try {
+      return await duck.run(job, signal);
+    } catch (error) {
+      throw error instanceof SqlError ? objectError(error) : error;
+    }
+  }
+
+  /** Runs with the objects that a job names in a folder of its own. */
+  async function withObjects(
+    files: DuckObjects,
+    folder: string,
+    signal: AbortSignal,
+    run: () => Promise<SqlResult>,
+  ): Promise<SqlResult> {
+    const { rm } = await import("node:fs/promises");
+    // Copies of as many jobs as run at a time are on the disk.
+    const end = await copying.take("", signal);
+    try {
+      // Sweeps what is left of before, and so comes first.
+      await duck.prepare();
+      await files.fetch(signal);
+      const { text, warnings } = await run();
+      await files.put(signal);
+      return { text: files.shown(text, true), warnings };
+    } catch (error) {
+      throw error instanceof SqlError ? new SqlError(files.shown(error.message), error.name, { cause: error }) : error;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+      end();
     }
   }
 
@@ -225,6 +295,25 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
       await Promise.all([pglite.close(), servers.close(), duck.close()]);
     },
   };
+}
+
+/** A view that lasts would be one of files that do not. */
+function refuseView({ text }: Statement): never {
+  throw new TypeError(
+    `Cannot run ${JSON.stringify(text.slice(0, 100))}: a view of objects lasts as long as the job; write CREATE TEMP`,
+  );
+}
+
+/** Says what to do about an address that DuckDB was given as it is, and cannot open. */
+function objectError(error: SqlError): SqlError {
+  const [, address] = /Cannot access file "(s3:\/\/[^"]*)"/.exec(error.message) ?? [];
+  if (address === undefined) return error;
+  return new SqlError(
+    `Cannot open "${address}": the address of an object must stand whole where a file is expected, as text or as an argument ` +
+      "(FROM 's3:///key', read_parquet($file), COPY ... TO 's3:///key'); this one was made by the query",
+    error.name,
+    { cause: error },
+  );
 }
 
 function checkRole(role: string, found: DatabaseTarget): void {

@@ -22,7 +22,8 @@ export interface Statement {
   readonly places: readonly Place[];
 }
 
-const PIECE = new RegExp(
+/** Pieces of SQL text. It has a state: whoever uses it sets where it begins. */
+export const PIECE: RegExp = new RegExp(
   [
     /--[^\n]*/, // comment to the end of the line
     /\/\*/, // block comment: its end is looked for, as they nest
@@ -40,7 +41,7 @@ const PIECE = new RegExp(
 );
 
 /** Offset behind a block comment that begins at `from`. */
-function endOfComment(text: string, from: number): number {
+export function endOfComment(text: string, from: number): number {
   const marks = /\/\*|\*\//g;
   marks.lastIndex = from;
   let depth = 0;

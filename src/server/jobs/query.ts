@@ -14,11 +14,21 @@ export interface Where {
   readonly values: readonly (string | number)[];
 }
 
+/** Columns that a query may look into. */
+export const LOOKED_INTO = ["args", "result"] as const;
+
 /** How deep a part of the arguments is looked for. */
 const MAX_DEPTH = 20;
 
+/** What becomes of rows whose arguments or result are encrypted, in a query that looks into them. */
+export type Sealed =
+  /** Those that may match are found, and no others. */
+  | { readonly find: (column: string) => string }
+  /** Those with these numbers match. */
+  | { readonly matching: readonly number[] };
+
 /** The SQL of a query. */
-export function whereOf(query: JobQuery, now: number): Where {
+export function whereOf(query: JobQuery, now: number, sealed: Sealed = { matching: [] }): Where {
   const parts: string[] = [], values: (string | number)[] = [];
   function add(sql: string, ...given: (string | number)[]): void {
     parts.push(sql);
@@ -74,7 +84,8 @@ export function whereOf(query: JobQuery, now: number): Where {
   addTime("started_at >= ?", query.startedAfter);
   addTime("completed_at <= ?", query.completedBefore);
   addTime("completed_at >= ?", query.completedAfter);
-  for (const column of ["args", "result"] as const) {
+  const columns: { readonly column: string; readonly test: string }[] = [];
+  for (const column of LOOKED_INTO) {
     const part = query[column];
     if (part === undefined) continue;
     const tests: string[] = [];
@@ -83,8 +94,16 @@ export function whereOf(query: JobQuery, now: number): Where {
       values.push(...given);
     }, 0);
     // What a script made may be deeper than SQLite reads: such a value contains nothing, and is no error of the list.
-    parts.push(`CASE WHEN json_valid(${column}) THEN ${tests.length === 0 ? "1" : tests.join(" AND ")} ELSE 0 END`);
+    const test = `CASE WHEN json_valid(${column}) THEN ${tests.length === 0 ? "1" : tests.join(" AND ")} ELSE 0 END`;
+    columns.push({ column, test });
   }
+  if ("find" in sealed) {
+    parts.push(...columns.map(({ column, test }) => `(${sealed.find(column)} OR ${test})`));
+    parts.push(`(${columns.map(({ column }) => sealed.find(column)).join(" OR ")})`);
+  } else if (sealed.matching.length > 0) {
+    const plain = columns.map(({ test }) => test).join(" AND ");
+    add(`(${plain} OR no IN (SELECT value FROM json_each(?)))`, JSON.stringify(sealed.matching));
+  } else parts.push(...columns.map(({ test }) => test));
   return { sql: parts.length === 0 ? "" : `WHERE ${parts.join(" AND ")}`, values };
 }
 

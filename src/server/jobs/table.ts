@@ -1,13 +1,13 @@
 /**
  * The job table: rows in, jobs out. Each function is a few statements; what belongs together, the caller puts in a transaction.
- * Arguments, code, status and result that hold a secret are encrypted in it; lists do not find them by what is in them.
+ * Arguments, code, status and result that hold a secret are encrypted in it.
  *
  * @module
  */
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Job, JobKind, JobQuery, JobRequest } from "../ports.ts";
 import { noteResultText } from "./exact_result.ts";
-import { whereOf } from "./query.ts";
+import { whereOpened } from "./sealed.ts";
 import type { StoredTexts } from "../stored_text.ts";
 
 /** Where a job is. `suspended` waits for something outside, `ended` is for ever. */
@@ -264,13 +264,13 @@ export function createJobTable(database: Database, texts: StoredTexts): JobTable
     },
     state: (id) => database.get<{ readonly state: JobState }>("SELECT state FROM jobs WHERE id = ?", id)?.state,
     list: (query, now) => {
-      const { sql, values } = whereOf(query, now);
+      const { sql, values } = whereOpened(database, texts, query, now);
       const order = query.orderDesc === false ? "ASC" : "DESC";
       const text = `SELECT * FROM jobs ${sql} ORDER BY no ${order} LIMIT ? OFFSET ?`;
       return database.all<JobRow>(text, ...values, query.limit, query.offset).map((row) => jobOf(row, texts));
     },
     count: (query, now) => {
-      const { sql, values } = whereOf(query, now);
+      const { sql, values } = whereOpened(database, texts, query, now);
       return numberAt(`SELECT count(*) AS n FROM jobs ${sql}`, ...values);
     },
     move: (id, from, to, now) => {
