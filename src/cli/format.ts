@@ -213,15 +213,3 @@ export function clock(at: number, now: number): string {
 export function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
-
-/**
- * A count with its noun.
- *
- * @param n how many
- * @param noun the word for one
- * @param plural the word for several
- * @returns as in `1 run` or `2 runs`
- */
-export function count(n: number, noun: string, plural: string = `${noun}s`): string {
-  return `${n} ${n === 1 ? noun : plural}`;
-}
