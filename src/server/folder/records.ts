@@ -4,8 +4,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
-import { Refusal } from "../refusal.ts";
 import type { Folder, FolderProblem, Resource, ResourceType, Secrets, Variable } from "../ports.ts";
 import { type Disk, type FoundFile, messageOf } from "./disk.ts";
 import { type Documents, isRecord, type JsonRecord } from "./documents.ts";

@@ -3,9 +3,9 @@
  *
  * @module
  */
+import { badRequest, type Refusal } from "../../wire/refusal.ts";
 import type { S3Settings } from "../ports.ts";
 import type { Json } from "../../workflow/journal.ts";
-import { badRequest, type Refusal } from "../refusal.ts";
 
 type Fields = Readonly<Record<string, Json>>;
 

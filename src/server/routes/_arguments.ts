@@ -4,9 +4,9 @@
  * @module
  */
 import type { Context } from "hono";
+import { badRequest, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Script } from "../ports.ts";
-import { badRequest, Refusal } from "../refusal.ts";
 import { isFields, parseJson, queryFlag, queryText, readText } from "./_request.ts";
 
 /** Arguments by name. */

@@ -4,11 +4,11 @@
  * @module
  */
 import type { Context } from "hono";
+import { badRequest, notFound } from "../../wire/refusal.ts";
 import { readRange } from "../objects/ranges.ts";
 import type { ObjectInfo, ObjectStore, ServerContext } from "../ports.ts";
 import { findCaller } from "../auth.ts";
 import { absent } from "../folder/absent.ts";
-import { badRequest, notFound } from "../refusal.ts";
 
 /** The store that a request is about: that of a resource's path, else a storage by its name. */
 export function storeOf(

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Context } from "hono";
+import { badRequest, notFound, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Job, Jobs } from "../ports.ts";
-import { badRequest, notFound, Refusal } from "../refusal.ts";
 
 /** Longest body that is read into memory: what is larger goes to the endpoints of objects, which stream. */
 export const MAX_BODY_BYTES: number = 32 * 1024 * 1024;

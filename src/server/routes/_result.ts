@@ -4,11 +4,11 @@
  * @module
  */
 import type { Context } from "hono";
+import { jsonResponse, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Job, ServerContext } from "../ports.ts";
 import { callerOf } from "../auth.ts";
 import { exactResult } from "../jobs/exact_result.ts";
-import { jsonResponse, Refusal } from "../refusal.ts";
 import { isFields } from "./_request.ts";
 
 /** How long an answer is waited for: the server's own limit when nobody sets one. */

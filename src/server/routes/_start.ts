@@ -4,10 +4,10 @@
  * @module
  */
 import type { Context } from "hono";
+import { badRequest, notFound, Refusal } from "../../wire/refusal.ts";
 import type { Job, JobRequest, Script, ServerContext } from "../ports.ts";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
 import { absent } from "../folder/absent.ts";
-import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { jobInput } from "./_arguments.ts";
 import {
   checkId,

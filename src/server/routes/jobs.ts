@@ -4,12 +4,12 @@
  * @module
  */
 import { type Context, Hono } from "hono";
+import { jsonResponse, notFound, Refusal, textResponse } from "../../wire/refusal.ts";
 import { callerOf } from "../auth.ts";
 import { exactResult } from "../jobs/exact_result.ts";
 import { kinOf, refuseStrangers } from "../job_rights.ts";
 import { fullRecord, recordOf, rootIdOf } from "../jobs/record.ts";
 import type { Job, JobQuery, ServerContext } from "../ports.ts";
-import { jsonResponse, notFound, Refusal, textResponse } from "../refusal.ts";
 import { jobQuery } from "./_job_query.ts";
 import {
   checkId,

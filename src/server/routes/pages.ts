@@ -17,10 +17,10 @@ import { PAGE_SCRIPT } from "../../ui/script.ts";
 import { problemListHtml, problemsPage, scriptPage, scriptsPage } from "../../ui/scripts.ts";
 import type { RunView } from "../../ui/state.ts";
 import { PAGE_STYLE } from "../../ui/style.ts";
+import { denied, notFound, Refusal, type RefusalStatus } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { exactResult } from "../jobs/exact_result.ts";
 import type { Approvals, Approver, FolderProblem, Job, JobQuery, Script, ServerContext } from "../ports.ts";
-import { denied, notFound, Refusal, type RefusalStatus } from "../refusal.ts";
 import {
   formTokenOf,
   guardHeaders,

@@ -4,10 +4,10 @@
  * @module
  */
 import { Hono } from "hono";
+import { badRequest, jsonResponse, notFound, Refusal, textResponse } from "../../wire/refusal.ts";
 import { callerOf } from "../auth.ts";
 import { createInline } from "../jobs/inline.ts";
 import type { ServerContext } from "../ports.ts";
-import { badRequest, jsonResponse, notFound, Refusal, textResponse } from "../refusal.ts";
 import { isFields, optionalText, param, readFields } from "./_request.ts";
 import { answerResult } from "./_result.ts";
 import { scriptOf, startPreview } from "./_start.ts";

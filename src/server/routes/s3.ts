@@ -6,10 +6,10 @@
 import { randomBytes } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { toHex } from "../../base/bytes.ts";
+import { badRequest, notFound, Refusal } from "../../wire/refusal.ts";
 import { duckdbSettings, polarsSettings, readS3Settings, s3fsArguments } from "../objects/settings.ts";
 import { signObject } from "../objects/signature.ts";
 import type { ObjectStore, S3Settings, ServerContext } from "../ports.ts";
-import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { optionalNumber } from "./_answers.ts";
 import { answerObject, headerValue, queryStore, storeOf } from "./_object.ts";
 import { previewOf } from "./_object_preview.ts";

@@ -7,11 +7,11 @@
 import { type Context, Hono } from "hono";
 import { encode } from "../../base/canonical.ts";
 import { hasCode } from "../../base/errors.ts";
+import { badRequest, denied, jsonResponse, notFound, Refusal, textResponse } from "../../wire/refusal.ts";
 import { isFailureRecord, normalisedRecord } from "../../workflow/failure_record.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
 import type { Job, ServerContext } from "../ports.ts";
-import { badRequest, denied, jsonResponse, notFound, Refusal, textResponse } from "../refusal.ts";
 import { iso, statusFields } from "../workflow_jobs/timeline.ts";
 import {
   isFields,
