@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { isFields } from "./failure_record.ts";
 import type { Fingerprint, JournalRecord, Json, Key, Outcome } from "./journal.ts";
 
 /** Start of the keys of such records. */
@@ -128,10 +129,6 @@ function recordOf(value: unknown): RoundRecord | string {
       isFields(c) && typeof c.kind === "string" && typeof c.name === "string" && typeof c.digest === "string"
     );
   return isOk ? value as unknown as RoundRecord : "does not parse"; // `as` -- just looked at
-}
-
-function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isCount(value: unknown): value is number {

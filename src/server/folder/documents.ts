@@ -4,6 +4,7 @@
  * @module
  */
 import { MissingPackageError } from "../../base/errors.ts";
+import { isRecord } from "../../wire/answer.ts";
 import type { Json } from "../../workflow/journal.ts";
 
 /** A record: what the metadata files hold. */
@@ -124,11 +125,6 @@ export async function loadDocuments(): Promise<Documents> {
       return document.toString({ singleQuote: true, lineWidth: 0 });
     },
   };
-}
-
-/** An object that is no array. */
-export function isRecord(value: Json | undefined): value is JsonRecord {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Values of JSON are the same when their texts are. */

@@ -4,10 +4,11 @@
  * @module
  */
 import type { Context } from "hono";
+import { isRecord } from "../../wire/answer.ts";
 import { badRequest, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Script } from "../ports.ts";
-import { isFields, parseJson, queryFlag, queryText, readText } from "./_request.ts";
+import { parseJson, queryFlag, queryText, readText } from "./_request.ts";
 
 /** Arguments by name. */
 export type Args = Readonly<Record<string, Json>>;
@@ -89,7 +90,7 @@ export async function jobInput(c: Context, script: Script | undefined): Promise<
     const event = { kind: "webhook", body, raw_string: raw ?? null, query: c.req.query(), headers };
     return { args: { event }, preprocess };
   }
-  const named: Args = isFields(body) && queryFlag(c, "wrap_body") !== true ? body : { body };
+  const named: Args = isRecord(body) && queryFlag(c, "wrap_body") !== true ? body : { body };
   const trigger: Args = preprocess ? { wm_trigger: { kind: "webhook", webhook: {} } } : {};
   const sent: Args = raw === undefined ? {} : { raw_string: raw };
   return { args: { ...named, ...extras, ...sent, ...trigger }, preprocess };
