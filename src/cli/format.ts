@@ -128,7 +128,7 @@ export function oneLine(text: string): string {
  * @param side where the text goes
  * @returns the padded text
  */
-export function pad(text: string, columns: number, side: "left" | "right" = "left"): string {
+function pad(text: string, columns: number, side: "left" | "right" = "left"): string {
   const space = " ".repeat(Math.max(0, columns - width(text)));
   return side === "left" ? text + space : space + text;
 }

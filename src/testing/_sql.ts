@@ -52,7 +52,7 @@ function unquote(name: string): string {
 }
 
 /** Takes apart what the SQL clients put together. */
-export function parseStatement(
+function parseStatement(
   language: string,
   content: string,
   args: Readonly<Record<string, unknown>>,
@@ -87,7 +87,7 @@ export function parseStatement(
 }
 
 /** The part of the rows that a mode asks for. What is no array of rows is given as it is. */
-export function shapeRows(mode: string, rows: unknown): unknown {
+function shapeRows(mode: string, rows: unknown): unknown {
   if (!Array.isArray(rows) || !rows.every(isRecord)) return rows ?? null;
   const scalars = rows.map((row) => Object.values(row)[0] ?? null);
   switch (mode) {

@@ -9,7 +9,7 @@ import { isFields } from "./failure_record.ts";
 import type { Fingerprint, JournalRecord, Json, Key, Outcome } from "./journal.ts";
 
 /** Start of the keys of such records. */
-export const RECORD_PREFIX = "__windkit/";
+const RECORD_PREFIX = "__windkit/";
 
 /** A value that was recorded beside calls. */
 export interface MarkerEntry {

@@ -128,7 +128,7 @@ export async function loadDocuments(): Promise<Documents> {
 }
 
 /** Values of JSON are the same when their texts are. */
-export function sameJson(a: Json | undefined, b: Json | undefined): boolean {
+function sameJson(a: Json | undefined, b: Json | undefined): boolean {
   return a !== undefined && b !== undefined && JSON.stringify(a) === JSON.stringify(b);
 }
 
