@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { createClient, type S3Group, type S3ObjectRecord, WindmillApiError } from "../../mod.ts";
 import { bundle } from "../run/bundle.ts";
 import { runCommand } from "../run/command.ts";
-import { installTools, outFolder, runtimes } from "../run/runtimes.ts";
+import { installTools, outFolder, removeOut, runtimes } from "../run/runtimes.ts";
 import { FILE_KEYS } from "../local/_store_cases.ts";
 import { installS3Server, startS3Server } from "./_s3_server.ts";
 import { serveWindmillS3, TOKEN } from "./_windmill_s3.ts";
@@ -227,7 +227,7 @@ s3Test(
       }
       ok(runs >= 1);
     } finally {
-      await Deno.remove(`${outFolder}s3`, { recursive: true });
+      await removeOut(`${outFolder}s3`);
     }
   },
 );
