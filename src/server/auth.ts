@@ -177,6 +177,14 @@ export function isInScope(scopes: readonly string[], method: string, path: strin
   });
 }
 
+/** Name of the token in the query of an address, where a request has no header with it. */
+export const TOKEN_IN_QUERY = "token";
+
+/** The token in a request's headers. */
+export function bearerOf(request: Request): string | undefined {
+  return /^Bearer\s+(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+}
+
 /** Makes the gate of a server. */
 export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts): Gate {
   // By the hashes of their values. They end with the server.
@@ -224,16 +232,22 @@ export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts
     return identity.owner;
   }
 
+  /** Webhooks of services that send no header of ours have the token in their address, as on a Windmill server. */
+  function queryCaller(url: URL, path: string): Caller | undefined {
+    const token = path.startsWith("/api/") ? url.searchParams.get(TOKEN_IN_QUERY) : null;
+    return token === null ? undefined : identity.callerOf(token);
+  }
+
   /** Exchanges the token of a page's address for a cookie. */
   function openSession(request: Request, url: URL): Response | undefined {
-    const token = url.searchParams.get("token");
+    const token = url.searchParams.get(TOKEN_IN_QUERY);
     if (token === null || request.method !== "GET" || url.pathname.startsWith("/api/")) return undefined;
     const caller = identity.callerOf(token);
     if (caller === undefined || caller.job !== undefined || caller.scopes !== undefined) return undefined;
     for (const [hash, ends] of sessions) if (ends <= now()) sessions.delete(hash);
     const value = toHex(randomBytes(32));
     sessions.set(sha256(value), now() + SESSION_MS);
-    url.searchParams.delete("token");
+    url.searchParams.delete(TOKEN_IN_QUERY);
     const cookie = `${cookieNameOf(baseUrl())}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${
       SESSION_MS / 1000
     }`;
@@ -258,8 +272,10 @@ export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts
       const opened = openSession(request, url);
       if (opened !== undefined) return opened;
     }
-    const [, bearer] = /^Bearer\s+(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
-    const caller = bearer === undefined ? sessionCaller(request, path) : identity.callerOf(bearer);
+    const bearer = bearerOf(request);
+    const caller = bearer === undefined
+      ? sessionCaller(request, path) ?? queryCaller(url, path)
+      : identity.callerOf(bearer);
     if (caller === undefined) {
       if (isPublic) return undefined;
       throw new Refusal(401, path.startsWith("/api/") ? "Unauthorized" : NO_SESSION);

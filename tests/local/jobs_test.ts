@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import type { RunnerIo } from "../../src/runner/ports.ts";
 import type { Json } from "../../src/workflow/journal.ts";
+import { trialFolder } from "./_folder_kit.ts";
 import { openTestServer, type TestServer } from "./_server.ts";
+import { textOf } from "./_store_cases.ts";
 
 function add({ a, b }: Readonly<Record<string, Json>>): number {
   return Number(a) + Number(b);
@@ -339,19 +341,81 @@ Deno.test("A script with a preprocessor gets the event, unless the caller says n
   });
 });
 
-Deno.test("Bodies: a form and plain text are arguments too; of other kinds none is", async () => {
-  await using server = await openTestServer({ files: { "f/echo": (args) => args } });
-  const send = (type: string, body: string): Promise<Response> =>
+Deno.test("A preprocessor of the older kind gets all of the query and the headers by their names", async () => {
+  await using server = await openTestServer({
+    files: { "f/old": { run: () => 1, content: "function preprocessor(wm_trigger, q) {}", hasPreprocessor: true } },
+    previews: { "function preprocessor(wm_trigger, q) {}": (args) => args },
+  });
+  const response = await server.ask("POST", "jobs/run_wait_result/p/f/old?q=1", { a: 1 }, { "x-from": "me" });
+  const { a, q, wm_trigger, authorization, ...rest } = await response.json() as Record<string, unknown>;
+  assert.deepEqual([a, q, wm_trigger, authorization], [1, "1", { kind: "webhook", webhook: {} }, undefined]);
+  assert.equal(rest["x-from"], "me");
+});
+
+Deno.test("The token in an address lets in, as services need it that send webhooks, and is not for the script", async () => {
+  await using server = await openTestServer({
+    files: {
+      "f/echo": (args) => args,
+      "f/hook": { run: (args) => args, hasPreprocessor: true },
+    },
+  });
+  const send = async (path: string, token: string, headers: Record<string, string> = {}): Promise<unknown> => {
+    const separator = path.includes("?") ? "&" : "?";
+    const url = `${server.url}/api/w/ws/jobs/run_wait_result/p/${path}${separator}token=${token}`;
+    const response = await fetch(url, {
+      method: "POST",
+      body: '{"a":1}',
+      headers: { "content-type": "application/json", ...headers },
+    });
+    return response.ok ? await response.json() : await status(response);
+  };
+  assert.deepEqual(await send("f/echo", server.token), { a: 1 });
+  assert.deepEqual(await send("f/echo", "wrong"), [401, "Unauthorized"]);
+  assert.deepEqual(await send("f/echo", server.token, { authorization: "Bearer wrong" }), [401, "Unauthorized"]);
+  assert.deepEqual(await send("f/echo?include_query=token,b&b=2", server.token), { a: 1, b: "2" });
+  const { event } = await send("f/hook?b=2", server.token) as { event: { query: unknown } };
+  assert.deepEqual(event.query, { b: "2" });
+  const authorization = `Bearer ${server.token}`;
+  assert.deepEqual(await send("f/echo?include_query=token", "own", { authorization }), { a: 1, token: "own" });
+});
+
+Deno.test("Bodies: a form, files, an event, texts and bytes are arguments too", async () => {
+  await using trial = await trialFolder({});
+  await using server = await openTestServer({ files: { "f/echo": (args) => args }, objects: trial.objects });
+  const post = (body: BodyInit, headers: Record<string, string> = {}): Promise<Response> =>
     fetch(`${server.url}/api/w/ws/jobs/run_wait_result/p/f/echo`, {
       method: "POST",
-      headers: { authorization: `Bearer ${server.token}`, "content-type": type },
+      headers: { authorization: `Bearer ${server.token}`, ...headers },
       body,
     });
+  const send = (type: string, body: string | Uint8Array<ArrayBuffer>): Promise<Response> =>
+    post(body, { "content-type": type });
   assert.deepEqual(await (await send("application/x-www-form-urlencoded", "a=1&b=x%20y")).json(), { a: "1", b: "x y" });
   assert.deepEqual(await (await send("text/plain", "hello")).json(), { raw_string: "hello" });
   assert.deepEqual(await (await send("application/json", "[1]")).json(), { body: [1] });
-  assert.deepEqual((await status(await send("application/pdf", "")))[0], 415);
   assert.deepEqual((await status(await send("application/json", "{")))[0], 400);
+  assert.deepEqual(await (await send("application/pdf", new Uint8Array([0xff, 0, 1]))).json(), { raw_string: "/wAB" });
+
+  const about = { specversion: "1.0", type: "com.example.order", source: "/shop", id: "1" };
+  const event = async (data: unknown): Promise<unknown> =>
+    await (await send("application/cloudevents+json; charset=utf-8", JSON.stringify({ ...about, data }))).json();
+  assert.deepEqual(await event({ sku: "tea" }), { sku: "tea", WEBHOOK__METADATA__: about });
+  assert.deepEqual(await event(1.5), { body: 1.5, WEBHOOK__METADATA__: about });
+  assert.match((await status(await send("application/cloudevents-batch+json", "[]")))[1], /batching is not supported/);
+
+  const form = new FormData();
+  form.append("name", "Ada");
+  form.append("__proto__", "own");
+  form.append("scan", new Blob(["one"], { type: "text/plain" }), "a.txt");
+  form.append("scan", new Blob(["two"]), "b");
+  const sent = await (await post(form)).json() as { name: string; scan: { s3: string }[] };
+  assert.deepEqual([sent.name, Object.keys(sent)], ["Ada", ["name", "__proto__", "scan"]]);
+  const [first, second] = sent.scan.map(({ s3 }) => s3);
+  assert.match(first ?? "", /^windmill_uploads\/upload_\d+_[\da-f]{16}\.txt$/);
+  assert.match(second ?? "", /^windmill_uploads\/upload_\d+_[\da-f]{16}$/);
+  const stored = (key = ""): Promise<string | undefined> => textOf(trial.objects.storage(), key);
+  assert.deepEqual([await stored(first), await stored(second)], ["one", "two"]);
+  assert.deepEqual((await status(await send("multipart/form-data; boundary=x", "--y")))[0], 400);
 });
 
 Deno.test("What only the enterprise edition does is refused, and what nobody serves is named", async () => {

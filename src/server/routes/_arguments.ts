@@ -3,12 +3,16 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import type { Context } from "hono";
 import { isRecord } from "../../wire/answer.ts";
-import { badRequest, Refusal } from "../../wire/refusal.ts";
+import { badRequest, type Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
-import type { Script } from "../ports.ts";
-import { parseJson, queryFlag, queryText, readText } from "./_request.ts";
+import { bearerOf, TOKEN_IN_QUERY } from "../auth.ts";
+import { messageOf } from "../folder/disk.ts";
+import type { Script, ServerContext } from "../ports.ts";
+import { newUploadKey } from "./_object.ts";
+import { parseJson, queryFlag, queryText, readBytes, readText } from "./_request.ts";
 
 /** Arguments by name. */
 export type Args = Readonly<Record<string, Json>>;
@@ -31,19 +35,77 @@ export function payloadOf(c: Context): Json | undefined {
   }
 }
 
-async function sentBy(c: Context): Promise<Sent> {
+/** An event of the CloudEvents standard is its data; the rest of it lies beside, under the name that Windmill's server gives it. */
+function cloudEvent(body: Json): Json {
+  if (!isRecord(body)) throw badRequest("invalid cloudevents+json: expected an object");
+  const { data = null, ...about } = body;
+  return { ...(isRecord(data) ? data : { body: data }), WEBHOOK__METADATA__: about };
+}
+
+/** The fields of a form with files: texts as they are, files become objects, and a list of them is the field's value. */
+async function multipart(context: ServerContext, c: Context): Promise<Json> {
+  const type = c.req.header("content-type") ?? "";
+  const bytes = await readBytes(c.req.raw);
+  let form: FormData;
+  try {
+    form = await new Response(bytes, { headers: { "content-type": type } }).formData();
+  } catch (error) {
+    throw badRequest(`Error reading multipart field: ${messageOf(error)}`);
+  }
+  const fields = new Map<string, Json>(), files = new Map<string, Json[]>();
+  for (const [name, value] of form) {
+    if (typeof value === "string") {
+      fields.set(name, value);
+      continue;
+    }
+    const key = newUploadKey(context.now(), /\.([^./\\]+)$/.exec(value.name)?.[1]);
+    await context.objects.storage().write(key, value.stream(), { contentType: value.type });
+    files.set(name, [...files.get(name) ?? [], { s3: key }]);
+  }
+  return Object.fromEntries([...fields, ...files]);
+}
+
+async function sentBy(context: ServerContext, c: Context): Promise<Sent> {
   if (c.req.method === "GET") return { body: payloadOf(c) ?? {} };
   const type = (c.req.header("content-type") ?? "").toLowerCase();
-  const text = await readText(c.req.raw);
-  const raw = queryFlag(c, "raw") === true ? { raw: text } : {};
-  if (type === "" || /^application\/(?:[\w.-]+\+)?json/.test(type)) {
-    return { body: text === "" ? {} : parseJson(text), ...raw };
+  if (type.startsWith("multipart/form-data")) return { body: await multipart(context, c) };
+  if (type.startsWith("application/cloudevents-batch+json")) {
+    throw badRequest("Cloud events batching is not supported yet");
   }
-  if (type.startsWith("application/x-www-form-urlencoded")) {
-    return { body: Object.fromEntries(new URLSearchParams(text)), ...raw };
+  const isJson = type === "" || /^application\/(?:[\w.-]+\+)?json/.test(type);
+  if (isJson || type.startsWith("application/x-www-form-urlencoded")) {
+    const text = await readText(c.req.raw);
+    const raw = queryFlag(c, "raw") === true ? { raw: text } : {};
+    if (!isJson) return { body: Object.fromEntries(new URLSearchParams(text)), ...raw };
+    const body = text === "" ? {} : parseJson(text);
+    return { body: type.startsWith("application/cloudevents+json") ? cloudEvent(body) : body, ...raw };
   }
-  if (/^(?:text\/(?:plain|xml)|application\/xml)/.test(type)) return { body: {}, raw: text };
-  throw new Refusal(415, `Unsupported media type: ${JSON.stringify(type)} is not read as arguments`);
+  const bytes = await readBytes(c.req.raw);
+  return { body: {}, raw: textOf(bytes) ?? Buffer.from(bytes).toString("base64") };
+}
+
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The query without the token that let its sender in: that is not for the script. */
+function queryOf(c: Context): Record<string, Json> {
+  const query: Record<string, Json> = c.req.query();
+  if (bearerOf(c.req.raw) === undefined) delete query[TOKEN_IN_QUERY];
+  return query;
+}
+
+/** The headers without what lets their sender in. */
+function headersOf(c: Context): Record<string, Json> {
+  // `as`: texts are JSON.
+  const headers = Object.fromEntries(c.req.raw.headers.entries()) as Record<string, Json>;
+  delete headers.authorization;
+  delete headers.cookie;
+  return headers;
 }
 
 /** Values of the query and of headers that the query asks for as arguments. */
@@ -57,8 +119,9 @@ function extrasOf(c: Context): Record<string, Json> {
     const value = isRead ? c.req.header(name) : undefined;
     if (value !== undefined) extras[name.toLowerCase().replaceAll("-", "_")] = value;
   }
+  const query = queryOf(c);
   for (const name of names(queryText(c, "include_query"))) {
-    const value = c.req.query(name);
+    const value = Object.hasOwn(query, name) ? query[name] : undefined;
     if (value !== undefined) extras[name] = value;
   }
   return extras;
@@ -78,18 +141,14 @@ export interface JobInput {
 }
 
 /** The arguments of a script's job; of a script with a preprocessor, the event for that. */
-export async function jobInput(c: Context, script: Script | undefined): Promise<JobInput> {
-  const { body, raw } = await sentBy(c);
-  const extras = extrasOf(c);
+export async function jobInput(context: ServerContext, c: Context, script: Script | undefined): Promise<JobInput> {
+  const { body, raw } = await sentBy(context, c);
   const preprocess = script?.hasPreprocessor === true && queryFlag(c, "skip_preprocessor") !== true;
   if (preprocess && takesEvent(script.content)) {
-    // `as`: what is absent is left out, the rest is JSON.
-    const headers = Object.fromEntries(c.req.raw.headers.entries()) as Record<string, Json>;
-    delete headers.authorization;
-    delete headers.cookie;
-    const event = { kind: "webhook", body, raw_string: raw ?? null, query: c.req.query(), headers };
+    const event = { kind: "webhook", body, raw_string: raw ?? null, query: queryOf(c), headers: headersOf(c) };
     return { args: { event }, preprocess };
   }
+  const extras = preprocess ? { ...headersOf(c), ...queryOf(c) } : extrasOf(c);
   const named: Args = isRecord(body) && queryFlag(c, "wrap_body") !== true ? body : { body };
   const trigger: Args = preprocess ? { wm_trigger: { kind: "webhook", webhook: {} } } : {};
   const sent: Args = raw === undefined ? {} : { raw_string: raw };

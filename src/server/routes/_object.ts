@@ -3,12 +3,20 @@
  *
  * @module
  */
+import { randomBytes } from "node:crypto";
 import type { Context } from "hono";
+import { toHex } from "../../base/bytes.ts";
 import { badRequest, notFound } from "../../wire/refusal.ts";
 import { readRange } from "../objects/ranges.ts";
 import type { ObjectInfo, ObjectStore, ServerContext } from "../ports.ts";
 import { findCaller } from "../auth.ts";
 import { absent } from "../folder/absent.ts";
+
+/** The key that the server makes where there is none. */
+export function newUploadKey(now: number, extension: string | undefined): string {
+  const ending = extension === undefined ? "" : `.${extension.replace(/^\.+/, "")}`;
+  return `windmill_uploads/upload_${Math.floor(now / 1000)}_${toHex(randomBytes(8))}${ending}`;
+}
 
 /** The store that a request is about: that of a resource's path, else a storage by its name. */
 export function storeOf(

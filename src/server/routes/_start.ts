@@ -89,7 +89,7 @@ export async function startScript(
   const script = scriptOf(context, target, param(c, "name"));
   checkQueue(context, c);
   const options = startOptions(context, c);
-  const { args, preprocess } = await jobInput(c, script);
+  const { args, preprocess } = await jobInput(context, c, script);
   const request: JobRequest = {
     ...scriptOptions(script),
     ...options,

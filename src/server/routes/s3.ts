@@ -3,9 +3,7 @@
  *
  * @module
  */
-import { randomBytes } from "node:crypto";
 import { type Context, Hono } from "hono";
-import { toHex } from "../../base/bytes.ts";
 import { isRecord } from "../../wire/answer.ts";
 import { badRequest, notFound, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
@@ -13,7 +11,7 @@ import { duckdbSettings, polarsSettings, readS3Settings, s3fsArguments } from ".
 import { signObject } from "../objects/signature.ts";
 import type { ObjectStore, S3Settings, ServerContext } from "../ports.ts";
 import { optionalNumber } from "./_answers.ts";
-import { answerObject, headerValue, queryStore, storeOf } from "./_object.ts";
+import { answerObject, headerValue, newUploadKey, queryStore, storeOf } from "./_object.ts";
 import { previewOf } from "./_object_preview.ts";
 import { optionalText, queryFlag, queryNumber, queryText, readFields, readJson } from "./_request.ts";
 
@@ -27,12 +25,6 @@ function requiredQuery(c: Context, name: string): string {
   const value = c.req.query(name);
   if (value !== undefined && value !== "") return value;
   throw new Refusal(400, `Failed to deserialize query string: missing field \`${name}\``);
-}
-
-/** The key that the server makes where there is none. */
-function newKey(now: number, extension: string | undefined): string {
-  const ending = extension === undefined ? "" : `.${extension.replace(/^\.+/, "")}`;
-  return `windmill_uploads/upload_${Math.floor(now / 1000)}_${toHex(randomBytes(8))}${ending}`;
 }
 
 /** Body of an upload. That it broke off is the sender's affair, and no error of this server. */
@@ -152,7 +144,7 @@ export function s3Routes(context: ServerContext): Hono {
 
   app.post(path("upload_s3_file"), async (c) => {
     const store = queryStore(context, c);
-    const key = queryText(c, "file_key") ?? newKey(context.now(), queryText(c, "file_extension"));
+    const key = queryText(c, "file_key") ?? newUploadKey(context.now(), queryText(c, "file_extension"));
     const contentType = headerValue(c, "content_type"), contentDisposition = headerValue(c, "content_disposition");
     await store.write(key, uploaded(c.req.raw), {
       ...(contentType === undefined ? {} : { contentType }),
