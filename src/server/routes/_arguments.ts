@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import type { Context } from "hono";
 import { isRecord } from "../../wire/answer.ts";
-import { badRequest, type Refusal } from "../../wire/refusal.ts";
+import { badRequest } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { bearerOf, TOKEN_IN_QUERY } from "../auth.ts";
 import { messageOf } from "../folder/disk.ts";
