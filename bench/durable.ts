@@ -50,7 +50,7 @@ async function rate(worker: Workerd, path: string, count: number): Promise<numbe
 
 async function measure(
   b: Bench,
-  path: string,
+  code: string,
   where: "memory" | "disk",
   parent: string,
   rounds: number,
@@ -58,7 +58,7 @@ async function measure(
   const folder = await mkdtemp(`${parent}/windkit-bench-`);
   try {
     await using worker = await startWorkerd({
-      path,
+      code,
       persist: folder,
       objects: { RUN: "WorkflowRun", INDEX: "WorkflowIndex", RAW: "Raw" },
       workflows: { PEER: "Peer" },
@@ -94,9 +94,9 @@ async function measure(
 await bench("durable", import.meta.main, async (b) => {
   const rounds = option("rounds", 5);
   b.setting("steps", `${STEPS.memory} in memory, ${STEPS.disk} on disk`);
-  const path = await bundled("bench/_durable_worker.ts");
-  if (existsSync("/dev/shm")) await measure(b, path, "memory", "/dev/shm", rounds);
-  await measure(b, path, "disk", tmpdir(), rounds);
+  const code = await bundled("bench/_durable_worker.ts");
+  if (existsSync("/dev/shm")) await measure(b, code, "memory", "/dev/shm", rounds);
+  await measure(b, code, "disk", tmpdir(), rounds);
   b.note(
     "Outcomes are handed to a body in a turn of the loop of their own (the body's microtasks must be drained), and workerd ends a turn " +
       "that wrote with a commit: on disk a step costs an fsync, inserts that nobody awaits cost one together. What one bare insert a " +

@@ -43,3 +43,11 @@ export function hasLargeNumber(text: string): boolean {
 export function isExactNumber(value: unknown): boolean {
   return typeof value === "object" && rawJson()?.isRawJSON(value) === true;
 }
+
+/** An object of JSON. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** True for an object of names and values, as JSON of {@linkcode parseExact} has it: no list, and no number. */
+export function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
+}

@@ -5,14 +5,13 @@
  */
 import process from "node:process";
 import { hasCode } from "../base/errors.ts";
-import { createCallSites } from "../engine/call_site.ts";
-import { createLocalHost } from "../engine/host.ts";
 import type { RunRow, Storage } from "../engine/ports.ts";
 import { readJournal } from "../engine/read_journal.ts";
+import { replayPorts } from "../engine/replay_ports.ts";
 import { readableHeader } from "../engine/run_header.ts";
 import { bodyOf } from "../workflow/definition.ts";
 import type { Fingerprint, JournalRecord, Key } from "../workflow/journal.ts";
-import { type OpenCall, replayJournal, type ReplayPorts, type ReplayResult } from "../workflow/replay.ts";
+import { type OpenCall, replayJournal, type ReplayResult } from "../workflow/replay.ts";
 import { captureConsole } from "./console_capture.ts";
 import { withVisit } from "./data_folder.ts";
 import { loadWorkflow } from "./load_workflow.ts";
@@ -108,21 +107,7 @@ async function checkRun(storage: Storage, row: RunRow, body: (...args: never[]) 
     if (!hasCode(error, "JOURNAL_CORRUPT") && !hasCode(error, "SCHEMA_TOO_NEW")) throw error;
     return { ...base, verdict: "unreadable", message: (error as Error).message };
   }
-  return { ...base, ...verdictOf(await replayJournal(body, records, portsOf(row.workflow)), records) };
-}
-
-function portsOf(workflow: string): ReplayPorts {
-  const host = createLocalHost();
-  const sites = createCallSites();
-  return {
-    hop: host.hop,
-    enter: (session, info, fn) => host.context.run(info === undefined ? { session } : { session, info }, fn),
-    patience(then): () => void {
-      const timer = setInterval(then, PATIENCE_MS);
-      return () => clearInterval(timer);
-    },
-    site: (name) => sites(workflow, name),
-  };
+  return { ...base, ...verdictOf(await replayJournal(body, records, replayPorts(PATIENCE_MS)), records) };
 }
 
 function verdictOf(

@@ -474,7 +474,7 @@ export function workflowOf(
 }
 
 /** True when a call has an object with a property of that name. */
-export function hasOption({ args }: SdkCall, name: string): boolean {
+function hasOption({ args }: SdkCall, name: string): boolean {
   return args.some((arg) => {
     const value = unwrap(arg);
     return value?.type === "ObjectExpression" &&

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { countText } from "../base/count_text.ts";
 import type { Fingerprint } from "../workflow/journal.ts";
 import type { RunCheck } from "./check_against.ts";
 import type { CheckResult } from "./check_command.ts";
 import type { FileReport } from "./check_file.ts";
 import type { Finding } from "./check_rules.ts";
-import { clip, count, oneLine, type Paint, paint } from "./format.ts";
+import { clip, oneLine, type Paint, paint } from "./format.ts";
 import type { Io } from "./terminal.ts";
 
 /** The whole report. */
@@ -27,19 +28,19 @@ export function reportText(result: CheckResult, io: Io): string {
     lines.push(
       total === 0
         ? `No runs of ${result.files.map(({ file }) => oneLine(file)).join(", ")} in ${against.data}`
-        : `${count(total, "run")}: ${
+        : `${countText(total, "run")}: ${
           against.broken === 0 ? colors.good("all fit") : colors.bad(`${against.broken} would break`)
         }`,
     );
   }
   const { errors, warnings } = result;
   const sum = [
-    ...(errors > 0 ? [colors.bad(count(errors, "error"))] : []),
-    ...(warnings > 0 ? [colors.wait(count(warnings, "warning"))] : []),
+    ...(errors > 0 ? [colors.bad(countText(errors, "error"))] : []),
+    ...(warnings > 0 ? [colors.wait(countText(warnings, "warning"))] : []),
   ].join(", ");
   // What was found in the runs stands above: "nothing" would be the last word on a file that breaks them.
   if (sum !== "" || (against?.broken ?? 0) === 0) {
-    lines.push(`${sum === "" ? colors.good("Nothing found") : sum} in ${count(result.files.length, "file")}`);
+    lines.push(`${sum === "" ? colors.good("Nothing found") : sum} in ${countText(result.files.length, "file")}`);
   }
   return `${lines.join("\n")}\n`;
 }
@@ -90,10 +91,12 @@ function runLines(
   if (verdict === "fits") {
     const open = waits === undefined || waits.length === 0 ? "" : `, waits for ${waits.map(oneLine).join(", ")}`;
     return [
-      `${oneLine(run)} ${colors.faint(state)} ${colors.good("fits")}: ${count(calls ?? 0, "call")}${clip(open, 100)}`,
+      `${oneLine(run)} ${colors.faint(state)} ${colors.good("fits")}: ${countText(calls ?? 0, "call")}${
+        clip(open, 100)
+      }`,
     ];
   }
-  const where = at === undefined ? "" : ` at record ${at.seq}, after ${count(at.handed, "outcome")}`;
+  const where = at === undefined ? "" : ` at record ${at.seq}, after ${countText(at.handed, "outcome")}`;
   const lines = [
     `${oneLine(run)} ${colors.faint(state)} ${colors.bad(VERDICTS[verdict])}${where}: ${oneLine(message ?? "")}`,
   ];

@@ -9,7 +9,7 @@
 export type Severity = "error" | "warning";
 
 /** One rule. */
-export interface Rule {
+interface Rule {
   readonly severity: Severity;
   /** Why it matters. */
   readonly why: string;

@@ -165,7 +165,7 @@ export function namesOf(program: Node): Names {
 }
 
 /** Names that a pattern declares. */
-export function identifiersOf(pattern: Node | undefined): readonly string[] {
+function identifiersOf(pattern: Node | undefined): readonly string[] {
   return targetsOf(pattern).map((target) => nameOf(target) ?? "");
 }
 

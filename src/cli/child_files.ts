@@ -51,6 +51,6 @@ export async function loadChildren(place: Place): Promise<Children> {
  * @param source the text
  * @returns each once
  */
-export function childNames(source: string): readonly string[] {
+function childNames(source: string): readonly string[] {
   return [...new Set([...source.matchAll(CALL)].map(([, , name = ""]) => name))];
 }

@@ -5,6 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { isAbsolute, join, relative, resolve } from "node:path";
+import { countText } from "../base/count_text.ts";
 import { SDK_VERSION } from "../base/version.ts";
 import type { DevCommand } from "./arguments.ts";
 import { createCodeCheck } from "./dev_code.ts";
@@ -13,7 +14,7 @@ import { type DevServer, isLoopback, openDevServer } from "./dev_server.ts";
 import { loadSettings, SETTINGS_FILE } from "./dev_settings.ts";
 import { DEFAULT_DATA } from "./arguments.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
-import { count, paint } from "./format.ts";
+import { paint } from "./format.ts";
 import { runtimeOf } from "./runtime.ts";
 import { Interruption, type Interruptions } from "./signals.ts";
 import type { Io } from "./terminal.ts";
@@ -91,7 +92,7 @@ async function look(
     const scripts = folder.scripts().length;
     report.event(
       { event: "read", scripts },
-      scripts === 0 ? "No script yet: save one as f/folder/name.ts" : `${count(scripts, "script")} can be run`,
+      scripts === 0 ? "No script yet: save one as f/folder/name.ts" : `${countText(scripts, "script")} can be run`,
     );
     report.problems(folder.problems);
     await loadCheck();
@@ -161,6 +162,6 @@ function tellStop(report: DevReport, running: number): void {
     { event: "stopping", running },
     running === 0
       ? "Stopping"
-      : `Stopping: waits up to ${DRAIN_MS / 1000} s for ${count(running, "job")}; again to stop at once`,
+      : `Stopping: waits up to ${DRAIN_MS / 1000} s for ${countText(running, "job")}; again to stop at once`,
   );
 }

@@ -5,6 +5,7 @@
  */
 import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isRecord } from "../wire/answer.ts";
 import type { Json } from "../workflow/journal.ts";
 import { UsageError } from "./exit_codes.ts";
 
@@ -60,13 +61,9 @@ function wrong(key: string, expected: string): UsageError {
   return new UsageError(`${SETTINGS_FILE}: '${key}' must be ${expected}`, "See docs/server.md");
 }
 
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function fieldsOf(key: string, value: unknown): Fields {
   if (value === undefined) return {};
-  if (!isFields(value)) throw wrong(key, "an object");
+  if (!isRecord(value)) throw wrong(key, "an object");
   return value;
 }
 
@@ -162,7 +159,7 @@ export function readSettings(text: string): DevSettings {
       cause,
     });
   }
-  if (!isFields(value)) throw new UsageError(`${SETTINGS_FILE} must be an object`, "See docs/server.md");
+  if (!isRecord(value)) throw new UsageError(`${SETTINGS_FILE} must be an object`, "See docs/server.md");
   refuseOthers("", value, ["permissions", "datatables", "s3", "retention", "limits", "$schema"]);
   const permissions = fieldsOf("permissions", value["permissions"]);
   refuseOthers("permissions", permissions, ["net", "denyNet"]);

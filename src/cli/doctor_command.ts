@@ -4,12 +4,13 @@
  * @module
  */
 import { resolve } from "node:path";
+import { countText } from "../base/count_text.ts";
 import { verifyChain } from "../engine/read_journal.ts";
 import { examineSqlite, type SqliteReport } from "../storage/doctor.ts";
 import type { DoctorCommand } from "./arguments.ts";
 import { checkHoldsRuns } from "./data_folder.ts";
 import { EXIT } from "./exit_codes.ts";
-import { clock, count, oneLine, type Paint, paint, size } from "./format.ts";
+import { clock, oneLine, type Paint, paint, size } from "./format.ts";
 import type { Io } from "./terminal.ts";
 
 /**
@@ -49,7 +50,7 @@ function reportText(report: SqliteReport, colors: Paint): string {
   lines.push(
     ok
       ? `${colors.good("✓")} sound: every record's check value is right`
-      : colors.bad(count(findings.length, "finding")),
+      : colors.bad(countText(findings.length, "finding")),
   );
   return lines.join("\n");
 }

@@ -5,13 +5,14 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { countText } from "../base/count_text.ts";
 import { exportLines, importRun, type JournalFile } from "../engine/journal_file.ts";
 import { storeRun } from "../engine/journal_store.ts";
 import type { RunRow } from "../engine/ports.ts";
 import type { ExportCommand, ImportCommand } from "./arguments.ts";
 import { dataOption, knownRun, withDrive, withVisit } from "./data_folder.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
-import { count, oneLine, paint, quote } from "./format.ts";
+import { oneLine, paint, quote } from "./format.ts";
 import type { Io } from "./terminal.ts";
 import { fileOfWorkflow } from "./workspace.ts";
 
@@ -41,7 +42,9 @@ export async function exportRunFile(command: ExportCommand, io: Io): Promise<num
     readonly end: { readonly records: number };
   };
   io.err.write(
-    `${paint(io.err.color).good("✓")} Exported run ${oneLine(run)}: ${count(records, "record")}, digest ${sha256}\n`,
+    `${paint(io.err.color).good("✓")} Exported run ${oneLine(run)}: ${
+      countText(records, "record")
+    }, digest ${sha256}\n`,
   );
   return EXIT.ok;
 }
@@ -89,8 +92,8 @@ export async function importRunFile(command: ImportCommand, io: Io): Promise<num
 function summary({ records, messages }: JournalFile, row: RunRow, created: boolean): string {
   const run = `run ${oneLine(row.id)} of ${oneLine(row.workflow)} (${row.status ?? "not ended"})`;
   if (!created) return `There already: ${run}, with the same journal`;
-  const left = messages.length === 0 ? "" : ` and ${count(messages.length, "message")}`;
-  return `Imported ${run}: ${count(records.length, "record")}${left}`;
+  const left = messages.length === 0 ? "" : ` and ${countText(messages.length, "message")}`;
+  return `Imported ${run}: ${countText(records.length, "record")}${left}`;
 }
 
 function readText(name: string, io: Io): string {

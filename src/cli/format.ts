@@ -128,7 +128,7 @@ export function oneLine(text: string): string {
  * @param side where the text goes
  * @returns the padded text
  */
-export function pad(text: string, columns: number, side: "left" | "right" = "left"): string {
+function pad(text: string, columns: number, side: "left" | "right" = "left"): string {
   const space = " ".repeat(Math.max(0, columns - width(text)));
   return side === "left" ? text + space : space + text;
 }
@@ -212,16 +212,4 @@ export function clock(at: number, now: number): string {
  */
 export function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
-/**
- * A count with its noun.
- *
- * @param n how many
- * @param noun the word for one
- * @param plural the word for several
- * @returns as in `1 run` or `2 runs`
- */
-export function count(n: number, noun: string, plural: string = `${noun}s`): string {
-  return `${n} ${n === 1 ? noun : plural}`;
 }

@@ -10,7 +10,7 @@
 import type { Json } from "../workflow/journal.ts";
 
 /** A name is that of a secret when it has one of these in it, in any case, and with or without `_`, `-` and spaces. */
-export const SECRET_NAMES = [
+const SECRET_NAMES = [
   "token",
   "password",
   "passwd",

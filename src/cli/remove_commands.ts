@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { countText } from "../base/count_text.ts";
 import { CancelledError } from "../base/errors.ts";
 import { linkOf } from "../engine/chain.ts";
 import { cancelChild, settleMessage, unsettledChildren } from "../engine/children.ts";
@@ -14,7 +15,7 @@ import type { JournalRecord, Outcome } from "../workflow/journal.ts";
 import type { PruneCommand, RemoveCommand } from "./arguments.ts";
 import { dataOption, isDriven, knownRun, withDrive, withVisit } from "./data_folder.ts";
 import { EXIT, UsageError } from "./exit_codes.ts";
-import { count, oneLine, paint, quote } from "./format.ts";
+import { oneLine, paint, quote } from "./format.ts";
 import { askYesNo } from "./questions.ts";
 import { stateText } from "./runs_command.ts";
 import type { Io } from "./terminal.ts";
@@ -33,9 +34,14 @@ export async function pruneRuns(command: PruneCommand, io: Io): Promise<number> 
   const found = await withVisit(data, io, (storage) => removeOld(storage, { closedBefore, now: Date.now }));
   if (found > 0 && !command.yes) {
     const again = `${io.program} runs prune --older-than ${quote(age)} --yes${dataOption(data)}`;
-    mustBeAbleToAsk(`Cannot remove ${count(found, "run")} unasked`, `To remove them all the same: ${again}`, json, io);
+    mustBeAbleToAsk(
+      `Cannot remove ${countText(found, "run")} unasked`,
+      `To remove them all the same: ${again}`,
+      json,
+      io,
+    );
     await withDrive(data, io, PRUNER, () => Promise.resolve());
-    const what = `${count(found, "run")} that ended more than ${age} ago with ${
+    const what = `${countText(found, "run")} that ended more than ${age} ago with ${
       found === 1 ? "its journal" : "their journals"
     }`;
     if (!await askYesNo(`Remove ${what}?`, paint(io.err.color))) {
@@ -44,7 +50,7 @@ export async function pruneRuns(command: PruneCommand, io: Io): Promise<number> 
     }
   }
   const pruned = found > 0 ? await withDrive(data, io, PRUNER, (storage) => prune(storage, closedBefore)) : 0;
-  io.out.write(json ? `${JSON.stringify({ pruned })}\n` : `Removed ${count(pruned, "run")}\n`);
+  io.out.write(json ? `${JSON.stringify({ pruned })}\n` : `Removed ${countText(pruned, "run")}\n`);
   return EXIT.ok;
 }
 
@@ -71,7 +77,7 @@ export async function removeRun(command: RemoveCommand, io: Io): Promise<number>
     const row = await knownRun(storage, run, data);
     const { length } = await storage.inbox(run, storage.limits.maxMessages);
     const state = stateText(row, await isDriven(data, io), Date.now(), paint(false));
-    const messages = length === 0 ? "" : ` and ${count(length, "message")} that it has not taken`;
+    const messages = length === 0 ? "" : ` and ${countText(length, "message")} that it has not taken`;
     return `run ${oneLine(run)} of ${oneLine(row.workflow)} (${state}) with its journal${messages}`;
   });
   if (!command.yes) {

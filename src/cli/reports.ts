@@ -5,13 +5,14 @@
  */
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { countText } from "../base/count_text.ts";
 import { hasCode } from "../base/errors.ts";
 import type { EngineEvent } from "../engine/api.ts";
 import type { JournalRecord, Json, Key, RunStatus } from "../workflow/journal.ts";
 import type { LogLevel } from "./console_capture.ts";
 import { createDisplay } from "./display.ts";
 import { exitCodeOf } from "./exit_codes.ts";
-import { clock, count, duration, oneLine, paint } from "./format.ts";
+import { clock, duration, oneLine, paint } from "./format.ts";
 import { createProgress } from "./progress.ts";
 import { Interruption } from "./signals.ts";
 import type { Io } from "./terminal.ts";
@@ -161,7 +162,7 @@ export function textReport(io: Io): Report {
       line(`${colors.strong(oneLine(workflow))}  ${colors.faint(`run ${oneLine(run)}`)}`);
       const settled = records.filter((record) => record.t === "settled").length;
       if (records.length > 0) {
-        line(`${colors.busy("»")} goes on after ${count(settled, "recorded outcome")}, none of which runs again`);
+        line(`${colors.busy("»")} goes on after ${countText(settled, "recorded outcome")}, none of which runs again`);
       }
       if (edited) {
         line(`${colors.wait("!")} the file was edited since: what is recorded is checked against what it asks for now`);

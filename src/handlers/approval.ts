@@ -5,10 +5,10 @@
  */
 import { toHex } from "../base/bytes.ts";
 import { hasCode, type WindmillApiError } from "../base/errors.ts";
+import { fieldsOf } from "../forms/fields.ts";
+import { type FormAnswer, readForm } from "../forms/values.ts";
 import { randomBytes } from "../platform/random.ts";
 import type { ClientOptions } from "../sdk/connection.ts";
-import { fieldsOf } from "../ui/form_fields.ts";
-import { type FormAnswer, readForm } from "../ui/form_values.ts";
 import { isRecord } from "../wire/answer.ts";
 import { type ApprovalInfo, type ApprovalLink, readApproval, sendAnswer } from "./approval_info.ts";
 import { onOwnHost } from "./_own_host.ts";

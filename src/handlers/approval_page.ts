@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { fieldsHtml } from "../ui/form.ts";
-import type { Field } from "../ui/form_fields.ts";
-import type { FormAnswer } from "../ui/form_values.ts";
-import { type Html, markup, type Part, renderHtml } from "../ui/html.ts";
+import type { Field } from "../forms/fields.ts";
+import { fieldsHtml } from "../forms/fields_html.ts";
+import { type Html, markup, type Part, renderHtml } from "../forms/html.ts";
+import type { FormAnswer } from "../forms/values.ts";
 import { isRecord } from "../wire/answer.ts";
 import type { ApprovalInfo } from "./approval_info.ts";
 

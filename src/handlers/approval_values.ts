@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type Field, inputName } from "../ui/form_fields.ts";
-import { type FormAnswer, readForm } from "../ui/form_values.ts";
+import { type Field, inputName } from "../forms/fields.ts";
+import { type FormAnswer, readForm } from "../forms/values.ts";
 
 const NEEDS: Readonly<Record<string, "string" | "number" | "boolean">> = {
   number: "number",

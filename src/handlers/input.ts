@@ -60,7 +60,7 @@ function refuse(message: string, cause?: unknown): never {
 }
 
 /** Reads a body whole, as long as it is not larger than it may be. */
-export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const reader = request.body?.getReader();
   const told = Number(request.headers.get("content-length"));
   const found = told > maxBytes

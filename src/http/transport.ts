@@ -88,7 +88,7 @@ export function send(request: WireRequest): Promise<Answer> {
  * Makes a call, as often as it takes and may be, within `timeoutMs`; the signal is what ends it then. `read` must read the body of
  * the response, of status 200 to 299.
  */
-export async function attempt<T>(
+async function attempt<T>(
   request: WireRequest,
   signal: AbortSignal,
   timeoutMs: number,

@@ -18,7 +18,7 @@ export async function readVersion(client: ClientOptions, options?: CallOptions):
 }
 
 /** Tells whether a server's version (`EE v1.735.0-12-gabc`) is before another (`1.771.0`). What is no version is not. */
-export function isOlder(version: string, needed: string): boolean {
+function isOlder(version: string, needed: string): boolean {
   const found = /(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1) ?? [];
   const wanted = needed.split(".");
   const at = found.findIndex((number, place) => Number(number) !== Number(wanted[place]));

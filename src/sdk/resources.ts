@@ -50,7 +50,7 @@ export async function readResourcePage(
 }
 
 /** Reads all resources, page by page, as the loop over them goes on. */
-export async function* readAllResources(
+async function* readAllResources(
   client: ClientOptions,
   options: ResourceFilter = {},
 ): AsyncGenerator<ResourceRecord, void> {

@@ -55,7 +55,7 @@ export async function deleteObject(
 }
 
 /** Reads what is known of an object, but not its content. */
-export async function readObjectMetadata(
+async function readObjectMetadata(
   client: ClientOptions,
   object: S3Object,
   options?: CallOptions,
@@ -68,7 +68,7 @@ export async function readObjectMetadata(
 }
 
 /** Moves an object to another key of its storage. */
-export async function moveObject(
+async function moveObject(
   client: ClientOptions,
   from: S3Object,
   to: S3Object,
@@ -90,7 +90,7 @@ export async function moveObject(
 }
 
 /** Reads one page of objects, by key. */
-export async function readObjectPage(client: ClientOptions, options: S3ListOptions = {}): Promise<S3Page> {
+async function readObjectPage(client: ClientOptions, options: S3ListOptions = {}): Promise<S3Page> {
   const { prefix, storage, perPage = 1000, marker } = options;
   if (!(perPage >= 1 && Number.isSafeInteger(perPage))) {
     throw new RangeError(`Cannot list objects: 'perPage' must be a whole number >= 1: current value is ${perPage}`);
@@ -101,7 +101,7 @@ export async function readObjectPage(client: ClientOptions, options: S3ListOptio
 }
 
 /** Reads all objects, page by page, as the loop over them goes on. */
-export async function* readAllObjects(
+async function* readAllObjects(
   client: ClientOptions,
   options: S3Filter = {},
 ): AsyncGenerator<S3ObjectRecord, void> {

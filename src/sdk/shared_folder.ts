@@ -14,7 +14,7 @@ function failures(): SharedFailures {
 }
 
 /** Reads a value of the shared folder; undefined when none was set. */
-export async function findSharedValue(options: SharedOptions = {}): Promise<unknown> {
+async function findSharedValue(options: SharedOptions = {}): Promise<unknown> {
   return await (await import("./_shared_files.ts")).findShared(failures(), options);
 }
 

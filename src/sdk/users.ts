@@ -15,7 +15,7 @@ export async function readWhoami(client: ClientOptions, options?: CallOptions): 
 }
 
 /** Reads who the client is in its workspace. */
-export async function readMember(client: ClientOptions, options?: CallOptions): Promise<WorkspaceUser> {
+async function readMember(client: ClientOptions, options?: CallOptions): Promise<WorkspaceUser> {
   return readWorkspaceUser(await request(client, { route: inWorkspace(client, "users/whoami") }, options));
 }
 

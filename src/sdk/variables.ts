@@ -43,7 +43,7 @@ export function readVariable(client: ClientOptions, path: string, options?: Call
 }
 
 /** Tells whether a variable exists. */
-export function variableExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
+function variableExists(client: ClientOptions, path: string, options?: CallOptions): Promise<boolean> {
   return mocked(
     client,
     async () => readBoolean(await request(client, { route: route(client, "exists", path) }, options)),

@@ -10,8 +10,8 @@
 import { toHex } from "../base/bytes.ts";
 import { sha256 } from "../engine/sha256.ts";
 import { randomBytes } from "../platform/random.ts";
+import { badRequest, denied, Refusal } from "../wire/refusal.ts";
 import type { Caller, Identity, Jobs } from "./ports.ts";
-import { badRequest, denied, Refusal } from "./refusal.ts";
 
 /** How long a page stays signed in. */
 const SESSION_MS = 12 * 3_600_000;

@@ -9,9 +9,9 @@
  * @module
  */
 import type { MiddlewareHandler } from "hono";
+import { denied } from "../wire/refusal.ts";
 import { findCaller, refuseOtherJobs, rootOf } from "./auth.ts";
 import type { Caller, JobKin, Jobs } from "./ports.ts";
-import { denied } from "./refusal.ts";
 
 /**
  * How far a job's token gets with a route: with any request; with one that lists jobs, of which it is shown its kin, by the route

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Clock } from "../base/clock.ts";
-import type { JobError, JobOutcome, Runner, RunnerIo, RunnerJob } from "../runner/ports.ts";
+import type { JobOutcome, Runner, RunnerIo, RunnerJob } from "../runner/ports.ts";
 import type { Json } from "../workflow/journal.ts";
 import type { WorkflowJobs } from "./workflow_jobs/workflow_jobs.ts";
 
@@ -595,9 +595,4 @@ export interface JobHooks {
   ended?: (job: Job, outcome: JobOutcome) => void;
   /** A running job has read a secret: from now on what is kept of it is encrypted. */
   readSecret?: (job: string) => void;
-}
-
-/** The error body of Windmill for a failed job. */
-export interface FailedResult {
-  readonly error: JobError;
 }

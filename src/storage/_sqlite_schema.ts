@@ -10,7 +10,7 @@ import { SchemaTooNewError, StorageFailedError } from "../base/errors.ts";
 import { type Database, numberOf, runAll } from "./_sqlite_module.ts";
 
 /** "WKIT": marks a file as one of ours. */
-export const APPLICATION_ID = 0x574b4954;
+const APPLICATION_ID = 0x574b4954;
 
 /** Tables of one version, and the way to it from earlier ones. */
 export interface Schema {

@@ -3,22 +3,11 @@
  *
  * @module
  */
-import { argsOf, type JobState, type MockRunnable, rootOf } from "./_jobs.ts";
+import { badRequest, jsonResponse, notFound, Refusal, textResponse } from "../wire/refusal.ts";
 import { jobRecord } from "./_job_records.ts";
+import { argsOf, type JobState, type MockRunnable, rootOf } from "./_jobs.ts";
 import type { Mock } from "./_mock.ts";
-import {
-  badRequest,
-  type Call,
-  fields,
-  json,
-  notFound,
-  optionalText,
-  queryFlag,
-  queryNumber,
-  Refusal,
-  type RouteTable,
-  text,
-} from "./_router.ts";
+import { type Call, fields, optionalText, queryFlag, queryNumber, type RouteTable } from "./_router.ts";
 import { pageOf } from "./_store.ts";
 import { streamUpdates } from "./_updates.ts";
 
@@ -77,11 +66,11 @@ export async function answerResult(mock: Mock, call: Call, job: JobState): Promi
     mock.jobs.cancel(job, "the connection was closed", mock.user.username);
     throw error;
   }
-  if (job.success !== true) return json(job.result, 422);
+  if (job.success !== true) return jsonResponse(job.result, 422);
   const result = argsOf(job.result);
   const control = (name: string): unknown => result[`windmill_${name}`] ?? result[`wm_${name}`];
   const status = control("status_code"), type = control("content_type"), headers = control("headers");
-  if (status === undefined && type === undefined && headers === undefined) return json(job.result);
+  if (status === undefined && type === undefined && headers === undefined) return jsonResponse(job.result);
   const body = result.result;
   const asText = typeof type === "string" && typeof body === "string";
   return new Response(body === undefined ? null : asText ? body : JSON.stringify(body), {
@@ -95,10 +84,10 @@ export async function answerResult(mock: Mock, call: Call, job: JobState): Promi
 
 function resultMaybe(job: JobState | undefined, getStarted: boolean): Response {
   if (job?.status === "completed") {
-    return json({ started: true, success: job.success, completed: true, result: job.result });
+    return jsonResponse({ started: true, success: job.success, completed: true, result: job.result });
   }
   const started = getStarted ? job?.status === "running" : null;
-  return json({ started, success: null, completed: false, result: null });
+  return jsonResponse({ started, success: null, completed: false, result: null });
 }
 
 function cancelJob(mock: Mock, call: Call, id: string): Response {
@@ -106,7 +95,9 @@ function cancelJob(mock: Mock, call: Call, id: string): Response {
   const job = mock.jobs.all.get(id);
   if (job === undefined) throw notFound(`queued job id ${id} does not exist`);
   const reason = optionalText(fields(call), "reason") ?? "no reason given";
-  return text(mock.jobs.cancel(job, reason, mock.user.username) ? id : `queued job id ${id} is already completed`);
+  return textResponse(
+    mock.jobs.cancel(job, reason, mock.user.username) ? id : `queued job id ${id} is already completed`,
+  );
 }
 
 function listJobs(mock: Mock, call: Call): Response {
@@ -117,7 +108,7 @@ function listJobs(mock: Mock, call: Call): Response {
     (success === null || (job.status === "completed" && job.success === (success === "true"))) &&
     (path === null || job.path === path)
   );
-  return json(pageOf(call, found).map((job) => jobRecord(mock, job, { noLogs: true, noCode: true })));
+  return jsonResponse(pageOf(call, found).map((job) => jobRecord(mock, job, { noLogs: true, noCode: true })));
 }
 
 /** The endpoints that start jobs, for one kind of target. */
@@ -128,7 +119,7 @@ function startRoutes(mock: Mock, target: Target): RouteTable {
   const stream = (call: Call, name = ""): Response =>
     streamUpdates(mock, call, startJob(mock, call, target, name).id, true);
   return {
-    [`POST jobs/run/${target}/${rest}`]: (call, name = "") => text(startJob(mock, call, target, name).id, 201),
+    [`POST jobs/run/${target}/${rest}`]: (call, name = "") => textResponse(startJob(mock, call, target, name).id, 201),
     [`POST jobs/run_wait_result/${target}/${rest}`]: wait,
     [`GET jobs/run_wait_result/${target}/${rest}`]: wait,
     [`POST jobs/run_and_stream/${target}/${rest}`]: stream,
@@ -147,17 +138,17 @@ export function jobRoutes(mock: Mock): RouteTable {
     "POST jobs/run/workflow_as_code/*/*": (call, id = "", name = "") => {
       const parent = mock.jobOf(id);
       const run = runnableOf(mock, "p", name);
-      return text(
+      return textResponse(
         jobs.start({ kind: "script", path: name, args: argsOf(fields(call).args), run, parentJob: parent.id }).id,
         201,
       );
     },
     "GET jobs_u/get/*": (call, id = "") =>
-      json(jobRecord(mock, mock.jobOf(id), {
+      jsonResponse(jobRecord(mock, mock.jobOf(id), {
         noLogs: queryFlag(call, "no_logs"),
         noCode: queryFlag(call, "no_code"),
       })),
-    "GET jobs_u/get_logs/*": (_call, id = "") => text(mock.jobOf(id).logs),
+    "GET jobs_u/get_logs/*": (_call, id = "") => textResponse(mock.jobOf(id).logs),
     "GET jobs_u/completed/get_result_maybe/*": (call, id = "") => {
       mock.checkId(id);
       return resultMaybe(jobs.all.get(id), queryFlag(call, "get_started"));
@@ -165,9 +156,9 @@ export function jobRoutes(mock: Mock): RouteTable {
     "GET jobs_u/completed/get_result/*": (_call, id = "") => {
       const job = mock.jobOf(id, "Completed Job");
       if (job.status !== "completed") throw notFound(`Completed Job not found at name ${id}`);
-      return json(job.result);
+      return jsonResponse(job.result);
     },
-    "GET jobs_u/get_root_job_id/*": (_call, id = "") => json(rootOf(mock.jobOf(id))),
+    "GET jobs_u/get_root_job_id/*": (_call, id = "") => jsonResponse(rootOf(mock.jobOf(id))),
     "POST jobs_u/queue/cancel/*": (call, id = "") => cancelJob(mock, call, id),
     "POST jobs_u/queue/force_cancel/*": (call, id = "") => cancelJob(mock, call, id),
     "GET jobs/list": (call) => listJobs(mock, call),
@@ -178,17 +169,17 @@ export function jobRoutes(mock: Mock): RouteTable {
       }
       // `as`: it is a whole number, which was just looked at.
       jobs.change(mock.jobOf(id), (job) => job.progress = Math.min(99, Math.max(0, percent as number)));
-      return json(null);
+      return jsonResponse(null);
     },
     "GET job_metrics/get_progress/*": (_call, id = "") => {
       mock.checkId(id);
-      return json(jobs.all.get(id)?.progress ?? null);
+      return jsonResponse(jobs.all.get(id)?.progress ?? null);
     },
     "GET jobs/flow/user_states/*/*": (_call, id = "", key = "") => {
       mock.checkId(id);
       const job = jobs.all.get(id);
       // Only jobs that have not ended are looked at.
-      return json(job?.status === "completed" ? null : job?.userStates.get(key) ?? null);
+      return jsonResponse(job?.status === "completed" ? null : job?.userStates.get(key) ?? null);
     },
     "POST jobs/flow/user_states/*/*": (call, id = "", key = "") => {
       mock.checkId(id);
@@ -197,7 +188,7 @@ export function jobRoutes(mock: Mock): RouteTable {
       const job = jobs.all.get(id);
       if (job === undefined || job.kind !== "flow" || job.status === "completed") throw notFound("Flow job not found");
       job.userStates.set(key, value);
-      return text("Flow job state updated");
+      return textResponse("Flow job state updated");
     },
   };
 }

@@ -121,7 +121,7 @@ export function errorOf(thrown: unknown): Readonly<Record<string, unknown>> {
 }
 
 /** A value as JSON has it: what a worker keeps of a result. */
-export function jsonOf(value: unknown): unknown {
+function jsonOf(value: unknown): unknown {
   const written = JSON.stringify(value);
   return written === undefined ? null : JSON.parse(written);
 }

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Clock } from "../base/clock.ts";
+import { notFound, Refusal } from "../wire/refusal.ts";
 import type { Jobs, JobState, MockRunnable } from "./_jobs.ts";
-import { notFound, Refusal } from "./_router.ts";
 import type { S3Store } from "./_s3_store.ts";
 import type { Signer } from "./_signer.ts";
 import type { MockSqlHandler } from "./_sql.ts";

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { rootOf } from "./_jobs.ts";
+import { jsonResponse, notFound, Refusal, textResponse } from "../wire/refusal.ts";
 import { payloadOf } from "./_job_routes.ts";
+import { rootOf } from "./_jobs.ts";
 import type { Mock } from "./_mock.ts";
-import { type Call, fields, json, notFound, Refusal, type RouteTable, text } from "./_router.ts";
+import { type Call, fields, type RouteTable } from "./_router.ts";
 
 function base64Url(value: unknown): string {
   const bytes = new TextEncoder().encode(JSON.stringify(value));
@@ -22,7 +23,7 @@ async function approvalUrls(mock: Mock, call: Call, jobId: string, key: string):
   const query = approver === null ? "" : `?approver=${encodeURIComponent(approver)}`;
   const place = `${encodeURIComponent(target)}/${encodeURIComponent(key)}/${signature}${query}`;
   const base = `${mock.baseUrl}/api/w/${encodeURIComponent(mock.workspace)}/jobs_u`;
-  return json({
+  return jsonResponse({
     approvalPage: `${mock.baseUrl}/approve/${encodeURIComponent(mock.workspace)}/${rootOf(job)}?token=${signature}`,
     resume: `${base}/resume/${place}`,
     cancel: `${base}/cancel/${place}`,
@@ -37,7 +38,7 @@ async function answerApproval(mock: Mock, call: Call, approved: boolean, params:
   }
   const payload = call.method === "GET" ? payloadOf(call) : call.json();
   mock.approvals.push({ jobId, key, approved, approver, payload });
-  return text(approved ? "resumed" : "canceled");
+  return textResponse(approved ? "resumed" : "canceled");
 }
 
 /** A message that is only taken: `mock.requests` has it. */
@@ -57,9 +58,9 @@ export function peopleRoutes(mock: Mock): RouteTable {
   const approve = (approved: boolean) => (call: Call, ...params: string[]): Promise<Response> =>
     answerApproval(mock, call, approved, params);
   return {
-    "GET /version": () => text(mock.version),
+    "GET /version": () => textResponse(mock.version),
     "GET /users/whoami": () =>
-      json({
+      jsonResponse({
         email: user.email,
         login_type: "password",
         super_admin: false,
@@ -74,7 +75,7 @@ export function peopleRoutes(mock: Mock): RouteTable {
         disabled: false,
       }),
     "GET users/whoami": () =>
-      json({
+      jsonResponse({
         workspace_id: mock.workspace,
         email: user.email,
         username: user.username,
@@ -88,13 +89,13 @@ export function peopleRoutes(mock: Mock): RouteTable {
       }),
     "GET users/username_to_email/*": (_call, username = "") => {
       if (username !== user.username) throw notFound(`user not found at name ${username}`);
-      return text(user.email);
+      return textResponse(user.email);
     },
     "POST /users/tokens/create": (call) => {
       fields(call);
       const token = mock.nextId().replaceAll("-", "");
       mock.tokens.add(token);
-      return text(token, 201);
+      return textResponse(token, 201);
     },
     "POST oidc/token/**": (call, audience = "") => {
       const now = Math.floor(mock.clock.now() / 1000);
@@ -109,7 +110,7 @@ export function peopleRoutes(mock: Mock): RouteTable {
         workspace: mock.workspace,
       };
       // It is not signed: who verifies tokens needs another kind of test.
-      return text(`${base64Url({ alg: "none", typ: "JWT" })}.${base64Url(claims)}.`);
+      return textResponse(`${base64Url({ alg: "none", typ: "JWT" })}.${base64Url(claims)}.`);
     },
     "GET jobs/resume_urls/*/*": (call, id = "", nonce = "") => {
       if (!/^\d{1,10}$/.test(nonce) || Number(nonce) >= 2 ** 32) {
@@ -122,11 +123,12 @@ export function peopleRoutes(mock: Mock): RouteTable {
     "POST jobs_u/resume/*/*/*": approve(true),
     "GET jobs_u/cancel/*/*/*": approve(false),
     "POST jobs_u/cancel/*/*/*": approve(false),
-    "GET jobs/slack_approval/*": taken(mock, () => text("Slack approval request sent")),
-    "GET jobs/teams_approval/*": taken(mock, () => text("Teams approval request sent")),
-    "POST jobs/wac/inline_checkpoint/*": taken(mock, () => json(null)),
-    "POST /teams/activities": () => json(null),
-    "POST kafka_triggers/commit_offsets/**": (_call, path = "") => text(`Committed offset for kafka trigger ${path}`),
-    "POST assets/record_materialization": () => json(null),
+    "GET jobs/slack_approval/*": taken(mock, () => textResponse("Slack approval request sent")),
+    "GET jobs/teams_approval/*": taken(mock, () => textResponse("Teams approval request sent")),
+    "POST jobs/wac/inline_checkpoint/*": taken(mock, () => jsonResponse(null)),
+    "POST /teams/activities": () => jsonResponse(null),
+    "POST kafka_triggers/commit_offsets/**": (_call, path = "") =>
+      textResponse(`Committed offset for kafka trigger ${path}`),
+    "POST assets/record_materialization": () => jsonResponse(null),
   };
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Refusal } from "../wire/refusal.ts";
 
 /** A request as the mock saw it. */
 export interface MockRequest {
@@ -38,37 +39,6 @@ export type Handler = (call: Call, ...params: string[]) => Response | Promise<Re
  * is below `/api/w/{workspace}/`, or below `/api/` when it begins with a slash.
  */
 export type RouteTable = Readonly<Record<string, Handler>>;
-
-/** What answers instead of the value that a handler wants to give. */
-export class Refusal extends Error {
-  /** HTTP status. */
-  readonly status: number;
-  /** Makes the refusal; the message is the body. */
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
-/** The server's words for what is not there. */
-export function notFound(what: string): Refusal {
-  return new Refusal(404, `Not found: ${what}`);
-}
-
-/** The server's words for what cannot be done. */
-export function badRequest(what: string): Refusal {
-  return new Refusal(400, `Bad request: ${what}`);
-}
-
-/** An answer of JSON. */
-export function json(value: unknown, status = 200): Response {
-  return new Response(JSON.stringify(value ?? null), { status, headers: { "content-type": "application/json" } });
-}
-
-/** An answer of plain text. */
-export function text(value: string, status = 200): Response {
-  return new Response(value, { status, headers: { "content-type": "text/plain; charset=utf-8" } });
-}
 
 /** The body of a request as an object. */
 export function fields(call: MockRequest): Readonly<Record<string, unknown>> {

@@ -4,19 +4,10 @@
  * @module
  */
 import { isRecord } from "../wire/answer.ts";
+import { badRequest, jsonResponse, notFound, Refusal } from "../wire/refusal.ts";
 import { argsOf } from "./_jobs.ts";
 import type { Mock } from "./_mock.ts";
-import {
-  badRequest,
-  type Call,
-  fields,
-  json,
-  notFound,
-  optionalText,
-  queryNumber,
-  Refusal,
-  type RouteTable,
-} from "./_router.ts";
+import { type Call, fields, optionalText, queryNumber, type RouteTable } from "./_router.ts";
 import { fileName, makeFile, type MockFile } from "./_s3_store.ts";
 import { interpolate } from "./_store.ts";
 
@@ -84,7 +75,7 @@ function upload(mock: Mock, call: Call): Response {
   const modified = new Date(mock.clock.now());
   const file = makeFile(call.body, query.get("content_type"), modified, query.get("content_disposition"));
   mock.s3.set(fileName(query.get("storage"), key), file);
-  return json({ file_key: key });
+  return jsonResponse({ file_key: key });
 }
 
 function list(mock: Mock, call: Call): Response {
@@ -95,7 +86,7 @@ function list(mock: Mock, call: Call): Response {
     .filter((name) => start === "" ? !name.startsWith("s3://") : name.startsWith(start))
     .map((name) => name.slice(start.length)).filter((key) => key.startsWith(prefix) && key > marker).sort();
   const page = keys.slice(0, most);
-  return json({
+  return jsonResponse({
     next_marker: keys.length > page.length ? page.at(-1) : null,
     windmill_large_files: page.map((s3) => ({ s3 })),
     restricted_access: false,
@@ -108,7 +99,7 @@ function move(mock: Mock, call: Call): Response {
   const file = fileAt(mock, storage, from);
   mock.s3.delete(fileName(storage, from));
   mock.s3.set(fileName(storage, to), file);
-  return json(null);
+  return jsonResponse(null);
 }
 
 async function sign(mock: Mock, call: Call): Promise<Response> {
@@ -117,7 +108,7 @@ async function sign(mock: Mock, call: Call): Promise<Response> {
   if (!Array.isArray(objects)) throw badRequest("expected s3_objects");
   const asked = typeof body.expiry_secs === "number" ? body.expiry_secs : LIFETIME_S;
   const expires = Math.floor(mock.clock.now() / 1000) + Math.min(LONGEST_S, Math.max(SHORTEST_S, asked));
-  return json(
+  return jsonResponse(
     await Promise.all(objects.map(async (object: unknown) => {
       const record = argsOf(object);
       const key = optionalText(record, "s3") ?? "", storage = optionalText(record, "storage") ?? "";
@@ -167,14 +158,14 @@ function duckdbSettings(mock: Mock, call: Call): Response {
     ...(accessKey === undefined ? [] : [`SET s3_access_key_id='${accessKey}';`]),
     ...(secretKey === undefined ? [] : [`SET s3_secret_access_key='${secretKey}';`]),
   ];
-  return json({ connection_settings_str: `${lines.join("\n")}\n` });
+  return jsonResponse({ connection_settings_str: `${lines.join("\n")}\n` });
 }
 
 function polarsSettings(mock: Mock, call: Call): Response {
   const resource = storageResource(mock, call);
   const { region, useSSL = true, accessKey, secretKey } = resource;
   const address = addressOf(resource);
-  return json({
+  return jsonResponse({
     s3fs_args: {
       endpoint_url: address,
       ...(accessKey === undefined ? {} : { key: accessKey }),
@@ -201,11 +192,11 @@ export function s3Routes(mock: Mock): RouteTable {
     "DELETE job_helpers/delete_s3_file": (call) => {
       fileOf(mock, call);
       mock.s3.delete(fileName(call.query.get("storage"), required(call, "file_key")));
-      return json(null);
+      return jsonResponse(null);
     },
     "GET job_helpers/load_file_metadata": (call) => {
       const { bytes, contentType, modifiedAt } = fileOf(mock, call);
-      return json({
+      return jsonResponse({
         mime_type: contentType,
         size_in_bytes: bytes.length,
         last_modified: modifiedAt.toISOString(),
@@ -217,7 +208,7 @@ export function s3Routes(mock: Mock): RouteTable {
     "GET job_helpers/move_s3_file": (call) => move(mock, call),
     "POST apps/sign_s3_objects": (call) => sign(mock, call),
     "GET s3_proxy/*/**": (call, storage, key) => publicFile(mock, call, storage, key),
-    "POST job_helpers/v2/s3_resource_info": (call) => json(storageResource(mock, call)),
+    "POST job_helpers/v2/s3_resource_info": (call) => jsonResponse(storageResource(mock, call)),
     "POST job_helpers/v2/duckdb_connection_settings": (call) => duckdbSettings(mock, call),
     "POST job_helpers/v2/polars_connection_settings": (call) => polarsSettings(mock, call),
   };

@@ -13,9 +13,6 @@ export type Deviation =
   /** Where several things may happen, this one does. */
   | { readonly t: "pick"; readonly choice: number; readonly label: string };
 
-/** What may happen next: `done:KEY`, `go:KEY`, `answer:KIND:NAME:NO`, `cancel`, `time`, `time:MS`. */
-export type Label = string;
-
 /** A schedule as text: `crash>3+3600000 5:done:charge`. */
 export function formatSchedule(deviations: readonly Deviation[]): string {
   return deviations.map((d) =>

@@ -1,5 +1,6 @@
 /**
- * Numbers that a seed decides.
+ * Numbers that a seed decides. It is not the generator of runs (`workflow/seeded_random.ts`), whose seeds are 128 bits of a journal:
+ * a seed here is a number that somebody wrote down, which must find the same schedule again, in one of many streams.
  *
  * @module
  */

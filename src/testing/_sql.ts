@@ -4,10 +4,11 @@
  * @module
  */
 import { isRecord } from "../wire/answer.ts";
-import { argsOf, errorOf } from "./_jobs.ts";
+import { jsonResponse, notFound, Refusal } from "../wire/refusal.ts";
 import { answerResult } from "./_job_routes.ts";
+import { argsOf, errorOf } from "./_jobs.ts";
 import type { Mock } from "./_mock.ts";
-import { type Call, fields, json, notFound, Refusal, requiredText, type RouteTable } from "./_router.ts";
+import { type Call, fields, requiredText, type RouteTable } from "./_router.ts";
 
 /** A statement, or other code, that was sent to be run. */
 export interface MockSqlStatement {
@@ -51,7 +52,7 @@ function unquote(name: string): string {
 }
 
 /** Takes apart what the SQL clients put together. */
-export function parseStatement(
+function parseStatement(
   language: string,
   content: string,
   args: Readonly<Record<string, unknown>>,
@@ -86,7 +87,7 @@ export function parseStatement(
 }
 
 /** The part of the rows that a mode asks for. What is no array of rows is given as it is. */
-export function shapeRows(mode: string, rows: unknown): unknown {
+function shapeRows(mode: string, rows: unknown): unknown {
   if (!Array.isArray(rows) || !rows.every(isRecord)) return rows ?? null;
   const scalars = rows.map((row) => Object.values(row)[0] ?? null);
   switch (mode) {
@@ -125,7 +126,7 @@ export function previewRoutes(mock: Mock): RouteTable {
     "POST jobs/run_inline/preview": async (call) => {
       const { statement, handler } = readStatement(mock, call);
       try {
-        return json(shapeRows(statement.mode, await handler(statement)));
+        return jsonResponse(shapeRows(statement.mode, await handler(statement)));
       } catch (error) {
         throw new Refusal(500, `Internal: ${errorOf(error).message}`);
       }

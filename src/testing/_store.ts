@@ -3,20 +3,8 @@
  *
  * @module
  */
-import {
-  badRequest,
-  type Call,
-  fields,
-  json,
-  notFound,
-  optionalText,
-  queryFlag,
-  queryNumber,
-  Refusal,
-  requiredText,
-  type RouteTable,
-  text,
-} from "./_router.ts";
+import { badRequest, jsonResponse, notFound, Refusal, textResponse } from "../wire/refusal.ts";
+import { type Call, fields, optionalText, queryFlag, queryNumber, requiredText, type RouteTable } from "./_router.ts";
 
 /** A variable of the mock. */
 export interface MockVariable {
@@ -126,12 +114,12 @@ function resourceRecord({ workspace, username }: Store, path: string, resource: 
 export function variableRoutes(store: Store): RouteTable {
   const { variables } = store;
   return {
-    "GET variables/get_value/**": (_call, path = "") => json(variableAt(store, path).value),
+    "GET variables/get_value/**": (_call, path = "") => jsonResponse(variableAt(store, path).value),
     "GET variables/get/**": (call, path = "") =>
-      json(variableRecord(store, path, variableAt(store, path), call.query.get("decrypt_secret") !== "false")),
-    "GET variables/exists/**": (_call, path = "") => json(variables.has(path)),
+      jsonResponse(variableRecord(store, path, variableAt(store, path), call.query.get("decrypt_secret") !== "false")),
+    "GET variables/exists/**": (_call, path = "") => jsonResponse(variables.has(path)),
     "GET variables/list": (call) =>
-      json(pageOf(call, byPath(variables)).map(([path, one]) => variableRecord(store, path, one, false))),
+      jsonResponse(pageOf(call, byPath(variables)).map(([path, one]) => variableRecord(store, path, one, false))),
     "POST variables/create": (call) => {
       const body = fields(call);
       const path = requiredText(body, "path");
@@ -141,7 +129,7 @@ export function variableRoutes(store: Store): RouteTable {
         isSecret: body.is_secret === true,
         description: optionalText(body, "description") ?? "",
       });
-      return text(`variable ${path} created`, 201);
+      return textResponse(`variable ${path} created`, 201);
     },
     "POST variables/update/**": (call, path = "") => {
       const body = fields(call);
@@ -161,11 +149,11 @@ export function variableRoutes(store: Store): RouteTable {
         isSecret,
         description: optionalText(body, "description") ?? before.description ?? "",
       });
-      return text(`variable ${path} updated (npath: ${JSON.stringify(target)})`);
+      return textResponse(`variable ${path} updated (npath: ${JSON.stringify(target)})`);
     },
     "DELETE variables/delete/**": (_call, path = "") => {
       variables.delete(path);
-      return text(`variable ${path} deleted`);
+      return textResponse(`variable ${path} deleted`);
     },
   };
 }
@@ -174,11 +162,11 @@ export function variableRoutes(store: Store): RouteTable {
 export function resourceRoutes(store: Store): RouteTable {
   const { resources } = store;
   return {
-    "GET resources/get_value/**": (_call, path = "") => json(resourceAt(store, path).value),
+    "GET resources/get_value/**": (_call, path = "") => jsonResponse(resourceAt(store, path).value),
     "GET resources/get_value_interpolated/**": (call, path = "") =>
-      json(interpolate(store, resourceAt(store, path).value, call.query.has("job_id"))),
-    "GET resources/get/**": (_call, path = "") => json(resourceRecord(store, path, resourceAt(store, path))),
-    "GET resources/exists/**": (_call, path = "") => json(resources.has(path)),
+      jsonResponse(interpolate(store, resourceAt(store, path).value, call.query.has("job_id"))),
+    "GET resources/get/**": (_call, path = "") => jsonResponse(resourceRecord(store, path, resourceAt(store, path))),
+    "GET resources/exists/**": (_call, path = "") => jsonResponse(resources.has(path)),
     "GET resources/list": (call) => {
       const types = call.query.get("resource_type")?.split(",");
       const start = call.query.get("path_start") ?? "";
@@ -187,7 +175,7 @@ export function resourceRoutes(store: Store): RouteTable {
           `${path}`.startsWith(start) && (types === undefined || types.includes(`${resource_type}`))
         );
       // The list has no values: they may be large, and secrets.
-      return json(pageOf(call, found).map((record) => ({ ...record, value: null })));
+      return jsonResponse(pageOf(call, found).map((record) => ({ ...record, value: null })));
     },
     "POST resources/create": (call) => {
       const body = fields(call);
@@ -200,17 +188,17 @@ export function resourceRoutes(store: Store): RouteTable {
         resourceType: requiredText(body, "resource_type"),
         description: optionalText(body, "description") ?? "",
       });
-      return text(`resource ${path} created`, 201);
+      return textResponse(`resource ${path} created`, 201);
     },
     "POST resources/update_value/**": (call, path = "") => {
       // An unknown path is no error here: the server updates what is there, and that is nothing.
       const before = resources.get(path);
       if (before !== undefined) resources.set(path, { ...before, value: fields(call).value ?? null });
-      return text(`value of resource ${path} updated`);
+      return textResponse(`value of resource ${path} updated`);
     },
     "DELETE resources/delete/**": (_call, path = "") => {
       resources.delete(path);
-      return text(`resource ${path} deleted`);
+      return textResponse(`resource ${path} deleted`);
     },
   };
 }

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import type { JobState } from "./_jobs.ts";
+import { jsonResponse } from "../wire/refusal.ts";
 import { jobRecord } from "./_job_records.ts";
+import type { JobState } from "./_jobs.ts";
 import type { Mock } from "./_mock.ts";
-import { type Call, json, queryFlag, queryNumber, type RouteTable } from "./_router.ts";
+import { type Call, queryFlag, queryNumber, type RouteTable } from "./_router.ts";
 import { after } from "./_time.ts";
 
 /** Pings come when nothing else did for so long; a stream ends after so long, and is opened again. */
@@ -102,7 +103,7 @@ export function streamUpdates(mock: Mock, call: Call, id: string, onlyResult: bo
 export function updateRoutes(mock: Mock): RouteTable {
   return {
     "GET jobs_u/getupdate/*": (call, id = "") =>
-      json(updateOf(mock, call, mock.jobOf(id), positionOf(call), queryFlag(call, "only_result"))),
+      jsonResponse(updateOf(mock, call, mock.jobOf(id), positionOf(call), queryFlag(call, "only_result"))),
     "GET jobs_u/getupdate_sse/*": (call, id = "") => {
       mock.checkId(id);
       return streamUpdates(mock, call, id, queryFlag(call, "only_result"));

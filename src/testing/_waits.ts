@@ -19,7 +19,7 @@ interface Waited {
 }
 
 /** An answer that was not sent yet. */
-export interface Due {
+interface Due {
   readonly answer: Answer;
   /** When it is due; `Infinity` while nobody waits for it. */
   readonly at: number;

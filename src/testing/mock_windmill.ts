@@ -6,22 +6,14 @@
 import type { Clock } from "../base/clock.ts";
 import type { ClientOptions } from "../sdk/client.ts";
 import { useClient } from "../sdk/default_client.ts";
+import { jsonResponse, Refusal, textResponse } from "../wire/refusal.ts";
 import { type MockCurrentJob, startCurrentJob } from "./_current_job.ts";
 import { createFailures, type MockFailure } from "./_failures.ts";
-import { createJobs, type MockJob, type MockRunnable } from "./_jobs.ts";
 import { jobRoutes } from "./_job_routes.ts";
+import { createJobs, type MockJob, type MockRunnable } from "./_jobs.ts";
 import { checkUuid, findJob, type Mock, type MockApproval, type MockUser } from "./_mock.ts";
 import { peopleRoutes } from "./_people.ts";
-import {
-  type Call,
-  createRouter,
-  type FetchInput,
-  json,
-  type MockRequest,
-  readCall,
-  Refusal,
-  text,
-} from "./_router.ts";
+import { type Call, createRouter, type FetchInput, type MockRequest, readCall } from "./_router.ts";
 import { s3Routes } from "./_s3.ts";
 import { makeFile, type MockContent, type MockFile } from "./_s3_store.ts";
 import { createSigner } from "./_signer.ts";
@@ -239,12 +231,12 @@ export function mockWindmill(options: MockOptions = {}): MockWindmill {
     try {
       const match = router.find(call.method, call.path);
       if (match === undefined) {
-        return text(`Not found: mockWindmill() knows no ${call.method} ${new URL(call.url).pathname}`, 404);
+        return textResponse(`Not found: mockWindmill() knows no ${call.method} ${new URL(call.url).pathname}`, 404);
       }
       authorize(call, match.workspace);
       return await match.handler(call, ...match.params);
     } catch (error) {
-      if (error instanceof Refusal) return text(error.message, error.status);
+      if (error instanceof Refusal) return textResponse(error.message, error.status);
       throw error;
     }
   }
@@ -279,7 +271,7 @@ export function mockWindmill(options: MockOptions = {}): MockWindmill {
       router.add({
         [pattern]: async (call, ...params) => {
           const given = await handler(call, ...params);
-          return given instanceof Response ? given : json(given);
+          return given instanceof Response ? given : jsonResponse(given);
         },
       }),
     install: () => {

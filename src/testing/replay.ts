@@ -5,11 +5,10 @@
  */
 import { decode } from "../base/canonical.ts";
 import type { WorkflowFunction } from "../engine/api.ts";
-import { createCallSites } from "../engine/call_site.ts";
-import { mismatchError } from "../workflow/explain.ts";
-import { createLocalHost } from "../engine/host.ts";
+import { replayPorts } from "../engine/replay_ports.ts";
 import { readableHeader } from "../engine/run_header.ts";
 import { bodyOf } from "../workflow/definition.ts";
+import { mismatchError } from "../workflow/explain.ts";
 import type { ChangeModes, JournalRecord, Json, Outcome, RunStatus } from "../workflow/journal.ts";
 import { replayJournal, type ReplayMismatch, type ReplayResult } from "../workflow/replay.ts";
 
@@ -80,16 +79,8 @@ export async function replay(
   const id = first?.t === "opened" ? first.header.id : "?";
   readableHeader(id, records);
   const { changes, patienceMs = 1000 } = options;
-  const host = createLocalHost();
-  const sites = createCallSites();
   const result = await replayJournal(bodyOf(workflow as (...args: never[]) => unknown), records, {
-    hop: host.hop,
-    enter: (session, info, fn) => host.context.run(info === undefined ? { session } : { session, info }, fn),
-    patience(then): () => void {
-      const timer = setInterval(then, patienceMs);
-      return () => clearInterval(timer);
-    },
-    site: (name) => sites(id, name),
+    ...replayPorts(patienceMs),
     ...(changes === undefined ? undefined : { changes }),
   });
   return judged(id, result, records);

@@ -4,13 +4,14 @@
  *
  * @module
  */
-import { fieldsHtml, type Suggest } from "./form.ts";
-import type { Field } from "./form_fields.ts";
-import type { FormAnswer } from "./form_values.ts";
+import { isFields } from "../base/exact_numbers.ts";
+import type { Field } from "../forms/fields.ts";
+import { fieldsHtml, type Suggest } from "../forms/fields_html.ts";
+import { type Html, markup } from "../forms/html.ts";
+import type { FormAnswer } from "../forms/values.ts";
 import { timeHtml } from "./format.ts";
-import { type Html, markup } from "./html.ts";
 import { formTokenHtml, type Frame, pageHtml } from "./page.ts";
-import { isFields, jsonHtml } from "./value.ts";
+import { jsonHtml } from "./value.ts";
 
 /** An approval as its page shows it. */
 export interface ApprovalView {

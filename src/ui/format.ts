@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Html, markup } from "./html.ts";
+import { type Html, markup } from "../forms/html.ts";
 
 function two(value: number): string {
   return String(value).padStart(2, "0");
@@ -54,9 +54,4 @@ const TERMINAL = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001
 /** A log as it is shown: without what tells terminals of colours, with line feeds only. */
 export function logText(text: string): string {
   return text.replace(TERMINAL, "").replace(/\r\n?/g, "\n");
-}
-
-/** One or many: `1 run`, `2 runs`. */
-export function countText(count: number, one: string, many: string = `${one}s`): string {
-  return `${count} ${count === 1 ? one : many}`;
 }

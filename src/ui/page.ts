@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Html, markup, type Part } from "./html.ts";
+import { type Html, markup, type Part } from "../forms/html.ts";
 
 /** What every page is told. */
 export interface Frame {

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { isFields } from "../base/exact_numbers.ts";
+import { type Html, markup, urlPath } from "../forms/html.ts";
 import { bytesText, durationText, logText, sinceHtml, timeHtml } from "./format.ts";
-import { type Html, markup, urlPath } from "./html.ts";
 import { formTokenHtml, type Frame, pageHtml, sectionHtml } from "./page.ts";
 import { runName, type RunView, stateHtml, stateOf, stateWord } from "./state.ts";
 import { timelineHtml, timelineOf } from "./timeline.ts";
-import { argumentsHtml, errorHtml, isFields, valueHtml } from "./value.ts";
+import { argumentsHtml, errorHtml, valueHtml } from "./value.ts";
 
 /** So much of a log is in the page when it is opened; the rest is behind a link. */
 const MAX_LOG_CHARS = 200_000;

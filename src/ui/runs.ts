@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { countText, dateText, durationText, sinceHtml, timeHtml } from "./format.ts";
-import { type Html, markup, urlQuery } from "./html.ts";
+import { countText } from "../base/count_text.ts";
+import { type Html, markup, urlQuery } from "../forms/html.ts";
+import { dateText, durationText, sinceHtml, timeHtml } from "./format.ts";
 import { type Frame, pageHtml } from "./page.ts";
 import { runName, type RunView, stateHtml, stateOf } from "./state.ts";
 

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { fieldsHtml, type Suggest } from "./form.ts";
-import type { Field } from "./form_fields.ts";
-import type { FormAnswer } from "./form_values.ts";
-import { countText } from "./format.ts";
-import { type Html, markup, urlPath } from "./html.ts";
+import { countText } from "../base/count_text.ts";
+import type { Field } from "../forms/fields.ts";
+import { fieldsHtml, type Suggest } from "../forms/fields_html.ts";
+import { type Html, markup, urlPath } from "../forms/html.ts";
+import type { FormAnswer } from "../forms/values.ts";
 import { formTokenHtml, type Frame, pageHtml, sectionHtml } from "./page.ts";
 
 /** A script as pages show it. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Html, markup } from "./html.ts";
+import { type Html, markup } from "../forms/html.ts";
 
 /** A run as pages show it. A job of the server is one. */
 export interface RunView {

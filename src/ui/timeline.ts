@@ -4,10 +4,10 @@
  *
  * @module
  */
+import { type Fields, isFields } from "../base/exact_numbers.ts";
+import { type Html, markup } from "../forms/html.ts";
 import { durationText, sinceHtml, timeHtml } from "./format.ts";
-import { type Html, markup } from "./html.ts";
 import { markHtml, type RunView, type State, stateOf, stateWord } from "./state.ts";
-import { type Fields, isFields } from "./value.ts";
 
 /** What an entry is. */
 type EntryKind = "step" | "job" | "sleep" | "approval" | "event";

@@ -4,23 +4,15 @@
  *
  * @module
  */
-import { isExactNumber } from "../base/exact_numbers.ts";
-import { countText } from "./format.ts";
-import { type Html, markup, type Part } from "./html.ts";
+import { countText } from "../base/count_text.ts";
+import { type Fields, isExactNumber, isFields } from "../base/exact_numbers.ts";
+import { type Html, markup, type Part } from "../forms/html.ts";
 
 /** So much of a value is shown: the rest is behind the link to all of it. */
 const MAX_CHARS = 60_000, MAX_ROWS = 100, MAX_COLUMNS = 24, MAX_CELL_CHARS = 200;
 
 /** Longest picture that is put into a page. */
 const MAX_PICTURE_CHARS = 4_000_000;
-
-/** An object of JSON. */
-export type Fields = Readonly<Record<string, unknown>>;
-
-/** True for an object of names and values. */
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
-}
 
 function textOf(value: unknown, indent?: number): string {
   return JSON.stringify(value ?? null, undefined, indent);

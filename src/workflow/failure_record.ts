@@ -73,7 +73,8 @@ export function outcomeOfRecord(value: unknown, key: Key, write: (value: unknown
     : { ok: true, value: write(value) };
 }
 
-function isFields(value: unknown): value is Fields {
+/** True for an object of JSON. */
+export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

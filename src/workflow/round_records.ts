@@ -5,10 +5,11 @@
  *
  * @module
  */
+import { isFields } from "./failure_record.ts";
 import type { Fingerprint, JournalRecord, Json, Key, Outcome } from "./journal.ts";
 
 /** Start of the keys of such records. */
-export const RECORD_PREFIX = "__windkit/";
+const RECORD_PREFIX = "__windkit/";
 
 /** A value that was recorded beside calls. */
 export interface MarkerEntry {
@@ -128,10 +129,6 @@ function recordOf(value: unknown): RoundRecord | string {
       isFields(c) && typeof c.kind === "string" && typeof c.name === "string" && typeof c.digest === "string"
     );
   return isOk ? value as unknown as RoundRecord : "does not parse"; // `as` -- just looked at
-}
-
-function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isCount(value: unknown): value is number {

@@ -3,7 +3,8 @@
  * no source of secrets: whoever can read the journal knows what comes.
  *
  * The generator is sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state, passes PractRand and BigCrush, a few integer
- * additions a number in plain JavaScript.
+ * additions a number in plain JavaScript. The test kit has another (`testing/_seeded.ts`): what it draws is no run's, and no journal
+ * holds its seeds.
  *
  * @module
  */

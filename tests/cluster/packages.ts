@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildPackage } from "../../npm/build.ts";
@@ -62,10 +62,16 @@ async function prepare(): Promise<Packages | string> {
     if (!existsSync(modules)) throw error;
   }
   for (const name of readdirSync(folder)) {
-    const old = !name.startsWith("making-") && join(folder, name) !== dirname(modules);
-    if (old) await rm(join(folder, name), { recursive: true, force: true });
+    const path = join(folder, name);
+    // One that is being made may be another process's; one that is not made within an hour was left by a killed one.
+    const old = name.startsWith("making-") ? await changedAt(path) < Date.now() - 3_600_000 : path !== dirname(modules);
+    if (old) await rm(path, { recursive: true, force: true });
   }
   return { bun, modules };
+}
+
+async function changedAt(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.mtimeMs ?? 0; // its maker may have removed it
 }
 
 function stateOfSources(): string {

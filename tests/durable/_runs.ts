@@ -47,7 +47,7 @@ const PATIENCE_MS = 20_000;
 /** Starts the Worker on a folder. */
 export async function startRuns(persist: string, more: Partial<WorkerdOptions> = {}): Promise<RunsWorker> {
   const worker = await startWorkerd({
-    path: await bundled("runs_worker.ts"),
+    code: await bundled("runs_worker.ts"),
     persist,
     objects: { RUN: "WorkflowRun", INDEX: "WorkflowIndex", LOG: "Log" },
     ...more,

@@ -4,13 +4,13 @@
  * @module
  */
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { bundle } from "../run/bundle.ts";
 import { runCommand } from "../run/command.ts";
-import { installTools, outFolder } from "../run/runtimes.ts";
+import { installTools, outFolder, removeOut } from "../run/runtimes.ts";
 
 interface Miniflare {
   readonly ready: Promise<URL>;
@@ -23,28 +23,32 @@ const COMPATIBILITY_DATE = "2026-04-24";
 
 let bundles = new Map<string, Promise<string>>();
 
-/** Bundles a worker of this folder, or of a path from the repository's; gives the path of the file. */
+/** Bundles a worker of this folder, or of a path from the repository's; gives its code. */
 export function bundled(entry: string): Promise<string> {
-  let path = bundles.get(entry);
-  if (path === undefined) {
-    path = (async () => {
+  let code = bundles.get(entry);
+  if (code === undefined) {
+    code = (async () => {
       await installTools();
-      await mkdir(outFolder, { recursive: true });
-      await bundle([entry.includes("/") ? entry : `tests/durable/${entry}`], outFolder, [
-        "--keep-names",
-        "--external:cloudflare:*",
-      ]);
-      return join(outFolder, basename(entry).replace(/\.ts$/, ".js"));
+      const folder = `${outFolder}durable_${basename(entry)}/`;
+      try {
+        await bundle([entry.includes("/") ? entry : `tests/durable/${entry}`], folder, [
+          "--keep-names",
+          "--external:cloudflare:*",
+        ]);
+        return await Deno.readTextFile(join(folder, basename(entry).replace(/\.ts$/, ".js")));
+      } finally {
+        await removeOut(folder);
+      }
     })();
-    bundles = bundles.set(entry, path);
+    bundles = bundles.set(entry, code);
   }
-  return path;
+  return code;
 }
 
 /** How a worker is started. */
 export interface WorkerdOptions {
-  /** Path of its only module. */
-  readonly path: string;
+  /** Its only module. */
+  readonly code: string;
   /** Where its objects are kept. @default in memory of Miniflare's own, for this start alone */
   readonly persist?: string;
   /** Classes of its objects, by the binding's name. */
@@ -81,13 +85,13 @@ async function workerdProcesses(): Promise<readonly number[]> {
 
 /** Starts a worker. */
 export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
-  const { path, persist, objects, workflows = {}, flags = ["nodejs_compat"], bindings = {}, onError } = options;
+  const { code, persist, objects, workflows = {}, flags = ["nodejs_compat"], bindings = {}, onError } = options;
   const { Miniflare } = createRequire(new URL("../tools/package.json", import.meta.url))("miniflare") as {
     readonly Miniflare: new (options: unknown) => Miniflare;
   };
   const before = await workerdProcesses();
   const miniflare = new Miniflare({
-    modules: [{ type: "ESModule", path: "worker.js", contents: await Deno.readTextFile(path) }],
+    modules: [{ type: "ESModule", path: "worker.js", contents: code }],
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: flags,
     bindings,

@@ -14,7 +14,7 @@ interface Verdict {
 Deno.test("in a Durable Object: the storage's conformance, and the suite's workflows with equal journals", async (t) => {
   await using folder = await temporaryFolder();
   await using worker = await startWorkerd({
-    path: await bundled("cases_worker.ts"),
+    code: await bundled("cases_worker.ts"),
     objects: { CASE: "Case" },
     persist: folder.path,
   });

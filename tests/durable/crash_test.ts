@@ -4,19 +4,11 @@
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import type { JournalRecord, Json } from "../../src/workflow/journal.ts";
+import { seeded } from "../suite/_seeded.ts";
 import { type RunsWorker, startRuns } from "./_runs.ts";
 import { temporaryFolder } from "./_workerd.ts";
 
 const SOAK = Deno.env.get("WINDKIT_SOAK") === "1";
-
-/** Random numbers that are the same in each run of a test. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 /** What is known of a run from outside: it must stay so. */
 interface Seen {

@@ -219,7 +219,7 @@ Deno.test("createWorkflowObjects() refuses to start without AsyncLocalStorage, a
   let started = true;
   try {
     await using worker = await startWorkerd({
-      path: await bundled("runs_worker.ts"),
+      code: await bundled("runs_worker.ts"),
       objects: { RUN: "WorkflowRun", INDEX: "WorkflowIndex", LOG: "Log" },
       flags: [],
       onError: (line) => lines.push(line),
@@ -235,7 +235,7 @@ Deno.test("createWorkflowObjects() refuses to start without AsyncLocalStorage, a
 
 Deno.test("createWorkflowObjects() takes AsyncLocalStorage from an entry that imports it, under nodejs_als", async () => {
   await using worker = await startWorkerd({
-    path: await bundled("als_worker.ts"),
+    code: await bundled("als_worker.ts"),
     objects: { RUN: "WorkflowRun", INDEX: "WorkflowIndex" },
     flags: ["nodejs_als"],
   });

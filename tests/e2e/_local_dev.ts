@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type DevServer, type DevServerOptions, openDevServer } from "../../src/cli/dev_server.ts";
 import { readSettings } from "../../src/cli/dev_settings.ts";
+import { requestInit } from "../local/_http.ts";
 
 /** The example workspace. */
 export const EXAMPLES = fileURLToPath(new URL("../../examples/workspace", import.meta.url));
@@ -80,15 +81,7 @@ export async function openLocal(options: LocalOptions = {}): Promise<Local> {
   });
   const { url, token, server: { context: { workspace } } } = dev;
   const ask: Local["ask"] = (method, path, body, headers = {}) =>
-    fetch(`${url}/api/w/${workspace}/${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    fetch(`${url}/api/w/${workspace}/${path}`, requestInit(method, token, body, headers));
   return {
     dir,
     data,

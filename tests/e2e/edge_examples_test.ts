@@ -2,10 +2,10 @@
  * The example projects of all platforms, started as each platform starts them, before a local server with the example workspace: each
  * answers with what a script makes of an order, serves a signed file, and refuses what it should.
  */
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createClient } from "@windkit/windmill-client/client";
 import { bundle } from "../run/bundle.ts";
-import { installTools, outFolder, root, runtimes } from "../run/runtimes.ts";
+import { installTools, outFolder, removeOut, root, runtimes } from "../run/runtimes.ts";
 import { assert, assertEquals } from "../suite/assert.ts";
 import { startServing } from "./_edge_kit.ts";
 import { EXAMPLES, openLocal } from "./_local_dev.ts";
@@ -121,7 +121,7 @@ for (const [name, { start, absent }] of Object.entries(starts)) {
         if (name === "edge-cloudflare") await judgeRefunds(edge.url, ask);
         await judge(name, edge.url, ask, createClient({ baseUrl, workspace, token, env: {}, fetch: ask }));
       } finally {
-        await rm(folder, { recursive: true, force: true });
+        await removeOut(folder);
       }
       assertEquals(local.reported, []);
     },

@@ -1,6 +1,5 @@
 /** Handlers on a server of Node's: streams at the pace of the slower side, clients that hang up, and requests that are none. */
-import { rm } from "node:fs/promises";
-import { installTools, outFolder, root, runtimes } from "../run/runtimes.ts";
+import { installTools, outFolder, removeOut, root, runtimes } from "../run/runtimes.ts";
 import { bundle } from "../run/bundle.ts";
 import { assert, assertEquals, assertRejects } from "../suite/assert.ts";
 import { type Serving, startServing } from "./_edge_kit.ts";
@@ -49,7 +48,7 @@ function nodeTest(name: string, run: (edge: Serving, fetch: Fetch) => Promise<vo
       async fn() {
         await installTools();
         const folder = `${outFolder}edge_node`;
-        await using _files = { [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
+        await using _files = { [Symbol.asyncDispose]: () => removeOut(folder) };
         await bundle([`${root}tests/e2e/edge_node_program.ts`], folder);
         await using local = await openLocal();
         const [path = ""] = runtime.command("suite", "", 0);

@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { requestInit } from "../local/_http.ts";
+import { seeded } from "../suite/_seeded.ts";
 import { assert, assertEquals } from "../suite/assert.ts";
 import { type Running, startProcess } from "./_cli.ts";
 import { newFolder, openLocal } from "./_local_dev.ts";
@@ -45,22 +47,14 @@ async function start(dir: string): Promise<{
   const { url, token, workspace } = JSON.parse(await process.line(/"event":"ready"/)) as Record<string, string>;
   return {
     process,
-    ask: (method, path, body) =>
-      fetch(`${url}/api/w/${workspace}/${path}`, {
-        method,
-        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      }),
+    ask: (method, path, body) => fetch(`${url}/api/w/${workspace}/${path}`, requestInit(method, token ?? "", body)),
   };
 }
 
 /** A number below a limit; the same ones in each run. */
 function dice(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-    return (state >> 8) % below;
-  };
+  const next = seeded(seed);
+  return (below) => Math.floor(next() * below);
 }
 
 function processesWith(text: string): readonly string[] {

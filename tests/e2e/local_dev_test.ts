@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readSettings } from "../../src/cli/dev_settings.ts";
+import { requestInit } from "../local/_http.ts";
 import { runtimes } from "../run/runtimes.ts";
 import { assert, assertEquals } from "../suite/assert.ts";
 import { type Running, startProcess, workspace } from "./_cli.ts";
@@ -19,12 +20,7 @@ async function ready(process: Running): Promise<Ready & { run(path: string, args
   const { url, token, workspace: name } = found;
   return {
     ...found,
-    run: (path, args = {}) =>
-      fetch(`${url}/api/w/${name}/jobs/${path}`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-        body: JSON.stringify(args),
-      }),
+    run: (path, args = {}) => fetch(`${url}/api/w/${name}/jobs/${path}`, requestInit("POST", token, args)),
   };
 }
 
@@ -91,11 +87,8 @@ Deno.test("dev serves an empty folder, says what is not there, and runs the firs
   await process.line(/No script yet/);
   folder.write("f/a/first.ts", HELLO);
   const token = folder.read(".windkit/token").trim();
-  const answer = await fetch(`${url}/api/w/${await workspaceOf(url, token)}/jobs/run_wait_result/p/f/a/first`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: '{"name":"Ada"}',
-  });
+  const address = `${url}/api/w/${await workspaceOf(url, token)}/jobs/run_wait_result/p/f/a/first`;
+  const answer = await fetch(address, requestInit("POST", token, { name: "Ada" }));
   assertEquals(await answer.json(), "Hello, Ada");
   await process.line(/✓ f\/a\/first/);
   process.kill("SIGINT");

@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { createClient, type S3Group, type S3ObjectRecord, WindmillApiError } from "../../mod.ts";
 import { bundle } from "../run/bundle.ts";
 import { runCommand } from "../run/command.ts";
-import { installTools, outFolder, runtimes } from "../run/runtimes.ts";
+import { installTools, outFolder, removeOut, runtimes } from "../run/runtimes.ts";
+import { FILE_KEYS } from "../local/_store_cases.ts";
 import { installS3Server, startS3Server } from "./_s3_server.ts";
 import { serveWindmillS3, TOKEN } from "./_windmill_s3.ts";
 
@@ -41,23 +42,9 @@ function apiError(status: number): (error: unknown) => boolean {
   return (error) => error instanceof WindmillApiError && error.status === status;
 }
 
-// Keys that a store on files can keep: those with empty and dotted parts are tried against the store in memory.
-const keys = [
-  "plain.txt",
-  "a b/c d.txt",
-  "a?b=c&d.txt",
-  "a#b.txt",
-  "100%.txt",
-  "%2F%20.txt",
-  "a+b.txt",
-  "\u00e4/\u65e5\u672c/\ud83d\ude00.txt",
-  "quote\"'`.txt",
-  "semi;colon,comma=.txt",
-  "~!@$^*()[]{}|<>.txt",
-];
-
+// Those with empty and dotted parts are tried against the store in memory.
 s3Test("s3: objects with keys of every kind are written, read, listed, moved, signed and deleted", async (s3) => {
-  const objects: S3ObjectRecord[] = keys.flatMap((key) => [{ s3: key }, { s3: key, storage: "second store" }]);
+  const objects: S3ObjectRecord[] = FILE_KEYS.flatMap((key) => [{ s3: key }, { s3: key, storage: "second store" }]);
   await Promise.all(objects.map((object) => s3.upload(object, `content of ${JSON.stringify(object)}`)));
   for (const object of objects) {
     const content = `content of ${JSON.stringify(object)}`;
@@ -75,7 +62,7 @@ s3Test("s3: objects with keys of every kind are written, read, listed, moved, si
   for (const storage of ["", "second store"]) {
     const listed: S3ObjectRecord[] = [];
     for await (const object of s3.listAll({ storage, perPage: 4 })) listed.push(object);
-    const expected = keys.map((key) => storage === "" ? { s3: key } : { s3: key, storage });
+    const expected = FILE_KEYS.map((key) => storage === "" ? { s3: key } : { s3: key, storage });
     const byKey = (a: S3ObjectRecord, b: S3ObjectRecord) => a.s3 < b.s3 ? -1 : 1;
     equal(listed.toSorted(byKey), expected.toSorted(byKey));
   }
@@ -240,7 +227,7 @@ s3Test(
       }
       ok(runs >= 1);
     } finally {
-      await Deno.remove(`${outFolder}s3`, { recursive: true });
+      await removeOut(`${outFolder}s3`);
     }
   },
 );

@@ -229,14 +229,3 @@ export function reference(program: Program, path = "p"): { readonly value: Json 
       throw new Error(`Cannot foretell what "${program.op}" gives`);
   }
 }
-
-/** Random numbers from 0 up to 1, the same for the same seed. */
-export function random(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}

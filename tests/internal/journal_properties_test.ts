@@ -13,8 +13,9 @@ import { workflow } from "../../src/cluster/authoring.ts";
 import type { JournalRecord, Json } from "../../src/workflow/journal.ts";
 import { chainCheck, decodeRecord, encodeRecord } from "../../src/workflow/record_text.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory.ts";
+import { seeded } from "../suite/_seeded.ts";
 import { createVirtualHost, type VirtualHost } from "../suite/_virtual_host.ts";
-import { interpret, type Program, programs, random, reference, type World } from "./journal_programs.ts";
+import { interpret, type Program, programs, reference, type World } from "./journal_programs.ts";
 
 const soak = Deno.env.get("WINDKIT_SOAK") === "1";
 
@@ -67,7 +68,7 @@ interface RunReport {
 /** Plays a scenario; throws when a committed call runs again, a committed record changes or a run stops. */
 async function play(scenario: Scenario): Promise<readonly RunReport[]> {
   const { programs: list, seed, lives, sharedNames } = scenario;
-  const next = random(seed);
+  const next = seeded(seed);
   const handed = list.map((): string[][] => []);
   let storage = createMemoryStorage();
   let now = 1_700_000_000_000;

@@ -101,6 +101,17 @@ export async function withFolder(use: (dir: string) => Promise<void>): Promise<v
   }
 }
 
+/** Runs a program that has `openSqliteStorage` in a process of its own, in a folder; its code is the rest of the program. */
+export async function evalStorage(cwd: string, code: string): Promise<void> {
+  const storage = JSON.stringify(import.meta.resolve("@windkit/windmill-client/storage/sqlite"));
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-lock", `import { openSqliteStorage } from ${storage};\n${code}`],
+    cwd,
+    signal: AbortSignal.timeout(20_000),
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
 /** Waits for something that only a timer which lets the process go will bring. */
 export async function heldOpen<T>(promise: Promise<T>): Promise<T> {
   const hold = setInterval(() => {}, 60_000);

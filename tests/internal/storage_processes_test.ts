@@ -1,7 +1,7 @@
 import { openSqliteStorage } from "@windkit/windmill-client/storage/sqlite";
 import type { StorageLockedError } from "@windkit/windmill-client/errors";
 import { assert, assertEquals, assertIncludes, assertRejects } from "../suite/assert.ts";
-import { heldOpen, startChild, withFolder } from "./storage_process.ts";
+import { evalStorage, heldOpen, startChild, withFolder } from "./storage_process.ts";
 
 Deno.test("own() in a second process names the holder, its process id and since when", () =>
   withFolder(async (dir) => {
@@ -162,17 +162,9 @@ Deno.test("many processes that open one new folder at once all find one file", (
 
 Deno.test("a watch does not keep the process alive", () =>
   withFolder(async (dir) => {
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "eval",
-        "--no-lock",
-        `import { openSqliteStorage } from ${
-          JSON.stringify(import.meta.resolve("@windkit/windmill-client/storage/sqlite"))
-        };
-         const storage = await openSqliteStorage({ dir: ${JSON.stringify(dir)} });
-         storage.watch(() => {});`,
-      ],
-      signal: AbortSignal.timeout(20_000),
-    }).output();
-    assert(success, new TextDecoder().decode(stderr));
+    await evalStorage(
+      dir,
+      `const storage = await openSqliteStorage({ dir: ${JSON.stringify(dir)} });
+       storage.watch(() => {});`,
+    );
   }));

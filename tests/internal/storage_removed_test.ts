@@ -5,7 +5,7 @@ import { type Files, localFiles } from "../../src/storage/_files.ts";
 import { type Internals, openSqlite } from "../../src/storage/_sqlite_open.ts";
 import { SCHEMA } from "../../src/storage/_sqlite_schema.ts";
 import { assert, assertEquals, assertIncludes, assertRejects } from "../suite/assert.ts";
-import { heldOpen, withFolder } from "./storage_process.ts";
+import { evalStorage, heldOpen, withFolder } from "./storage_process.ts";
 
 const CHECK = "0123456789abcdef";
 const CREATE: Write = {
@@ -202,27 +202,18 @@ Deno.test("a runtime that knows no inodes still notices a file that is gone, and
 Deno.test("a folder that was named relative to the working directory is found again when that changes", () =>
   withFolder(async (dir) => {
     Deno.mkdirSync(`${dir}/elsewhere`);
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "eval",
-        "--no-lock",
-        `import { openSqliteStorage } from ${
-          JSON.stringify(import.meta.resolve("@windkit/windmill-client/storage/sqlite"))
-        };
-         const storage = await openSqliteStorage({ dir: "data" });
-         await storage.own({ name: "test" });
-         await using visitor = await openSqliteStorage({ dir: "data", mode: "visit" });
-         Deno.chdir("elsewhere");
-         await storage.commit(${JSON.stringify([CREATE])});
-         if ((await visitor.run("r"))?.id !== "r") throw new Error("Not found");
-         Deno.removeSync(${JSON.stringify(`${dir}/data`)}, { recursive: true });
-         const error = await visitor.run("r").catch((error) => error);
-         if (!String(error.message).includes('"data/windkit.db" was removed')) throw error;
-         const late = await storage.close().catch((error) => error);
-         if (!String(late?.message).includes('"data/windkit.db" was removed')) throw new Error("Not told");`,
-      ],
-      cwd: dir,
-      signal: AbortSignal.timeout(20_000),
-    }).output();
-    assert(success, new TextDecoder().decode(stderr));
+    await evalStorage(
+      dir,
+      `const storage = await openSqliteStorage({ dir: "data" });
+       await storage.own({ name: "test" });
+       await using visitor = await openSqliteStorage({ dir: "data", mode: "visit" });
+       Deno.chdir("elsewhere");
+       await storage.commit(${JSON.stringify([CREATE])});
+       if ((await visitor.run("r"))?.id !== "r") throw new Error("Not found");
+       Deno.removeSync(${JSON.stringify(`${dir}/data`)}, { recursive: true });
+       const error = await visitor.run("r").catch((error) => error);
+       if (!String(error.message).includes('"data/windkit.db" was removed')) throw error;
+       const late = await storage.close().catch((error) => error);
+       if (!String(late?.message).includes('"data/windkit.db" was removed')) throw new Error("Not told");`,
+    );
   }));

@@ -32,6 +32,7 @@ const sources = [
   "engine",
   "storage",
   "durable_object",
+  "forms",
   "handlers",
   "runner",
   "server",
@@ -65,32 +66,40 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   storage: { layers: ["base", "src/engine/ports.ts"], typesOf: ["workflow"] },
   // The run context of an entry that imports its class itself; the core's types are those of journals.
   durable_object: { layers: ["base", "platform", "engine", "storage"], typesOf: ["workflow"] },
+  // What pages of the local server and of approvals anywhere share: a schema's form as HTML and its answer as values, purely.
+  forms: { layers: ["base"] },
   handlers: {
     layers: [
       "base",
       "wire",
       "http",
       "sdk",
+      "forms",
       // The runtime's `fetch` and clock, where a client has none of its own, and what a signature's time is compared
       // with; what nobody can guess: nonces, tokens of forms.
       "src/platform/network.ts",
       "src/platform/random.ts",
-      // Forms of approvals are those of the local server's page: pure functions from a schema to HTML, and back.
-      "src/ui/form.ts",
-      "src/ui/form_fields.ts",
-      "src/ui/form_values.ts",
-      "src/ui/html.ts",
     ],
   },
   runner: { layers: ["base", "platform", "wire", "workflow", "src/engine/ports.ts"], node: true },
   server: {
     // Files of the data folder, random tokens; how a failed task is written is the workflow's affair.
-    layers: ["base", "platform", "wire", "engine", "storage", "runner", "ui", "src/workflow/failure_record.ts"],
+    layers: [
+      "base",
+      "platform",
+      "wire",
+      "engine",
+      "storage",
+      "runner",
+      "forms",
+      "ui",
+      "src/workflow/failure_record.ts",
+    ],
     typesOf: ["workflow"],
     node: true,
     packages: ["aws4fetch", "hono", "yaml"],
   },
-  ui: { layers: ["base", "wire"] },
+  ui: { layers: ["base", "wire", "forms"] },
   cli: { layers: sources, node: true },
   testing: { layers: ["base", "wire", "http", "sdk", "workflow", "engine", "storage"] },
   compat: { layers: ["mod.ts", "sdk", "cluster", "http", "platform", "wire", "base"] },

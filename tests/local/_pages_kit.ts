@@ -2,7 +2,7 @@
  * A server with pages, and what they are to show: scripts, a workflow that stands still where a test wants it, hostile names.
  */
 import type { ApprovalInfo, Approvals, Folder, FolderProblem } from "../../src/server/ports.ts";
-import { denied, Refusal } from "../../src/server/refusal.ts";
+import { denied, Refusal } from "../../src/wire/refusal.ts";
 import { pageRoutes } from "../../src/server/routes/pages.ts";
 import type { Json } from "../../src/workflow/journal.ts";
 import { type FakeFiles, fakeFolder } from "./_fakes.ts";

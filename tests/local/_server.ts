@@ -6,6 +6,7 @@ import { openDatabase } from "../../src/server/database.ts";
 import { createIdentity } from "../../src/server/identity.ts";
 import { type Client, createClient } from "../../src/sdk/client.ts";
 import { type FakeFiles, fakeFolder, fakeObjects, fakeRunner, fakeSecrets, functionsOf } from "./_fakes.ts";
+import { listenFor, requestInit } from "./_http.ts";
 
 /** What a test's server has. */
 export interface TestServerOptions extends Partial<Omit<ServerParts, "database" | "identity" | "baseUrl">> {
@@ -46,11 +47,8 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
   const reported: unknown[] = [];
   const workspace = parts.workspace ?? "ws";
   const made = Promise.withResolvers<Server>();
-  const listener = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    async (request) => await (await made.promise).fetch(request),
-  );
-  const url = `http://127.0.0.1:${listener.addr.port}`;
+  const listener = listenFor(made.promise);
+  const { url } = listener;
   const server = createServer({
     workspace,
     baseUrl: url,
@@ -82,15 +80,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     reported,
     stop: () => stopped ??= stop(),
     ask: (method, path, body, headers = {}) =>
-      fetch(`${url}/api/w/${workspace}/${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${token}`,
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      }),
+      fetch(`${url}/api/w/${workspace}/${path}`, requestInit(method, token, body, headers)),
     [Symbol.asyncDispose]: () => stopped ??= stop(),
   };
 }

@@ -4,11 +4,9 @@
 import type { ObjectRange, ObjectStore } from "../../src/server/ports.ts";
 import { assert, assertEquals } from "../suite/assert.ts";
 
-/** Keys that every store takes. */
-export const PLAIN_KEYS: readonly string[] = [
+/** Keys that a store can keep that has a file for each, also where letters' case tells no files apart. */
+export const FILE_KEYS: readonly string[] = [
   "plain.txt",
-  "A.txt",
-  "a.txt",
   "a b/c d.txt",
   "a?b=c&d.txt",
   "a#b.txt",
@@ -19,8 +17,10 @@ export const PLAIN_KEYS: readonly string[] = [
   "quote\"'`.txt",
   "semi;colon,comma=.txt",
   "~!@$^*()[]{}|<>.txt",
-  "f/con",
 ];
+
+/** Keys that every store takes. */
+export const PLAIN_KEYS: readonly string[] = [...FILE_KEYS, "A.txt", "a.txt", "f/con"];
 
 /** A body in pieces. */
 export function bodyOf(...pieces: readonly (string | Uint8Array)[]): ReadableStream<Uint8Array> {

@@ -16,6 +16,7 @@ import type { WorkflowJobsOptions } from "../../src/server/workflow_jobs/workflo
 import { openSqliteStorage } from "../../src/storage/sqlite.ts";
 import type { Json } from "../../src/workflow/journal.ts";
 import { fakeObjects } from "./_fakes.ts";
+import { listenFor, requestInit } from "./_http.ts";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -81,11 +82,8 @@ export async function workflowServer(options: WorkflowServerOptions = {}): Promi
   const storage = await openSqliteStorage({ dir: join(dataDir, "runs"), durability: "process" });
   const reported: unknown[] = [];
   const made = Promise.withResolvers<Server>();
-  const listener = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    async (request) => await (await made.promise).fetch(request),
-  );
-  const url = `http://127.0.0.1:${listener.addr.port}`;
+  const listener = listenFor(made.promise);
+  const { url } = listener;
   const server = createServer({
     workspace: "ws",
     baseUrl: url,
@@ -107,14 +105,7 @@ export async function workflowServer(options: WorkflowServerOptions = {}): Promi
   const token = identity.ownerToken;
 
   async function ask(method: string, path: string, body?: unknown, as = token): Promise<Response> {
-    return await fetch(path.startsWith("http") ? path : `${url}/api/w/ws/${path}`, {
-      method,
-      headers: {
-        ...(as === "" ? {} : { authorization: `Bearer ${as}` }),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    return await fetch(path.startsWith("http") ? path : `${url}/api/w/ws/${path}`, requestInit(method, as, body));
   }
   async function start(code: string, args: Readonly<Record<string, Json>> = {}): Promise<string> {
     const isPath = /^[fu]\/[\w/]+$/.test(code);

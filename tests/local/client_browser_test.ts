@@ -2,9 +2,9 @@
  * The root and `./client` in a real Chromium, from a plain ESM file: a page of one origin calls a Windmill of another one, which allows
  * it by CORS, and sends it no cookies unless told to.
  */
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { bundle } from "../run/bundle.ts";
-import { installTools, outFolder } from "../run/runtimes.ts";
+import { installTools, outFolder, removeOut } from "../run/runtimes.ts";
 import { assert, assertEquals } from "../suite/assert.ts";
 import { findChromium, openBrowser, type Tab } from "./_browser.ts";
 
@@ -92,7 +92,7 @@ async function builtFiles(): Promise<Record<string, string>> {
       files[`${name}.js`] = await readFile(`${folder}out/${name}.js`, "utf8");
     }
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeOut(folder);
   }
   return files;
 }

@@ -724,6 +724,13 @@ Deno.test("readSignature() infers what people write", () => {
     { database: { type: "object", format: "resource-postgresql" }, id: { type: "string" } },
     ["database", "id"],
   ]);
+  // What stands before it does not hide it: a division in a template, quotes in a regular expression.
+  const before =
+    "const half = (n: number) => `${(n / 2).toFixed(1)} s`;\nconst quotes = () => { return /[`\"')]/; };\n";
+  assertEquals(fields(`${before}export function main(count: number, at = /[),]/, rest = 4 / 2) {}`), [
+    { count: { type: "number" }, at: {}, rest: {} },
+    ["count"],
+  ]);
   // Nothing that people write makes it throw or run on.
   for (
     const source of [

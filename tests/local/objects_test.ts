@@ -9,7 +9,7 @@ import { openS3 } from "../../src/server/objects/s3.ts";
 import { readS3Settings } from "../../src/server/objects/settings.ts";
 import { checkSignature, signObject } from "../../src/server/objects/signature.ts";
 import { readXml } from "../../src/server/objects/xml.ts";
-import { Refusal } from "../../src/server/refusal.ts";
+import { Refusal } from "../../src/wire/refusal.ts";
 import type { Objects, ObjectStore, ServerContext } from "../../src/server/ports.ts";
 import { installS3Server, startS3Server } from "../e2e/_s3_server.ts";
 import type { Json } from "../../src/workflow/journal.ts";

@@ -1,9 +1,9 @@
 /** The pages as a server gives them: what they show, whom they refuse, and that nothing in them is taken for HTML. */
 import assert from "node:assert/strict";
 import { pageRoutes } from "../../src/server/routes/pages.ts";
-import { fieldsOf } from "../../src/ui/form_fields.ts";
-import { readForm } from "../../src/ui/form_values.ts";
-import { markup, renderHtml } from "../../src/ui/html.ts";
+import { fieldsOf } from "../../src/forms/fields.ts";
+import { readForm } from "../../src/forms/values.ts";
+import { markup, renderHtml } from "../../src/forms/html.ts";
 import { durationText, logText } from "../../src/ui/format.ts";
 import { timelineOf } from "../../src/ui/timeline.ts";
 import { valueHtml } from "../../src/ui/value.ts";

@@ -20,7 +20,7 @@ import { layerProblems } from "../lint/layers.ts";
 import { endProgramsOnSignal, runCommand } from "./command.ts";
 import { filesUnder, runExamplesPart, runInternalPart } from "./deno_part.ts";
 import { gateResult, type Part, type PartResult, runParts } from "./part.ts";
-import { outFolder, root } from "./runtimes.ts";
+import { outFolder, removeLeftFolders, root } from "./runtimes.ts";
 import { runSuitePart } from "./suite_part.ts";
 
 interface Manifest {
@@ -169,6 +169,7 @@ if (unknown.length > 0) {
 const chosen = gates.filter((gate) => values.only.length === 0 || values.only.includes(gate.name));
 
 endProgramsOnSignal();
+await removeLeftFolders();
 const code = await runParts(chosen, (line) => console.log(line));
 await rm(outFolder, { recursive: true, force: true });
 Deno.exit(code);

@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { endProgramsOnSignal } from "./command.ts";
 import { runExamplesPart, runInternalPart } from "./deno_part.ts";
 import { type Part, runParts } from "./part.ts";
-import { outFolder } from "./runtimes.ts";
+import { outFolder, removeLeftFolders } from "./runtimes.ts";
 import { runSuitePart } from "./suite_part.ts";
 
 const { values } = parseArgs({
@@ -35,6 +35,7 @@ const chosen = parts.filter((p) => part === "" || p.name === part);
 if (chosen.length === 0) throw new RangeError(`'--part' must be one of ${parts.map((p) => p.name).join(", ")}`);
 
 endProgramsOnSignal();
+await removeLeftFolders();
 const code = await runParts(chosen, (line) => console.log(line));
 await rm(outFolder, { recursive: true, force: true });
 Deno.exit(code);

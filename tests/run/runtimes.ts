@@ -5,6 +5,7 @@
  */
 
 import { existsSync } from "node:fs";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { runCommand } from "./command.ts";
 import { REPORT_MARK } from "./report.ts";
@@ -27,6 +28,30 @@ export const root: string = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Where bundles and lists of this process go: two pipelines may run at once. */
 export const outFolder = `${root}tests/dist/${process.pid}/`;
+
+/** Removes a folder of {@linkcode outFolder}, and that too when nothing else is in it: whoever searches the repository finds neither. */
+export async function removeOut(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await rmdir(outFolder).catch(() => {}); // another test has something in it, or has removed it
+}
+
+/** Removes the folders that processes left which were killed. */
+export async function removeLeftFolders(): Promise<void> {
+  for (const name of await readdir(`${root}tests/dist`).catch(() => [])) {
+    if (/^\d+$/.test(name) && !isAlive(Number(name))) {
+      await rm(`${root}tests/dist/${name}`, { recursive: true, force: true });
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process may not be asked.
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
 
 const tools = `${root}tests/tools/`;
 const platform = `${process.platform}-${process.arch}`;

@@ -1,87 +1,12 @@
 /** Updates of a job, and the stream of its result: from the server's stream of events, and without one. */
-import {
-  type Client,
-  createClient,
-  type JobFailedError,
-  type JobUpdate,
-  type UpdatesOptions,
-} from "@windkit/windmill-client";
+import { createClient, type JobFailedError, type JobUpdate, type UpdatesOptions } from "@windkit/windmill-client";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
-import {
-  type Feed,
-  feed,
-  json,
-  options,
-  type Seen,
-  serve,
-  settle,
-  type StillClock,
-  stillClock,
-  text,
-} from "./_client_kit.ts";
+import { type Feed, json, options, serve, settle, text } from "./_client_kit.ts";
+import { JOB, type JobAnswers, type JobServer, serveJob } from "./_job_server.ts";
 import { test } from "./harness.ts";
 
-const id = "00000000-0000-0000-0000-00000000c0de";
-
-/** A server with one job. */
-interface JobServer {
-  readonly client: Client;
-  readonly clock: StillClock;
-  readonly seen: Seen[];
-  /** The streams that were opened. */
-  readonly streams: Feed[];
-  /** Ends the job. */
-  readonly finish: (result: unknown, success?: boolean) => void;
-  /** Queries of the requests to an action, in order. */
-  readonly queries: (action: string) => URLSearchParams[];
-}
-
-/**
- * @param stream answers the request for the stream; undefined gives one that the case feeds
- * @param poll answers the request for what is new
- */
-function jobServer(
-  stream: (nth: number) => Response | undefined = () => undefined,
-  poll: (nth: number, query: URLSearchParams) => Response = () => json({}),
-): JobServer {
-  const streams: Feed[] = [];
-  let state: { readonly result: unknown; readonly success: boolean } | undefined;
-  let opened = 0, polls = 0;
-  const stub = serve(({ target }, signal) => {
-    const query = new URL(target, "http://x").searchParams;
-    if (target.includes("/getupdate_sse/")) {
-      const given = stream(++opened);
-      if (given !== undefined) return given;
-      const fed = feed(signal);
-      streams.push(fed);
-      return fed.response;
-    }
-    if (target.includes("/getupdate/")) return poll(++polls, query);
-    if (target.includes("/get_result_maybe/")) {
-      return json({
-        completed: state !== undefined,
-        success: state?.success ?? null,
-        started: null,
-        result: state?.result ?? null,
-      });
-    }
-    if (target.includes("/jobs/run/")) return text(id, 201);
-    if (target.includes("/cancel/")) return text("cancelled");
-    return text("unknown", 404);
-  });
-  const clock = stillClock();
-  return {
-    client: createClient(options(stub, { clock })),
-    clock,
-    seen: stub.seen,
-    streams,
-    finish: (result, success = true) => {
-      state = { result, success };
-    },
-    queries: (action) =>
-      stub.seen.filter(({ target }) => target.includes(`/${action}/`))
-        .map(({ target }) => new URL(target, "http://x").searchParams),
-  };
+function jobServer(stream?: JobAnswers["stream"], poll: JobAnswers["poll"] = () => json({})): JobServer {
+  return serveJob({ stream, poll });
 }
 
 /** Collects the values of an iterator in the background. */
@@ -484,7 +409,7 @@ test("stream: starts the job and gives the stream of its result, text by text", 
     "/api/w/ws/jobs/run/p/f/a?tag=gpu",
     '{"q":1}',
   ]);
-  assertEquals(seen[1]?.target.replace(/\?.*/, ""), `/api/w/ws/jobs_u/getupdate_sse/${id}`);
+  assertEquals(seen[1]?.target.replace(/\?.*/, ""), `/api/w/ws/jobs_u/getupdate_sse/${JOB}`);
   assertEquals(queries("getupdate_sse").map(String), ["fast=true&running=false&no_logs=true&only_result=true"]);
   streams[0]?.event({ ...update, running: true, new_result_stream: "a\n", stream_offset: 1 });
   streams[0]?.event({ ...update, new_result_stream: "b", stream_offset: 2 });

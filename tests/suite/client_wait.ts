@@ -1,89 +1,17 @@
 /** Waiting for a job: the stream of updates says when to look, the result endpoint says what came of it. */
-import { type Client, type ClientOptions, createClient, type JobFailedError } from "@windkit/windmill-client";
+import { createClient, type JobFailedError } from "@windkit/windmill-client";
 import { assert, assertEquals, assertIncludes, assertRejects } from "./assert.ts";
-import {
-  type Feed,
-  feed,
-  json,
-  options,
-  type Seen,
-  serve,
-  settle,
-  type StillClock,
-  stillClock,
-  text,
-} from "./_client_kit.ts";
+import { type Feed, feed, options, serve, settle, stillClock, text } from "./_client_kit.ts";
+import { type JobAnswers, type JobServer, serveJob } from "./_job_server.ts";
 import { test } from "./harness.ts";
 
-const id = "00000000-0000-0000-0000-00000000c0de";
-
-/** A server with one job. */
-interface JobServer {
-  readonly client: Client;
-  readonly clock: StillClock;
-  readonly seen: Seen[];
-  /** The streams that were opened. */
-  readonly streams: Feed[];
-  /** Ends the job. */
-  readonly finish: (result: unknown, success?: boolean) => void;
-  /** How often the result was asked for. */
-  readonly looks: () => number;
-  /** What cancelled the job. */
-  readonly cancelled: string[];
-}
-
-/**
- * @param updates answers the request for updates; the default is a stream that the case feeds
- * @param look answers the request for the result instead of the server; undefined leaves it to the server
- * @param record answers whatever else is asked, such as for the record of the job
- */
 function jobServer(
-  updates?: (nth: number) => Response | undefined,
-  look: (nth: number) => Response | undefined = () => undefined,
-  more: Partial<ClientOptions> = {},
-  record: () => Response = () => text("unknown", 404),
+  stream?: JobAnswers["stream"],
+  look?: JobAnswers["look"],
+  client?: JobAnswers["client"],
+  record?: JobAnswers["record"],
 ): JobServer {
-  const streams: Feed[] = [];
-  const cancelled: string[] = [];
-  let state: { readonly result: unknown; readonly success: boolean } | undefined;
-  let looks = 0, opened = 0;
-  const stub = serve(({ target, body }, signal) => {
-    if (target.includes("/getupdate_sse/")) {
-      const given = updates?.(++opened);
-      if (given !== undefined) return given;
-      const stream = feed(signal);
-      streams.push(stream);
-      return stream.response;
-    }
-    if (target.includes("/get_result_maybe/")) {
-      const given = look(++looks);
-      if (given !== undefined) return given;
-      return json({
-        started: null,
-        completed: state !== undefined,
-        success: state?.success ?? null,
-        result: state?.result ?? null,
-      });
-    }
-    if (target.includes("/queue/cancel/")) {
-      cancelled.push(body);
-      return text("cancelled");
-    }
-    if (target.includes("/jobs/run/")) return text(id, 201);
-    return record();
-  });
-  const clock = stillClock();
-  return {
-    client: createClient(options(stub, { clock, ...more })),
-    clock,
-    seen: stub.seen,
-    streams,
-    finish: (result, success = true) => {
-      state = { result, success };
-    },
-    looks: () => looks,
-    cancelled,
-  };
+  return serveJob({ stream, look, client, record });
 }
 
 /** What a stream does when its job ends. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { notFound, type Refusal } from "../../wire/refusal.ts";
 import type { Folder } from "../ports.ts";
-import { notFound, type Refusal } from "../refusal.ts";
 
 /**
  * The refusal of something that is not there.

@@ -4,6 +4,7 @@
  * @module
  */
 import { MissingPackageError } from "../../base/errors.ts";
+import { isRecord } from "../../wire/answer.ts";
 import type { Json } from "../../workflow/journal.ts";
 
 /** A record: what the metadata files hold. */
@@ -126,13 +127,8 @@ export async function loadDocuments(): Promise<Documents> {
   };
 }
 
-/** An object that is no array. */
-export function isRecord(value: Json | undefined): value is JsonRecord {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** Values of JSON are the same when their texts are. */
-export function sameJson(a: Json | undefined, b: Json | undefined): boolean {
+function sameJson(a: Json | undefined, b: Json | undefined): boolean {
   return a !== undefined && b !== undefined && JSON.stringify(a) === JSON.stringify(b);
 }
 

@@ -9,8 +9,8 @@
  */
 import { existsSync, realpathSync } from "node:fs";
 import { basename, relative, resolve, sep } from "node:path";
+import { badRequest } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
-import { badRequest } from "../refusal.ts";
 import type { Database, Folder, FolderProblem, Script, Secrets } from "../ports.ts";
 import { absent } from "./absent.ts";
 import { messageOf, openDisk } from "./disk.ts";

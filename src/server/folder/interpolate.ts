@@ -6,8 +6,8 @@
  *
  * @module
  */
+import { badRequest, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
-import { badRequest, Refusal } from "../refusal.ts";
 
 /** Where references lead. */
 export interface References {

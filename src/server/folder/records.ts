@@ -4,11 +4,12 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { isRecord } from "../../wire/answer.ts";
+import { Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
-import { Refusal } from "../refusal.ts";
 import type { Folder, FolderProblem, Resource, ResourceType, Secrets, Variable } from "../ports.ts";
 import { type Disk, type FoundFile, messageOf } from "./disk.ts";
-import { type Documents, isRecord, type JsonRecord } from "./documents.ts";
+import type { Documents, JsonRecord } from "./documents.ts";
 import type { Kept } from "./kept.ts";
 import { isReference, referredBy } from "./names.ts";
 import { MAX_RECORD_BYTES, type Scan } from "./scan.ts";

@@ -4,9 +4,10 @@
  * @module
  */
 import { basename } from "node:path";
+import { isRecord } from "../../wire/answer.ts";
 import type { FolderProblem } from "../ports.ts";
 import { type Disk, type FoundFile, messageOf } from "./disk.ts";
-import { type Documents, isRecord } from "./documents.ts";
+import type { Documents } from "./documents.ts";
 import { type DefaultTs, isSyncedFolder, type NamedFile, readName } from "./names.ts";
 
 /** A script's files. */

@@ -68,8 +68,7 @@ function schemaOf(parameters: readonly Parameter[]): Json {
 // --- TypeScript ---
 
 function readTypeScript(source: string): Signature {
-  const code = blank(source);
-  const texts = blank(source, true);
+  const { code, texts } = blank(source);
   const open = parametersAt(code);
   const inside = open === undefined ? "" : texts.slice(open + 1, closingOf(code, open) - 1);
   const parameters = splitTop(inside, ",").map((text, at) => parameterOf(text, at, texts));
@@ -131,7 +130,7 @@ function cutAt(
   text: string,
   fits: (char: string, next: string, before: string) => boolean,
 ): readonly [head: string, tail: string | undefined] {
-  const code = blank(text);
+  const { code } = blank(text);
   let depth = 0;
   for (let at = 0; at < code.length; at++) {
     const char = code[at] ?? "";
@@ -142,6 +141,11 @@ function cutAt(
     }
   }
   return [text.trim(), undefined];
+}
+
+/** True when the bracket that a text begins with ends at its end. */
+function isWhole(text: string): boolean {
+  return closingOf(blank(text).code, 0) === text.length;
 }
 
 /** Aliases that lead to each other end somewhere. */
@@ -164,7 +168,7 @@ function fieldOf(type: string, source: string, depth = 0): Field {
   const literal = literalOf(one);
   if (typeof literal === "string") return { type: "string", enum: [literal] };
   if (one.endsWith("[]")) return { type: "array", items: fieldOf(one.slice(0, -2), source, depth + 1) };
-  if (one.startsWith("(") && closingOf(one, 0) === one.length) return fieldOf(one.slice(1, -1), source, depth + 1);
+  if (one.startsWith("(") && isWhole(one)) return fieldOf(one.slice(1, -1), source, depth + 1);
   if (one.startsWith("{")) return objectField(one, source, depth);
   const list = /^(?:Readonly)?Array<(.+)>$/s.exec(one);
   if (list !== null) return { type: "array", items: fieldOf(list[1] ?? "", source, depth + 1) };
@@ -176,7 +180,7 @@ function fieldOf(type: string, source: string, depth = 0): Field {
 }
 
 function objectField(text: string, source: string, depth: number): Field {
-  const parameters = splitTop(text.slice(1, closingOf(text, 0) - 1), ";,\n")
+  const parameters = splitTop(text.slice(1, closingOf(blank(text).code, 0) - 1), ";,\n")
     .filter((member) => /^(?:readonly\s+)?["']?[\w$]+["']?\??\s*:/.test(member))
     .map((member) => {
       const [name, type = "any"] = cutAt(member.replace(/^readonly\s+/, ""), (char) => char === ":");
@@ -228,11 +232,11 @@ function literalOf(text: string): Json | undefined {
       return undefined;
     }
   }
-  if (code.startsWith("[") && closingOf(code, 0) === code.length) {
+  if (code.startsWith("[") && isWhole(code)) {
     const items = splitTop(code.slice(1, -1), ",").map(literalOf);
     return items.some((item) => item === undefined) ? undefined : items as readonly Json[];
   }
-  if (code.startsWith("{") && closingOf(code, 0) === code.length) {
+  if (code.startsWith("{") && isWhole(code)) {
     const entries = splitTop(code.slice(1, -1), ",").map((one) => cutAt(one, (char) => char === ":"));
     const values = entries.map(([name, value]) => {
       const key = literalOf(name) ?? (/^[\w$]+$/.test(name) ? name : undefined);

@@ -4,8 +4,8 @@
  *
  * @module
  */
+import { badRequest, Refusal } from "../../wire/refusal.ts";
 import type { Caller, Job, ServerContext } from "../ports.ts";
-import { badRequest, Refusal } from "../refusal.ts";
 import { runnerJobOf } from "./environment.ts";
 import type { Json } from "../../workflow/journal.ts";
 

@@ -9,9 +9,9 @@
 import { createHmac } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { JobError, JobOutcome, Runner, RunnerJob } from "../../runner/ports.ts";
+import { badRequest } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Database, Folder, Identity, Job, JobHooks, JobRequest, Jobs, Secrets } from "../ports.ts";
-import { badRequest } from "../refusal.ts";
 import { type EnvironmentParts, runnerJobOf } from "./environment.ts";
 import { createOutput } from "./output.ts";
 import { createQueue, type Running } from "./queue.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { badRequest } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
-import { badRequest } from "../refusal.ts";
 import type { JobKin, JobQuery } from "../ports.ts";
 
 /** A condition, and its values. */

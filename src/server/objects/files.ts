@@ -14,8 +14,8 @@ import { writeSync } from "node:fs";
 import { type FileHandle, mkdir, open, unlink } from "node:fs/promises";
 import { platform } from "node:os";
 import { dirname, join } from "node:path";
+import { Refusal } from "../../wire/refusal.ts";
 import type { Database, ObjectData, ObjectInfo, ObjectMeta, ObjectRange, ObjectStore } from "../ports.ts";
-import { Refusal } from "../refusal.ts";
 import { afterPrefix, checkKey, DEFAULT_STORAGE, folderOf, keyBytes, readable } from "./keys.ts";
 import { partOf } from "./ranges.ts";
 

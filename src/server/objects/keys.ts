@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { badRequest } from "../refusal.ts";
+import { badRequest } from "../../wire/refusal.ts";
 
 /** As S3 has it. */
 const MAX_KEY_BYTES = 1024;

@@ -4,9 +4,9 @@
  * @module
  */
 import { ConfigurationError } from "../../base/errors.ts";
+import { badRequest, Refusal } from "../../wire/refusal.ts";
 import type { Database, Folder, Objects, ObjectStore, Secrets } from "../ports.ts";
 import type { Json } from "../../workflow/journal.ts";
-import { badRequest, Refusal } from "../refusal.ts";
 import { openFiles } from "./files.ts";
 import { DEFAULT_STORAGE, storageName } from "./keys.ts";
 import { checkReach, type Reach } from "./reach.ts";

@@ -5,7 +5,7 @@
  */
 import { BlockList, isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import { denied } from "../refusal.ts";
+import { denied } from "../../wire/refusal.ts";
 
 /** What a script may reach. */
 export interface Reach {

@@ -4,6 +4,7 @@
  * @module
  */
 import { MissingPackageError } from "../../base/errors.ts";
+import { badRequest, Refusal } from "../../wire/refusal.ts";
 import type {
   ListedObject,
   ObjectData,
@@ -15,7 +16,6 @@ import type {
   ObjectStore,
   S3Settings,
 } from "../ports.ts";
-import { badRequest, Refusal } from "../refusal.ts";
 import { giveUp, tooLarge } from "./files.ts";
 import { checkKey, keyBytes } from "./keys.ts";
 import { partOf } from "./ranges.ts";

@@ -3,15 +3,12 @@
  *
  * @module
  */
+import { isRecord } from "../../wire/answer.ts";
+import { badRequest, type Refusal } from "../../wire/refusal.ts";
 import type { S3Settings } from "../ports.ts";
 import type { Json } from "../../workflow/journal.ts";
-import { badRequest, type Refusal } from "../refusal.ts";
 
 type Fields = Readonly<Record<string, Json>>;
-
-function isFields(value: Json): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 function wrong(what: string, problem: string): Refusal {
   return badRequest(`${what} is no S3 resource: ${problem}`);
@@ -37,7 +34,7 @@ function flagOf(what: string, fields: Fields, name: string): boolean | undefined
  * @throws Refusal that names the field that is wrong, never its value
  */
 export function readS3Settings(what: string, value: Json): S3Settings {
-  if (!isFields(value)) throw wrong(what, "it must have fields");
+  if (!isRecord(value)) throw wrong(what, "it must have fields");
   const bucket = textOf(what, value, "bucket");
   if (bucket === undefined || !/^[\w.-]{1,255}$/.test(bucket)) {
     throw wrong(what, "'bucket' must be the name of a bucket");

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Context } from "hono";
+import { badRequest, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { findCaller } from "../auth.ts";
 import type { ServerContext } from "../ports.ts";
-import { badRequest, Refusal } from "../refusal.ts";
 import { optionalText, pageOf, param, queryText, readFields } from "./_request.ts";
 
 /** The path at the end of an address. */

@@ -5,13 +5,14 @@
  */
 import { Buffer } from "node:buffer";
 import type { Context } from "hono";
+import { isRecord } from "../../wire/answer.ts";
+import { badRequest } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { bearerOf, TOKEN_IN_QUERY } from "../auth.ts";
 import { messageOf } from "../folder/disk.ts";
 import type { Script, ServerContext } from "../ports.ts";
-import { badRequest } from "../refusal.ts";
 import { newUploadKey } from "./_object.ts";
-import { isFields, parseJson, queryFlag, queryText, readBytes, readText } from "./_request.ts";
+import { parseJson, queryFlag, queryText, readBytes, readText } from "./_request.ts";
 
 /** Arguments by name. */
 export type Args = Readonly<Record<string, Json>>;
@@ -36,9 +37,9 @@ export function payloadOf(c: Context): Json | undefined {
 
 /** An event of the CloudEvents standard is its data; the rest of it lies beside, under the name that Windmill's server gives it. */
 function cloudEvent(body: Json): Json {
-  if (!isFields(body)) throw badRequest("invalid cloudevents+json: expected an object");
+  if (!isRecord(body)) throw badRequest("invalid cloudevents+json: expected an object");
   const { data = null, ...about } = body;
-  return { ...(isFields(data) ? data : { body: data }), WEBHOOK__METADATA__: about };
+  return { ...(isRecord(data) ? data : { body: data }), WEBHOOK__METADATA__: about };
 }
 
 /** The fields of a form with files: texts as they are, files become objects, and a list of them is the field's value. */
@@ -148,7 +149,7 @@ export async function jobInput(context: ServerContext, c: Context, script: Scrip
     return { args: { event }, preprocess };
   }
   const extras = preprocess ? { ...headersOf(c), ...queryOf(c) } : extrasOf(c);
-  const named: Args = isFields(body) && queryFlag(c, "wrap_body") !== true ? body : { body };
+  const named: Args = isRecord(body) && queryFlag(c, "wrap_body") !== true ? body : { body };
   const trigger: Args = preprocess ? { wm_trigger: { kind: "webhook", webhook: {} } } : {};
   const sent: Args = raw === undefined ? {} : { raw_string: raw };
   return { args: { ...named, ...extras, ...sent, ...trigger }, preprocess };

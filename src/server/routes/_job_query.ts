@@ -4,9 +4,9 @@
  * @module
  */
 import type { Context } from "hono";
+import { Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { JobKind, JobQuery } from "../ports.ts";
-import { Refusal } from "../refusal.ts";
 import { checkId, pageOf, parseJson, queryFlag, queryText, queryTime } from "./_request.ts";
 
 type Filter = { -readonly [K in keyof JobQuery]?: JobQuery[K] | undefined };

@@ -6,11 +6,11 @@
 import { randomBytes } from "node:crypto";
 import type { Context } from "hono";
 import { toHex } from "../../base/bytes.ts";
+import { badRequest, notFound } from "../../wire/refusal.ts";
 import { readRange } from "../objects/ranges.ts";
 import type { ObjectInfo, ObjectStore, ServerContext } from "../ports.ts";
 import { findCaller } from "../auth.ts";
 import { absent } from "../folder/absent.ts";
-import { badRequest, notFound } from "../refusal.ts";
 
 /** The key that the server makes where there is none. */
 export function newUploadKey(now: number, extension: string | undefined): string {

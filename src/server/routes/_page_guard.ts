@@ -7,9 +7,9 @@ import type { Context } from "hono";
 import { toHex } from "../../base/bytes.ts";
 import { isExactNumber } from "../../base/exact_numbers.ts";
 import { randomBytes } from "../../platform/random.ts";
+import { denied, Refusal } from "../../wire/refusal.ts";
 import { findCaller, sessionCookie } from "../auth.ts";
 import type { Caller, Secrets, ServerContext } from "../ports.ts";
-import { denied, Refusal } from "../refusal.ts";
 import { readText } from "./_request.ts";
 
 /** Longest form that is read. */

@@ -4,9 +4,10 @@
  * @module
  */
 import type { Context } from "hono";
+import { isRecord } from "../../wire/answer.ts";
+import { badRequest, notFound, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Job, Jobs } from "../ports.ts";
-import { badRequest, notFound, Refusal } from "../refusal.ts";
 
 /** Longest body that is read into memory: what is larger goes to the endpoints of objects, which stream. */
 export const MAX_BODY_BYTES: number = 32 * 1024 * 1024;
@@ -88,15 +89,10 @@ export function parseJson(text: string): Json {
   }
 }
 
-/** True for an object of names and values. */
-export function isFields(value: Json | undefined): value is Readonly<Record<string, Json>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** A body that is an object of JSON. */
 export async function readFields(request: Request, maxBytes?: number): Promise<Readonly<Record<string, Json>>> {
   const value = await readJson(request, maxBytes);
-  if (isFields(value)) return value;
+  if (isRecord(value)) return value;
   throw new Refusal(422, "Failed to deserialize the JSON body into the target type: invalid type, expected a map");
 }
 

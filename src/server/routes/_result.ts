@@ -4,12 +4,12 @@
  * @module
  */
 import type { Context } from "hono";
+import { isRecord } from "../../wire/answer.ts";
+import { jsonResponse, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Job, ServerContext } from "../ports.ts";
 import { callerOf } from "../auth.ts";
 import { exactResult } from "../jobs/exact_result.ts";
-import { jsonResponse, Refusal } from "../refusal.ts";
-import { isFields } from "./_request.ts";
 
 /** How long an answer is waited for: the server's own limit when nobody sets one. */
 const WAIT_S = 600;
@@ -56,7 +56,7 @@ function setHeader(headers: Headers, name: string, value: string): void {
 
 function headersOf(given: Json): Headers {
   const headers = new Headers();
-  if (!isFields(given)) return headers;
+  if (!isRecord(given)) return headers;
   for (const [name, value] of Object.entries(given)) {
     if (!NOT_A_RESULTS.test(name)) setHeader(headers, name, typeof value === "string" ? value : JSON.stringify(value));
   }
@@ -66,7 +66,7 @@ function headersOf(given: Json): Headers {
 /** The answer to a result: as JSON, or as the result itself says. */
 function resultResponse(result: Json, success: boolean): Response {
   const usual = success ? 200 : 422;
-  if (!isFields(result)) return jsonResponse(result, usual);
+  if (!isRecord(result)) return jsonResponse(result, usual);
   const status = control(result, "status_code"),
     type = control(result, "content_type"),
     given = control(result, "headers");

@@ -4,22 +4,13 @@
  * @module
  */
 import type { Context } from "hono";
+import { isRecord } from "../../wire/answer.ts";
+import { badRequest, notFound, Refusal } from "../../wire/refusal.ts";
 import type { Job, JobRequest, Script, ServerContext } from "../ports.ts";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
 import { absent } from "../folder/absent.ts";
-import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { jobInput } from "./_arguments.ts";
-import {
-  checkId,
-  isFields,
-  optionalText,
-  param,
-  queryFlag,
-  queryNumber,
-  queryStart,
-  queryText,
-  readFields,
-} from "./_request.ts";
+import { checkId, optionalText, param, queryFlag, queryNumber, queryStart, queryText, readFields } from "./_request.ts";
 
 /** What is run: a script by path or by hash, a flow by path or by version. */
 export type Target = "p" | "h" | "f" | "fv";
@@ -117,7 +108,7 @@ export async function startPreview(context: ServerContext, c: Context): Promise<
   const options = startOptions(context, c);
   const fields = await readFields(c.req.raw);
   const { args = {} } = fields;
-  if (!isFields(args)) {
+  if (!isRecord(args)) {
     throw new Refusal(422, "Failed to deserialize the JSON body into the target type: args: expected a map");
   }
   const path = optionalText(fields, "path"),

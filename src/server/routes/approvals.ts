@@ -4,11 +4,11 @@
  * @module
  */
 import { type Context, Hono } from "hono";
+import { badRequest, jsonResponse, Refusal, textResponse } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { callerOf, findCaller, refuseOtherJobs } from "../auth.ts";
 import { recordOf } from "../jobs/record.ts";
 import type { Approver, Job, ServerContext } from "../ports.ts";
-import { badRequest, jsonResponse, Refusal, textResponse } from "../refusal.ts";
 import { randomNumber } from "../workflow_jobs/desk.ts";
 import { linksFor, linksOf } from "../workflow_jobs/links.ts";
 import { isSameSignature, signatureOf } from "../workflow_jobs/signatures.ts";

@@ -5,8 +5,8 @@
  */
 import { Hono } from "hono";
 import { SDK_VERSION } from "../../base/version.ts";
+import { badRequest, jsonResponse, type Refusal, textResponse } from "../../wire/refusal.ts";
 import type { ServerContext } from "../ports.ts";
-import { enterpriseOnly, jsonResponse, textResponse } from "../refusal.ts";
 import { idParam, param } from "./_request.ts";
 
 /**
@@ -15,6 +15,13 @@ import { idParam, param } from "./_request.ts";
  * whose server it is.
  */
 const SERVER_VERSION: string = `CE v1.818.0-windkit-${SDK_VERSION}`;
+
+/** For what only the enterprise edition does. */
+function enterpriseOnly(what: string): Refusal {
+  return badRequest(
+    `${what} is only available in Windmill Enterprise Edition; Windkit answers as the community edition`,
+  );
+}
 
 /** The endpoints of the whole server, and those that are refused. */
 export function editionRoutes(context: ServerContext): Hono {

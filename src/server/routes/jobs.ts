@@ -4,17 +4,17 @@
  * @module
  */
 import { type Context, Hono } from "hono";
+import { isRecord } from "../../wire/answer.ts";
+import { jsonResponse, notFound, Refusal, textResponse } from "../../wire/refusal.ts";
 import { callerOf } from "../auth.ts";
 import { exactResult } from "../jobs/exact_result.ts";
 import { kinOf, refuseStrangers } from "../job_rights.ts";
 import { fullRecord, recordOf, rootIdOf } from "../jobs/record.ts";
 import type { Job, JobQuery, ServerContext } from "../ports.ts";
-import { jsonResponse, notFound, Refusal, textResponse } from "../refusal.ts";
 import { jobQuery } from "./_job_query.ts";
 import {
   checkId,
   idParam,
-  isFields,
   jobParam,
   param,
   queryFlag,
@@ -203,7 +203,7 @@ function addQueue(app: Hono, context: ServerContext): void {
 
   async function reasonOf(c: Context): Promise<string> {
     const body = await readJson(c.req.raw) ?? null;
-    if (body !== null && !isFields(body)) throw new Refusal(422, NO_MAP);
+    if (body !== null && !isRecord(body)) throw new Refusal(422, NO_MAP);
     const reason = body?.reason;
     return typeof reason === "string" && reason !== "" ? reason : "no reason given";
   }

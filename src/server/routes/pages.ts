@@ -5,11 +5,11 @@
  */
 import { type Context, Hono } from "hono";
 import { sha256 } from "../../engine/sha256.ts";
+import { fieldsOf } from "../../forms/fields.ts";
+import { type Html, renderHtml, urlPath } from "../../forms/html.ts";
+import { readForm } from "../../forms/values.ts";
 import { answeredPage, approvalPage } from "../../ui/approval.ts";
-import { fieldsOf } from "../../ui/form_fields.ts";
-import { readForm } from "../../ui/form_values.ts";
 import { logText } from "../../ui/format.ts";
-import { type Html, renderHtml, urlPath } from "../../ui/html.ts";
 import { type Frame, loginPage, problemsLink, refusalPage } from "../../ui/page.ts";
 import { actionsHtml, liveParts, type RunPage, runPage } from "../../ui/run.ts";
 import { RUN_STATES, type RunFilter, runListHtml, runPagerHtml, type RunsPage, runsPage } from "../../ui/runs.ts";
@@ -17,10 +17,10 @@ import { PAGE_SCRIPT } from "../../ui/script.ts";
 import { problemListHtml, problemsPage, scriptPage, scriptsPage } from "../../ui/scripts.ts";
 import type { RunView } from "../../ui/state.ts";
 import { PAGE_STYLE } from "../../ui/style.ts";
+import { denied, notFound, Refusal, type RefusalStatus } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { exactResult } from "../jobs/exact_result.ts";
 import type { Approvals, Approver, FolderProblem, Job, JobQuery, Script, ServerContext } from "../ports.ts";
-import { denied, notFound, Refusal, type RefusalStatus } from "../refusal.ts";
 import {
   formTokenOf,
   guardHeaders,

@@ -4,11 +4,12 @@
  * @module
  */
 import { Hono } from "hono";
+import { isRecord } from "../../wire/answer.ts";
+import { badRequest, jsonResponse, notFound, Refusal, textResponse } from "../../wire/refusal.ts";
 import { callerOf } from "../auth.ts";
 import { createInline } from "../jobs/inline.ts";
 import type { ServerContext } from "../ports.ts";
-import { badRequest, jsonResponse, notFound, Refusal, textResponse } from "../refusal.ts";
-import { isFields, optionalText, param, readFields } from "./_request.ts";
+import { optionalText, param, readFields } from "./_request.ts";
 import { answerResult } from "./_result.ts";
 import { scriptOf, startPreview } from "./_start.ts";
 
@@ -34,7 +35,7 @@ export function previewRoutes(context: ServerContext): Hono {
     const { args } = fields;
     const content = optionalText(fields, "content"), language = optionalText(fields, "language");
     const path = optionalText(fields, "path");
-    if (content === undefined || language === undefined || !isFields(args ?? {})) {
+    if (content === undefined || language === undefined || !isRecord(args ?? {})) {
       throw new Refusal(
         422,
         "Failed to deserialize the JSON body into the target type: expected `content`, `language` and `args`",
@@ -56,7 +57,7 @@ export function previewRoutes(context: ServerContext): Hono {
     app.post(`/w/:workspace/jobs/run_inline/${target}/:name{.+}`, async (c) => {
       const { content, language, path, hash } = scriptOf(context, target, param(c, "name"));
       const { args = {} } = await readFields(c.req.raw);
-      if (!isFields(args)) throw badRequest("args: expected a map");
+      if (!isRecord(args)) throw badRequest("args: expected a map");
       const caller = callerOf(c.req.raw);
       return jsonResponse(await runInline({ content, language, path, hash, args, caller, signal: c.req.raw.signal }));
     });

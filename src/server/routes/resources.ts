@@ -4,11 +4,11 @@
  * @module
  */
 import { type Context, Hono } from "hono";
+import { badRequest, notFound } from "../../wire/refusal.ts";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
 import { environmentOf } from "../jobs/environment.ts";
 import type { Resource, ResourceType, ServerContext } from "../ports.ts";
 import { absent } from "../folder/absent.ts";
-import { badRequest, notFound } from "../refusal.ts";
 import { fits, noteSecret, paged, pathParam, readPaths, requiredText } from "./_answers.ts";
 import { optionalText, param, queryFlag, queryText, readFields } from "./_request.ts";
 

@@ -4,14 +4,16 @@
  * @module
  */
 import { type Context, Hono } from "hono";
+import { isRecord } from "../../wire/answer.ts";
+import { badRequest, notFound, Refusal } from "../../wire/refusal.ts";
+import type { Json } from "../../workflow/journal.ts";
 import { duckdbSettings, polarsSettings, readS3Settings, s3fsArguments } from "../objects/settings.ts";
 import { signObject } from "../objects/signature.ts";
 import type { ObjectStore, S3Settings, ServerContext } from "../ports.ts";
-import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { optionalNumber } from "./_answers.ts";
 import { answerObject, headerValue, newUploadKey, queryStore, storeOf } from "./_object.ts";
 import { previewOf } from "./_object_preview.ts";
-import { isFields, optionalText, queryFlag, queryNumber, queryText, readFields, readJson } from "./_request.ts";
+import { optionalText, queryFlag, queryNumber, queryText, readFields, readJson } from "./_request.ts";
 
 /** How many objects are listed at once, and how many are looked at for it when a text is searched in their keys. */
 const MOST_KEYS = 1000, MOST_SEARCHED = 100_000;
@@ -233,8 +235,8 @@ export function s3Routes(context: ServerContext): Hono {
     if (!Array.isArray(given)) {
       throw new Refusal(422, "Failed to deserialize the JSON body into the target type: missing field `s3_objects`");
     }
-    return c.json(given.map((object, index) => {
-      if (!isFields(object) || typeof object.s3 !== "string") {
+    return c.json(given.map((object: Json, index) => {
+      if (!isRecord(object) || typeof object.s3 !== "string") {
         const where = `s3_objects[${index}]`;
         throw new Refusal(
           422,
@@ -254,7 +256,7 @@ export function s3Routes(context: ServerContext): Hono {
   /** The settings that a request for them is about: those of a resource's path, else of a storage, else the default one. */
   async function asked(c: Context): Promise<S3Settings> {
     const body = await readJson(c.req.raw) ?? {};
-    if (!isFields(body)) throw badRequest("the body must be an object");
+    if (!isRecord(body)) throw badRequest("the body must be an object");
     return settingsOf(storeOf(context, {
       resourcePath: optionalText(body, "s3_resource_path"),
       storage: optionalText(body, "storage"),

@@ -4,10 +4,10 @@
  * @module
  */
 import { Hono } from "hono";
+import { Refusal } from "../../wire/refusal.ts";
 import { findCaller } from "../auth.ts";
 import { checkSignature } from "../objects/signature.ts";
 import type { ServerContext } from "../ports.ts";
-import { Refusal } from "../refusal.ts";
 import { answerObject } from "./_object.ts";
 
 function decoded(run: string): string {

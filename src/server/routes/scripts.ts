@@ -4,12 +4,12 @@
  * @module
  */
 import { type Context, Hono } from "hono";
+import { badRequest, notFound, Refusal } from "../../wire/refusal.ts";
 import { unpinned } from "../folder/imports.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { callerOf } from "../auth.ts";
 import type { Script, ServerContext } from "../ports.ts";
 import { absent } from "../folder/absent.ts";
-import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { fits, optionalNumber, paged, pathParam, readPaths, requiredText } from "./_answers.ts";
 import { optionalText, param, queryFlag, queryText, readFields } from "./_request.ts";
 

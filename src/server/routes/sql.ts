@@ -4,9 +4,9 @@
  * @module
  */
 import { Hono } from "hono";
+import { badRequest, textResponse } from "../../wire/refusal.ts";
 import { callerOf } from "../auth.ts";
 import type { ServerContext } from "../ports.ts";
-import { badRequest, textResponse } from "../refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { optionalText, readFields } from "./_request.ts";
 

@@ -4,11 +4,11 @@
  * @module
  */
 import { type Context, Hono } from "hono";
+import { jsonResponse } from "../../wire/refusal.ts";
 import type { Job, ServerContext } from "../ports.ts";
 import { exactResult } from "../jobs/exact_result.ts";
 import { fullRecord, shownStatus } from "../jobs/record.ts";
 import { idParam, jobParam, queryFlag, queryNumber } from "./_request.ts";
-import { jsonResponse } from "../refusal.ts";
 
 /** Something is said at least so often; a stream ends after so long, and is opened again by who reads it. */
 const PING_MS = 5_000, STREAM_MS = 60_000;

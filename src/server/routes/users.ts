@@ -4,9 +4,9 @@
  * @module
  */
 import { Hono } from "hono";
+import { badRequest, denied, notFound } from "../../wire/refusal.ts";
 import { callerOf } from "../auth.ts";
 import type { Caller, ServerContext, TokenRecord } from "../ports.ts";
-import { badRequest, denied, notFound } from "../refusal.ts";
 import { pathParam } from "./_answers.ts";
 import { optionalText, param, queryFlag, readFields } from "./_request.ts";
 

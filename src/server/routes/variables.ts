@@ -4,11 +4,11 @@
  * @module
  */
 import { type Context, Hono } from "hono";
+import { badRequest, denied } from "../../wire/refusal.ts";
 import { callerOf } from "../auth.ts";
 import { environmentOf } from "../jobs/environment.ts";
 import type { ServerContext, Variable } from "../ports.ts";
 import { absent } from "../folder/absent.ts";
-import { badRequest, denied } from "../refusal.ts";
 import { fits, noteSecret, pagedIfAsked, pathParam, readPaths, requiredText } from "./_answers.ts";
 import { optionalText, queryFlag, readFields, readJson } from "./_request.ts";
 

@@ -7,23 +7,14 @@
 import { type Context, Hono } from "hono";
 import { encode } from "../../base/canonical.ts";
 import { hasCode } from "../../base/errors.ts";
+import { isRecord } from "../../wire/answer.ts";
+import { badRequest, denied, jsonResponse, notFound, Refusal, textResponse } from "../../wire/refusal.ts";
 import { isFailureRecord, normalisedRecord } from "../../workflow/failure_record.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
 import type { Job, ServerContext } from "../ports.ts";
-import { badRequest, denied, jsonResponse, notFound, Refusal, textResponse } from "../refusal.ts";
 import { iso, statusFields } from "../workflow_jobs/timeline.ts";
-import {
-  isFields,
-  jobParam,
-  param,
-  queryFlag,
-  queryNumber,
-  queryStart,
-  queryText,
-  readFields,
-  readJson,
-} from "./_request.ts";
+import { jobParam, param, queryFlag, queryNumber, queryStart, queryText, readFields, readJson } from "./_request.ts";
 
 const NOT_JSON = "Failed to deserialize the JSON body into the target type";
 
@@ -102,7 +93,7 @@ async function startTask(context: ServerContext, c: Context): Promise<Response> 
   if (!/^[A-Za-z_]\w*$/.test(name)) throw badRequest(`Invalid entrypoint: ${name}`);
   const parent = openScript(jobParam(c, jobs));
   const { args = {} } = await readFields(c.req.raw);
-  if (!isFields(args)) throw new Refusal(422, `${NOT_JSON}: args: expected a map`);
+  if (!isRecord(args)) throw new Refusal(422, `${NOT_JSON}: args: expected a map`);
   const { kind, path, hash, content, language } = parent;
   const script = hash === undefined ? undefined : context.folder.scriptByHash(hash);
   const at = queryStart(c, context.now());

@@ -9,9 +9,9 @@
  */
 import { hasCode } from "../../base/errors.ts";
 import type { Engine, PendingApproval } from "../../engine/api.ts";
+import { badRequest } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import type { Job, ServerContext } from "../ports.ts";
-import { badRequest } from "../refusal.ts";
 import { resumeIdOf, resumeRowId } from "./signatures.ts";
 import { statusFields } from "./timeline.ts";
 

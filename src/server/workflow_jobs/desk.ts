@@ -4,10 +4,10 @@
  * @module
  */
 import { randomBytes } from "../../platform/random.ts";
+import { badRequest, notFound, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { refuseOtherJobs } from "../auth.ts";
 import type { ApprovalInfo, Approvals, Approver, Job, ServerContext } from "../ports.ts";
-import { badRequest, notFound, Refusal } from "../refusal.ts";
 import type { Answers } from "./answers.ts";
 import { isSameSignature, pageToken } from "./signatures.ts";
 import { statusFields } from "./timeline.ts";

@@ -5,13 +5,10 @@
  * @module
  */
 import type { FromBody } from "../../runner/wrapper/session_lines.ts";
+import { isRecord } from "../../wire/answer.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 type Check = (value: unknown) => boolean;
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** Reads one line. Throws an error that shows the line's beginning, when it is none that a body says. */
 export type LineReader = (line: string) => FromBody;
@@ -40,7 +37,7 @@ export function createLineReader(): LineReader {
   /** An object whose fields pass; others are no matter. */
   function fields(checks: Readonly<Record<string, Check>>): Check {
     const all = Object.entries(checks);
-    return (value) => isFields(value) && all.every(([name, check]) => check(value[name]));
+    return (value) => isRecord(value) && all.every(([name, check]) => check(value[name]));
   }
 
   const failure = fields({
@@ -53,7 +50,7 @@ export function createLineReader(): LineReader {
     retryAfterMs: option(number),
   });
   const outcome: Check = (value) =>
-    isFields(value) && (value.ok === true ? encoded(value.value) : value.ok === false && failure(value.failure));
+    isRecord(value) && (value.ok === true ? encoded(value.value) : value.ok === false && failure(value.failure));
   const retry = option(
     fields({ attempts: count, delayS: option(number), multiplier: option(number), maxDelayS: option(number) }),
   );
@@ -96,7 +93,7 @@ export function createLineReader(): LineReader {
   };
 
   const call: Check = (value) =>
-    isFields(value) && typeof value.kind === "string" && Object.hasOwn(calls, value.kind) &&
+    isRecord(value) && typeof value.kind === "string" && Object.hasOwn(calls, value.kind) &&
     calls[value.kind]?.(value) === true;
 
   /** Commands by their names. */
@@ -139,7 +136,7 @@ export function createLineReader(): LineReader {
   });
 
   const command: Check = (value) =>
-    isFields(value) && typeof value.c === "string" && Object.hasOwn(commands, value.c) &&
+    isRecord(value) && typeof value.c === "string" && Object.hasOwn(commands, value.c) &&
     commands[value.c]?.(value) === true;
 
   const messages: readonly Check[] = [

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Fields, isFields } from "./value.ts";
+import { type Fields, isFields } from "../base/exact_numbers.ts";
 
 /** How a field is filled in. */
 export type FieldKind =

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Field, inputName } from "./form_fields.ts";
+import { type Field, inputName } from "./fields.ts";
 
 /** A form that was sent. */
 export interface FormAnswer {

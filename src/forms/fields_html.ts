@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { type Field, inputName } from "./form_fields.ts";
-import type { FormAnswer } from "./form_values.ts";
-import { countText } from "./format.ts";
+import { countText } from "../base/count_text.ts";
+import { type Field, inputName } from "./fields.ts";
 import { type Html, markup, type Part } from "./html.ts";
+import type { FormAnswer } from "./values.ts";
 
 /** Paths to offer for a resource, by its type. */
 export type Suggest = (resourceType: string) => readonly string[];

@@ -1,5 +1,6 @@
 /**
- * What answers a request in place of what it asked for: a text in the words of a Windmill server, with its status.
+ * What answers a request in place of what it asked for: a text in the words of a Windmill server, with its status. Whoever
+ * speaks as one imports it: the local server, and the stand-in of the test kit.
  *
  * @module
  */
@@ -32,13 +33,6 @@ export function badRequest(what: string): Refusal {
 /** For what the caller may not do. */
 export function denied(what: string): Refusal {
   return new Refusal(403, `Permission denied: ${what}`);
-}
-
-/** For what only the enterprise edition does. */
-export function enterpriseOnly(what: string): Refusal {
-  return badRequest(
-    `${what} is only available in Windmill Enterprise Edition; Windkit answers as the community edition`,
-  );
 }
 
 /** The answer of a refusal. */
