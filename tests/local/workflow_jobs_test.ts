@@ -123,6 +123,62 @@ export const main = workflow(async () => await flaky());`);
   ok(logOf(job).includes("--- WAC: sleep(flaky#retry2, 1s) before retrying flaky ---"), logOf(job));
 });
 
+test("taskScript runs modules of the workflow's version as jobs below it; unknown ones fail as on a cluster", async () => {
+  const yaml = "summary: ''\n";
+  server.put({
+    "f/mods/flow__mod/script.ts": `
+import { step, task, taskScript, waitForEvent, workflow } from "windmill-client";
+import { name } from "./names";
+const near = task(async () => name);
+export const main = workflow(async (n: number) => {
+  const one = await taskScript("./add.ts", { timeout: 60 })({ a: n, b: 1 });
+  await waitForEvent("go");
+  const two = await taskScript("./more/add")({ a: one, b: 1 });
+  const caught = [];
+  for (const name of ["./none", "./none.ts", "./more"]) {
+    try { await taskScript(name)({}); } catch (error) { caught.push(error.message); }
+  }
+  return [one, two, await near(), await step("s", () => name), caught];
+});`,
+    "f/mods/flow__mod/script.yaml": yaml,
+    "f/mods/flow__mod/names.ts": "export const name = 'first';",
+    "f/mods/flow__mod/add.ts": "export const main = (a: number, b: number) => a + b;",
+    "f/mods/flow__mod/more/add.ts":
+      `import { ten } from "/f/mods/ten";\nexport const main = (a: number, b: number) => ten * (a + b);`,
+    "f/mods/ten.ts": "export const ten = 10;",
+    "f/mods/add.ts": "export const main = () => 'of the workspace';",
+  });
+  const id = await server.start("f/mods/flow", { n: 1 });
+  await server.when(id, ({ suspended }) => suspended);
+  // What is saved now is for the next job.
+  server.put({
+    "f/mods/flow__mod/names.ts": "export const name = 'second';",
+    "f/mods/flow__mod/more/add.ts": "export const main = () => 'new';",
+  });
+  equal((await server.ask("POST", `windkit/workflows/${id}/events/go`, {})).ok, true);
+  const job = await server.ended(id);
+  const missing = (name: string): string => `Module '${name}' not found in script modules`;
+  equal(job.result, [2, 30, "first", "first", [missing("none"), missing("none.ts"), missing("more")]], logOf(job));
+  const [one, two] = childrenOf(job);
+  equal([one?.kind, one?.path, one?.args, one?.timeoutS, one?.language], [
+    "preview",
+    "f/mods/flow",
+    { a: 1, b: 1 },
+    60,
+    "bun",
+  ]);
+  equal(two?.args, { a: 2, b: 1 });
+  const next = await server.start("f/mods/flow", { n: 1 });
+  await server.when(next, ({ suspended }) => suspended);
+  await (await server.ask("POST", `windkit/workflows/${next}/events/go`, {})).text();
+  equal(((await server.ended(next)).result as unknown as readonly unknown[]).slice(0, 4), [
+    2,
+    "new",
+    "second",
+    "second",
+  ]);
+});
+
 test("taskScript runs other scripts of the folder, also beside the workflow; taskFlow is refused", async () => {
   server.put({
     "f/kit/add.ts": "export async function main(a: number, b: number) { return a + b }",

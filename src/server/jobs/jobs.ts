@@ -208,13 +208,13 @@ export function createJobs(parts: JobsParts): ServerJobs {
     });
   }
 
-  function contentOf(job: Job): string {
-    if (job.content !== undefined) return job.content;
+  function codeOf(job: Job): Pick<RunnerJob, "content" | "modules"> {
+    if (job.content !== undefined) return { content: job.content };
     const script = job.hash === undefined ? undefined : folder.scriptByHash(job.hash);
     if (script === undefined) {
       throw new Error(`Script ${job.path ?? ""} has no version ${job.hash ?? "of that name"} here`);
     }
-    return script.content;
+    return script;
   }
 
   async function execute(running: Running): Promise<void> {
@@ -250,7 +250,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const execution = {
         runner,
         get job() {
-          return made ??= runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token, () => hooks.readSecret?.(id));
+          return made ??= runnerJobOf(parts, { ...job, timeoutS }, codeOf(job), token, () => hooks.readSecret?.(id));
         },
         io: {
           log: (text: string) => isOpen() ? output.write(id, "log", text) : undefined,

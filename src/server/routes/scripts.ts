@@ -7,11 +7,11 @@ import { type Context, Hono } from "hono";
 import { unpinned } from "../folder/imports.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { callerOf } from "../auth.ts";
-import type { Script, ServerContext } from "../ports.ts";
+import type { Script, ScriptModule, ServerContext } from "../ports.ts";
 import { absent } from "../folder/absent.ts";
 import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { fits, optionalNumber, paged, pathParam, readPaths, requiredText } from "./_answers.ts";
-import { optionalText, param, queryFlag, queryText, readFields } from "./_request.ts";
+import { isFields, optionalText, param, queryFlag, queryText, readFields } from "./_request.ts";
 
 /** Endings that addresses of raw code have, for tools that tell a language by them. */
 const RAW_ENDING = /(?:\.py|\.bun\.ts|\.deno\.ts|\.ts|\.go|\.sh)$/;
@@ -100,6 +100,7 @@ export function scriptRoutes(context: ServerContext): Hono {
       schema: script.schema,
       lock: script.lock ?? null,
       lock_error_logs: null,
+      modules: script.modules ?? null,
       envs: extra.envs ?? null,
       concurrent_limit: script.concurrentLimit ?? null,
       concurrency_time_window_s: script.concurrencyWindowS ?? null,
@@ -195,7 +196,8 @@ export function scriptRoutes(context: ServerContext): Hono {
     const script = byHash(param(c, "hash"));
     requireAdmin(c);
     if (isCurrent(script)) folder.deleteScript(script.path);
-    return c.json({ ...recordOf(script), content: "", lock: "", schema: null, archived: true, deleted: true });
+    const empty = { content: "", lock: "", schema: null, modules: null };
+    return c.json({ ...recordOf(script), ...empty, archived: true, deleted: true });
   });
   routes.delete("/w/:workspace/scripts/delete_bulk", async (c) => {
     requireAdmin(c);
@@ -246,6 +248,7 @@ function versionOf(
   const language = requiredText(body, "language");
   const schema = body.schema ?? undefined;
   const lock = lockOf(body.lock);
+  const modules = modulesOf(body.modules);
   return {
     path,
     content: requiredText(body, "content"),
@@ -254,12 +257,28 @@ function versionOf(
     description: optionalText(body, "description") ?? "",
     ...schema === undefined ? {} : { schema },
     ...lock === undefined ? {} : { lock },
+    ...modules === undefined ? {} : { modules },
     ...Object.fromEntries(Object.entries({ ...texts, ...numbers }).filter(([, value]) => value !== undefined)),
     hasPreprocessor: body.has_preprocessor === true,
     extra: Object.fromEntries(
       KEPT_FIELDS.flatMap((name) => body[name] === undefined || body[name] === null ? [] : [[name, body[name]]]),
     ),
   };
+}
+
+/** Modules by their paths; none is as good as an empty record of them. */
+function modulesOf(modules: Json | undefined): Readonly<Record<string, ScriptModule>> | undefined {
+  if (modules === undefined || modules === null) return undefined;
+  if (!isFields(modules)) throw badRequest("modules: expected a map of modules by their paths");
+  const read = Object.entries(modules).map(([key, module]) => {
+    const { content, language, lock = null } = isFields(module) ? module : {};
+    if (typeof content !== "string" || typeof language !== "string") {
+      throw badRequest(`modules: expected "content" and "language" of ${JSON.stringify(key)}`);
+    }
+    const text = lockOf(lock);
+    return [key, { content, language, ...text === undefined || text === "" ? {} : { lock: text } }] as const;
+  });
+  return read.length === 0 ? undefined : Object.fromEntries(read);
 }
 
 /** A lock is a text; older clients send its lines. */

@@ -13,7 +13,7 @@ import type { Executor, Work } from "../../engine/ports.ts";
 import type { JobOutcome } from "../../runner/ports.ts";
 import { failureOfRecord } from "../../workflow/failure_record.ts";
 import type { Call, Json, Key, Outcome } from "../../workflow/journal.ts";
-import type { Job, JobExecution, JobRequest, Script, ServerContext } from "../ports.ts";
+import type { Job, JobExecution, JobRequest, Script, ScriptModule, ServerContext } from "../ports.ts";
 import { failureOfJob } from "./remote_session.ts";
 import { childIdOf } from "./signatures.ts";
 import { iso, statusFields, type Timelines } from "./timeline.ts";
@@ -134,6 +134,15 @@ export function createChildren({ context, timelines, log, abort }: ChildrenParts
   /** Closures that wait for their job to be begun, or run, by its id. */
   const offered = new Map<string, Pick<Work, "run" | "key"> & { readonly invoke: () => Promise<Outcome> }>();
 
+  /** The module that a task names, of the version that its workflow runs. */
+  function moduleOf(named: string, { hash }: Job): ScriptModule | undefined {
+    if (hash === undefined || !named.startsWith("./")) return undefined;
+    const modules = folder.scriptByHash(hash)?.modules ?? {};
+    const name = named.slice(2);
+    const found = [name, `${name}.ts`].find((one) => Object.hasOwn(modules, one));
+    return found === undefined ? undefined : modules[found];
+  }
+
   function requestOf({ run, key, invoke }: Work, call: TaskCall, parent: Job): JobRequest | Outcome {
     const common = {
       id: childIdOf(run, key),
@@ -171,10 +180,24 @@ export function createChildren({ context, timelines, log, abort }: ChildrenParts
         "HostUnsupportedError",
       );
     }
+    const module = moduleOf(named, parent);
+    if (module !== undefined) {
+      return {
+        ...common,
+        ...optionsOf(call, parent),
+        // Code of its own at the script's path, as a worker runs it: it sees no other modules.
+        kind: "preview",
+        ...(parent.path === undefined ? undefined : { path: parent.path }),
+        content: module.content,
+        language: module.language,
+        args: statusFields(args),
+        checkpoint: origin,
+      };
+    }
     const script = folder.script(scriptPath(named, parent));
     if (script === undefined) {
-      const module = named.startsWith("./") ? `Module '${named.slice(2)}' not found in script modules` : undefined;
-      return refused(key, module ?? `Not found: script not found at name ${named}`);
+      const missing = named.startsWith("./") ? `Module '${named.slice(2)}' not found in script modules` : undefined;
+      return refused(key, missing ?? `Not found: script not found at name ${named}`);
     }
     return {
       ...common,
