@@ -355,6 +355,8 @@ export interface JobRequest {
   readonly hash?: string;
   /** Code of a preview. */
   readonly content?: string;
+  /** Modules of a preview. */
+  readonly modules?: Script["modules"];
   readonly language: string;
   readonly args: Readonly<Record<string, Json>>;
   readonly caller: Caller;

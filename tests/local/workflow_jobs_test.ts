@@ -179,6 +179,57 @@ export const main = workflow(async (n: number) => {
   ]);
 });
 
+test("code that is not deployed has the modules that it is sent with, as long as its job is kept", async () => {
+  const bun = (content: string) => ({ content, language: "bun", lock: null });
+  const preview = async (body: object, query = ""): Promise<Job> => {
+    const sent = { language: "bun", path: "f/mods/draft", args: { n: 2 }, ...body };
+    const response = await server.ask("POST", `jobs/run/preview${query}`, sent);
+    return await server.ended(await response.text());
+  };
+  const content = `
+import { taskScript, task, workflow } from "windmill-client";
+import { twice } from "./lib/math";
+const kept = task(async (n: number) => twice(n), { cache_ttl: 600 });
+export const main = workflow(async (n: number) => [await kept(n), await taskScript("./add.ts")({ n })]);`;
+  const modules = {
+    "lib/math.ts": bun("export const twice = (n: number) => 2 * n;"),
+    "add.ts": bun("export const main = (n: number) => n + 1;"),
+  };
+  const job = await preview({ content, modules });
+  equal(job.result, [4, 3], logOf(job));
+  const other = await preview({
+    content,
+    modules: { ...modules, "lib/math.ts": bun("export const twice = () => 0;") },
+  });
+  equal(other.result, [0, 3]);
+  const plain = 'import { n } from "./m"; export const main = () => n;';
+  for (const n of [1, 2]) {
+    const { result } = await preview(
+      { content: plain, modules: { "m.ts": bun(`export const n = ${n};`) } },
+      "?cache_ttl=60",
+    );
+    equal(result, n);
+  }
+  match(String(errorOf(await preview({ content: plain })).message), /there is no script "f\/mods\/m"/);
+  const wrong = await server.ask("POST", "jobs/run/preview", {
+    content: plain,
+    language: "bun",
+    modules: { "m.ts": {} },
+  });
+  equal([wrong.status, /expected "content"/.test(await wrong.text())], [400, true]);
+  const out = await preview({
+    content: 'import "../../x"; export const main = 1;',
+    modules: { "../../x.ts": bun("") },
+  });
+  match(String(errorOf(out).message), /leads out of the script's modules/);
+  const { database, jobs } = server.server.context;
+  const count = (): number => database.get<{ n: number }>("SELECT count(*) AS n FROM preview_modules")?.n ?? 0;
+  const before = count();
+  ok(before >= 5);
+  jobs.erase(job.id);
+  equal(count(), before - 1);
+});
+
 test("taskScript runs other scripts of the folder, also beside the workflow; taskFlow is refused", async () => {
   server.put({
     "f/kit/add.ts": "export async function main(a: number, b: number) { return a + b }",

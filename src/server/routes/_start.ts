@@ -9,6 +9,7 @@ import { callerOf, refuseOtherJobs } from "../auth.ts";
 import { absent } from "../folder/absent.ts";
 import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { jobInput } from "./_arguments.ts";
+import { modulesOf } from "./_modules.ts";
 import {
   checkId,
   isFields,
@@ -126,17 +127,22 @@ export async function startPreview(context: ServerContext, c: Context): Promise<
   const named = hash === undefined ? undefined : scriptOf(context, "h", hash);
   const content = optionalText(fields, "content") ?? named?.content;
   const language = optionalText(fields, "language") ?? named?.language;
+  const modules = modulesOf(fields.modules) ??
+    (optionalText(fields, "content") === undefined ? named?.modules : undefined);
   if (optionalText(fields, "kind") === "identity") {
     return await context.jobs.start({ ...options, kind: "identity", language: "identity", args });
   }
   if (content === undefined) throw badRequest("preview: expected the code as 'content'");
   if (language === undefined) throw badRequest("preview: expected the 'language' of the code");
+  const { cacheTtlS: _, ...uncached } = options;
   return await context.jobs.start({
-    ...options,
+    // Results are kept by the code itself, and modules are no part of that.
+    ...(modules === undefined ? options : uncached),
     ...(tag !== undefined && { tag }),
     ...(path !== undefined && { path }),
     kind: "preview",
     content,
+    ...(modules !== undefined && { modules }),
     language,
     args,
   });

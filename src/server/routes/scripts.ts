@@ -7,11 +7,12 @@ import { type Context, Hono } from "hono";
 import { unpinned } from "../folder/imports.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { callerOf } from "../auth.ts";
-import type { Script, ScriptModule, ServerContext } from "../ports.ts";
+import type { Script, ServerContext } from "../ports.ts";
 import { absent } from "../folder/absent.ts";
 import { badRequest, notFound, Refusal } from "../refusal.ts";
 import { fits, optionalNumber, paged, pathParam, readPaths, requiredText } from "./_answers.ts";
-import { isFields, optionalText, param, queryFlag, queryText, readFields } from "./_request.ts";
+import { lockOf, modulesOf } from "./_modules.ts";
+import { optionalText, param, queryFlag, queryText, readFields } from "./_request.ts";
 
 /** Endings that addresses of raw code have, for tools that tell a language by them. */
 const RAW_ENDING = /(?:\.py|\.bun\.ts|\.deno\.ts|\.ts|\.go|\.sh)$/;
@@ -264,25 +265,4 @@ function versionOf(
       KEPT_FIELDS.flatMap((name) => body[name] === undefined || body[name] === null ? [] : [[name, body[name]]]),
     ),
   };
-}
-
-/** Modules by their paths; none is as good as an empty record of them. */
-function modulesOf(modules: Json | undefined): Readonly<Record<string, ScriptModule>> | undefined {
-  if (modules === undefined || modules === null) return undefined;
-  if (!isFields(modules)) throw badRequest("modules: expected a map of modules by their paths");
-  const read = Object.entries(modules).map(([key, module]) => {
-    const { content, language, lock = null } = isFields(module) ? module : {};
-    if (typeof content !== "string" || typeof language !== "string") {
-      throw badRequest(`modules: expected "content" and "language" of ${JSON.stringify(key)}`);
-    }
-    const text = lockOf(lock);
-    return [key, { content, language, ...text === undefined || text === "" ? {} : { lock: text } }] as const;
-  });
-  return read.length === 0 ? undefined : Object.fromEntries(read);
-}
-
-/** A lock is a text; older clients send its lines. */
-function lockOf(lock: Json | undefined): string | undefined {
-  if (Array.isArray(lock)) return lock.join("\n");
-  return typeof lock === "string" ? lock : undefined;
 }
