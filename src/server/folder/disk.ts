@@ -6,6 +6,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   lstatSync,
@@ -215,7 +216,9 @@ export function openDisk(path: string): Disk {
     },
     lookFolder(folder) {
       try {
-        const stat = lstatSync(within(folder), { throwIfNoEntry: false, bigint: true });
+        const path = within(folder);
+        // Asked first: to say that there is none, `lstatSync` makes an error and catches it; most scripts have no such folder.
+        const stat = existsSync(path) ? lstatSync(path, { throwIfNoEntry: false, bigint: true }) : undefined;
         return stat?.isDirectory() === true ? `${stat.mtimeNs}:${stat.ino}` : undefined;
       } catch (error) {
         void error; // as `look` has it
