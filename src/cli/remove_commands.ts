@@ -8,6 +8,7 @@ import { linkOf } from "../engine/chain.ts";
 import { cancelChild, settleMessage, unsettledChildren } from "../engine/children.ts";
 import type { RunRow, Storage, Write } from "../engine/ports.ts";
 import { readJournal } from "../engine/read_journal.ts";
+import { removeOld } from "../engine/removal.ts";
 import { failureOf } from "../workflow/failure.ts";
 import type { JournalRecord, Outcome } from "../workflow/journal.ts";
 import type { PruneCommand, RemoveCommand } from "./arguments.ts";
@@ -17,8 +18,6 @@ import { count, oneLine, paint, quote } from "./format.ts";
 import { askYesNo } from "./questions.ts";
 import { stateText } from "./runs_command.ts";
 import type { Io } from "./terminal.ts";
-
-const PAGE = 500;
 
 /**
  * Removes old runs.
@@ -31,7 +30,7 @@ export async function pruneRuns(command: PruneCommand, io: Io): Promise<number> 
   const { age, data, json, olderThanMs } = command;
   const closedBefore = Date.now() - olderThanMs;
   // The folder is not taken when there is nothing to remove: another process may drive it.
-  const found = await withVisit(data, io, (storage) => countOld(storage, closedBefore));
+  const found = await withVisit(data, io, (storage) => removeOld(storage, { closedBefore, now: Date.now }));
   if (found > 0 && !command.yes) {
     const again = `${io.program} runs prune --older-than ${quote(age)} --yes${dataOption(data)}`;
     mustBeAbleToAsk(`Cannot remove ${count(found, "run")} unasked`, `To remove them all the same: ${again}`, json, io);
@@ -55,24 +54,8 @@ function mustBeAbleToAsk(cannot: string, hint: string, json: boolean, io: Io): v
   throw new UsageError(`${cannot}: ${why}`, hint);
 }
 
-async function countOld(storage: Storage, closedBefore: number): Promise<number> {
-  let after: string | undefined;
-  for (let found = 0;;) {
-    const more = after === undefined ? {} : { after };
-    const page = await storage.runs({ state: "closed", closedBefore, limit: PAGE, ...more });
-    found += page.length;
-    after = page.at(-1)?.id;
-    if (page.length < PAGE) return found;
-  }
-}
-
 async function prune(storage: Storage, closedBefore: number): Promise<number> {
-  for (let pruned = 0;;) {
-    const page = await storage.runs({ state: "closed", closedBefore, limit: PAGE });
-    if (page.length === 0) return pruned;
-    await storage.commit(page.map((row) => ({ w: "drop", run: row.id })));
-    pruned += page.length;
-  }
+  return await removeOld(storage, { closedBefore, now: Date.now, commit: (writes) => storage.commit(writes) });
 }
 
 /**

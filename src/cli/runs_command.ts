@@ -7,7 +7,7 @@ import { decode } from "../base/canonical.ts";
 import { RUN_STATES } from "../engine/api.ts";
 import type { RunQuery, RunRow, RunState, Storage } from "../engine/ports.ts";
 import { readJournal } from "../engine/read_journal.ts";
-import { linkId, linkOf, newestOf, nextLink } from "../engine/chain.ts";
+import { linkId, linkOf, newestOf, nextLink, nextOf } from "../engine/chain.ts";
 import type { Call, JournalRecord, Outcome, RunHeader } from "../workflow/journal.ts";
 import type { ListCommand, ShowCommand } from "./arguments.ts";
 import { isDriven, knownRun, withVisit } from "./data_folder.ts";
@@ -185,11 +185,10 @@ async function chainText(storage: Storage, header: RunHeader, row: RunRow): Prom
   if (n === 0 && row.status !== "continued") return undefined;
   const before = n === 0 ? "" : `goes on for ${oneLine(linkId({ first, n: n - 1 }))}`;
   if (row.status !== "continued") return before;
-  const next = `${oneLine(linkId(nextLink({ first, n })))} goes on for it`;
+  const following = linkId(await nextOf(storage, row) ?? nextLink({ first, n }));
+  const next = `${oneLine(following)} goes on for it`;
   const newest = await newestOf(storage, row.id);
-  const last = newest === undefined || newest.id === linkId(nextLink({ first, n }))
-    ? ""
-    : `; newest: ${oneLine(newest.id)}`;
+  const last = newest === undefined || newest.id === following ? "" : `; newest: ${oneLine(newest.id)}`;
   return `${before}${before === "" ? "" : "; "}${next}${last}`;
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 import { UnknownRunError } from "../base/errors.ts";
-import { linkId, newestOf } from "../engine/chain.ts";
+import { newestOf } from "../engine/chain.ts";
 import { createEngine } from "../engine/engine.ts";
 import type { Engine, EngineEvent, EngineOptions, PendingApproval } from "../engine/api.ts";
 import type { RunRow } from "../engine/ports.ts";
@@ -183,6 +183,8 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
   let beatMs = heartbeatMs;
   let beatAt: number | undefined;
   let commitsSeen = -1;
+  /** What ended before has been looked at: of that, first runs of chains that go on are left. */
+  let tidiedBefore = 0;
   /** Messages that may wake a run that is parked: until it has taken them, or is known not to wait for them. */
   const posted = new Set<string>();
 
@@ -300,23 +302,6 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     return await opened();
   }
 
-  /**
-   * The run of an id, or the newest that goes on for it when it was removed already: whoever started a run knows no other id, and under
-   * this one it has not ended.
-   */
-  async function stored(store: Opened["store"], runId: string): Promise<string> {
-    if (await store.run(runId) !== undefined) return runId;
-    const links = store.sql("SELECT id FROM runs WHERE id > ? AND id < ?").all(`${runId}~`, `${runId}\x7f`)
-      .map(({ id }) => Number(String(id).slice(runId.length + 1))).filter(Number.isSafeInteger);
-    return links.length === 0 ? runId : linkId({ first: runId, n: Math.max(...links) });
-  }
-
-  /** The same, for a caller. */
-  async function asked({ runId }: RunRequest): Promise<Opened & { readonly id: string }> {
-    const found = await known(runId);
-    return { ...found, id: await stored(found.store, runId) };
-  }
-
   // --- The alarm ---
 
   /** When this object has to be woken next, by what is stored. */
@@ -324,7 +309,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     if (current === undefined) return undefined;
     const { store, outbox } = current;
     const rang = Math.max(0, rangAt);
-    const { active, orphans, untold, overdue, wake, closed } = store.sql(STATE).get(rang, rang) ?? {};
+    const { active, orphans, untold, overdue, wake, closed } = store.sql(STATE).get(rang, rang, tidiedBefore) ?? {};
     const isActive = active === 1;
     const retryAt = untold === 1 ? outbox?.retryAt : undefined;
     const times = typeof retryAt === "number" ? [retryAt] : [];
@@ -382,7 +367,9 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
   /** Removes what ended long ago; all, when nothing is left. */
   async function tidy(olderThanMs: number): Promise<void> {
     const { engine, outbox } = await opened();
+    const before = now() - olderThanMs;
     await engine.prune(olderThanMs);
+    tidiedBefore = before;
     if ((await engine.runs({ limit: 1 })).length > 0) return clock.plan();
     if (outbox.isEmpty) return await emptyWhenOver();
     clock.plan();
@@ -432,10 +419,7 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
             `"${identity.namespace}"`,
         );
       }
-      const { engine, store } = opened_;
-      const id = await stored(store, runId);
-      if (id !== runId) return await (await engine.run(id)).row();
-      const run = await engine.start(workflow, args, {
+      const run = await opened_.engine.start(workflow, args, {
         runId,
         ...(deadlineMs === undefined ? undefined : { deadlineMs }),
       });
@@ -451,8 +435,8 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
     }
   }
 
-  async function outcome({ runId: asked_, waitMs = 0 }: OutcomeRequest): Promise<OutcomeAnswer> {
-    const { engine, store, id: runId } = await asked({ runId: asked_ });
+  async function outcome({ runId, waitMs = 0 }: OutcomeRequest): Promise<OutcomeAnswer> {
+    const { engine, store } = await known(runId);
     const run = await engine.run(runId);
     const waited = new AbortController();
     let ended: OutcomeAnswer | undefined;
@@ -494,31 +478,28 @@ export function createRunObject(ctx: ObjectState, env: unknown, options: RunObje
   const methods: RunMethods = {
     start,
     outcome,
-    async status(request) {
-      const { engine, id } = await asked(request);
-      const run = await engine.run(id);
+    async status({ runId }) {
+      const { engine } = await known(runId);
+      const run = await engine.run(runId);
       const [row, progress] = await Promise.all([run.row(), run.progress()]);
       return { ...row, ...(progress === undefined ? undefined : { progress }) };
     },
-    async signal({ name, payload = null, id: nonce, ...request }) {
-      const { engine, id } = await asked(request);
-      await engine.signal(id, name, payload, nonce === undefined ? {} : { id: nonce });
+    async signal({ runId, name, payload = null, id }) {
+      const { engine } = await known(runId);
+      await engine.signal(runId, name, payload, id === undefined ? {} : { id });
     },
     async approve({ runId, key, ...answer }) {
-      const { engine, id } = await asked({ runId });
-      await engine.approve(id, key, answer);
+      const { engine } = await known(runId);
+      await engine.approve(runId, key, answer);
     },
-    async approvals(request) {
-      const { engine, id } = await asked(request);
-      return await engine.approvals(id);
+    async approvals({ runId }) {
+      return await (await known(runId)).engine.approvals(runId);
     },
-    async cancel({ reason, ...request }) {
-      const { engine, id } = await asked(request);
-      await engine.cancel(id, reason);
+    async cancel({ runId, reason }) {
+      await (await known(runId)).engine.cancel(runId, reason);
     },
-    async journal(request) {
-      const { engine, id } = await asked(request);
-      return await engine.journal(id);
+    async journal({ runId }) {
+      return await (await known(runId)).engine.journal(runId);
     },
     async runs({ limit = 100 } = {}) {
       if (opening === undefined && !holdsRuns(storage)) return [];
@@ -553,7 +534,7 @@ const STATE = `SELECT
   EXISTS(SELECT 1 FROM outbox) AS untold,
   EXISTS(SELECT 1 FROM runs INDEXED BY runs_due WHERE state = 2 AND wake_at IS NOT NULL AND wake_at <= ?) AS overdue,
   (SELECT min(wake_at) FROM runs INDEXED BY runs_due WHERE state = 2 AND wake_at IS NOT NULL AND wake_at > ?) AS wake,
-  (SELECT min(closed_at) FROM runs INDEXED BY runs_closed WHERE closed_at IS NOT NULL) AS closed`;
+  (SELECT min(closed_at) FROM runs INDEXED BY runs_closed WHERE closed_at >= ?) AS closed`;
 
 /** A message that waits for a run that is parked and waits for it. */
 const WAKING = `SELECT 1 FROM inbox i JOIN runs r ON r.id = i.run WHERE i.id = ? AND i.waiting = 1 AND r.state = 2 AND

@@ -48,7 +48,7 @@ export interface EngineOptions {
   readonly changes?: ChangeModes;
   /** How long a cancelled body may go on, in milliseconds. @default 5000 */
   readonly cancelGraceMs?: number;
-  /** Closed runs older than this are removed while the engine runs, in milliseconds. @default undefined: kept for ever */
+  /** As by `prune`, runs that ended so long ago are removed while the engine runs, in milliseconds. @default undefined: kept for ever */
   readonly retentionMs?: number;
 }
 
@@ -267,7 +267,12 @@ export interface Engine extends AsyncDisposable {
   post(message: Omit<Message, "at">): Promise<void>;
   /** Asks a run, or the one that goes on for it, to end; does nothing when it has ended. Throws `UnknownRunError`. */
   cancel(runId: string, reason?: string): Promise<void>;
-  /** Removes closed runs that ended before now minus `olderThanMs`; returns how many. */
+  /**
+   * Removes runs that ended before now minus `olderThanMs`, with their journals; returns how many. An id is free again then.
+   *
+   * Runs that went on as others (`continueAsNew`) are removed as one, when the last of them ended so long ago. While that goes on, the
+   * first is kept, by whose id everybody knows it, and those between that ended before are removed.
+   */
   prune(olderThanMs: number): Promise<number>;
   /** Resolves when nothing runs and nothing is due: every run is parked or closed. */
   idle(): Promise<void>;

@@ -37,17 +37,47 @@ export async function headerOf(storage: Storage, id: string): Promise<RunHeader 
   return undefined;
 }
 
+/** In the `waits` of a chain's first run: the run that goes on for it, once those between have been removed. */
+const GOES_ON = "run:";
+
+/** What the first run of a chain waits for when the runs up to the given one are removed. */
+export function goesOnAs(run: string): string {
+  return `${GOES_ON}${run}`;
+}
+
+/** The place that a first run names as the next one that is kept; undefined when it names none. */
+function namedNext({ id, status, waits }: RunRow): Link | undefined {
+  const next = status === "continued" ? waits?.find((wait) => wait.startsWith(GOES_ON)) : undefined;
+  return next === undefined ? undefined : { first: id, n: Number(next.slice(GOES_ON.length + id.length + 1)) };
+}
+
+/** Place of the run that goes on for a stored one; undefined when none does. */
+export async function nextOf(storage: Storage, row: RunRow): Promise<Link | undefined> {
+  if (row.status !== "continued") return undefined;
+  const named = namedNext(row);
+  if (named !== undefined) return named;
+  const header = await headerOf(storage, row.id);
+  return header === undefined ? undefined : nextLink(linkOf(header));
+}
+
 /** The newest run of a chain, from one of its runs on; undefined when that one is not stored. */
 export async function newestOf(storage: Storage, id: string): Promise<RunRow | undefined> {
   let row = await storage.run(id);
-  if (row?.status !== "continued") return row;
-  const header = await headerOf(storage, id);
-  let link = header === undefined ? undefined : linkOf(header);
-  while (link !== undefined && row?.status === "continued") {
-    link = nextLink(link);
+  if (row === undefined) return undefined;
+  let link = await nextOf(storage, row);
+  while (link !== undefined) {
     const next = await storage.run(linkId(link));
-    if (next === undefined) return row;
-    row = next;
+    if (next !== undefined) {
+      if (next.status !== "continued") return next;
+      row = next;
+      link = nextLink(link);
+      continue;
+    }
+    // Removed while it was looked for, if the first run says so.
+    const first = await storage.run(link.first);
+    const named = first === undefined ? undefined : namedNext(first);
+    if (named === undefined || named.n <= link.n) return row;
+    link = named;
   }
   return row;
 }

@@ -52,16 +52,17 @@ import type { Attempt } from "./attempt.ts";
 import { createBatcher } from "./batcher.ts";
 import { createCallSites } from "./call_site.ts";
 import { mismatchError } from "../workflow/explain.ts";
-import { allMessages, headerOf, type Link, linkId, linkOf, movedTo, newestOf, nextLink } from "./chain.ts";
+import { allMessages, headerOf, type Link, linkId, linkOf, movedTo, newestOf } from "./chain.ts";
 import { cancelChild, type ChildCall, childIdProblem, settleMessage, unsettledChildren } from "./children.ts";
 import { forkWrite } from "./fork.ts";
 import { createLocalHost } from "./host.ts";
 import type { JournalFile } from "./journal_file.ts";
-import { storeRun, type StoreRunOptions } from "./journal_store.ts";
+import { type StoredRun, storeRun, type StoreRunOptions } from "./journal_store.ts";
 import { createMessageBounds, type MessageBounds } from "./message_bounds.ts";
 import { createPlaces } from "./places.ts";
 import type { Message, RowChange, RunQuery, RunRow, Write } from "./ports.ts";
 import { type ReadJournal, readJournal } from "./read_journal.ts";
+import { removeOld } from "./removal.ts";
 import { createResultWaits, type Ended } from "./result_waits.ts";
 import { type Created, RunDriver, type Shared } from "./run_driver.ts";
 import type { Fate } from "./run_messages.ts";
@@ -165,6 +166,9 @@ class LocalEngine implements Engine {
   readonly #creating = new Set<string>();
   /** Runs that are not removed now: they are being opened again. */
   readonly #kept = new Set<string>();
+  /** Runs that the removal under way leaves alone: since it began they were opened again, or something was left for them. */
+  readonly #spared = new Set<string>();
+  #pruning: Promise<number> | undefined;
   /** Senders who wait to hear of their messages, by run. */
   readonly #senders = new Map<string, Map<string, Sender>>();
   readonly #links = new Map<string, Link>();
@@ -387,7 +391,16 @@ class LocalEngine implements Engine {
   /** Not through the batcher: what the storage refuses of it is its caller's affair, and nobody else's. */
   async importRun(file: JournalFile, options: StoreRunOptions = {}): Promise<RunHandle> {
     this.#open();
-    const { row, created } = await storeRun(this.#shared.storage, file, options);
+    const id = options.runId ?? file.run;
+    while (this.#creating.has(id)) await this.#barrier();
+    this.#creating.add(id);
+    let stored: StoredRun;
+    try {
+      stored = await storeRun(this.#shared.storage, file, options);
+    } finally {
+      this.#creating.delete(id);
+    }
+    const { row, created } = stored;
     if (created && row.state !== "closed") {
       this.#queue.push(row.id);
       this.#serve();
@@ -655,7 +668,11 @@ class LocalEngine implements Engine {
       const ended = row === undefined || row.state === "closed";
       const messages = known === undefined || ended ? await allMessages(storage, id) : [known];
       if (messages.length === 0) return undefined;
-      if (row?.status === "continued") return await this.#forward(id);
+      if (row === undefined) {
+        await this.#clear(id);
+        return undefined;
+      }
+      if (row.status === "continued") return await this.#forward(id);
       if (ended) {
         batcher.add(messages.map((m): Write => ({ w: "take", id: m.id })));
         return undefined;
@@ -670,6 +687,14 @@ class LocalEngine implements Engine {
       );
       if (!isWanted || row.state !== "parked" || await this.#load(id) === undefined) return undefined;
     }
+  }
+
+  /** Removes messages for a run that is not stored (any more): their ids count for nothing, should another one begin under its id. */
+  async #clear(id: string): Promise<void> {
+    if (await this.#shared.storage.run(id) !== undefined) return;
+    // What is being begun under this id is written before, and would be removed.
+    if (this.#creating.has(id) || this.#starting.has(id) || this.#live.has(id)) return;
+    this.#shared.batcher.add([{ w: "drop", run: id }]);
   }
 
   /** Moves messages along that were left for a run which went on as another one. */
@@ -692,10 +717,14 @@ class LocalEngine implements Engine {
   /** The run that has the messages now; undefined when none was moved. */
   async #moveAlong(id: string): Promise<string | undefined> {
     const { storage, emit } = this.#shared;
-    const header = await headerOf(storage, id);
+    const next = (await newestOf(storage, id))?.id;
     const messages = await allMessages(storage, id);
-    if (header === undefined || messages.length === 0) return undefined;
-    const next = linkId(nextLink(linkOf(header)));
+    if (next === undefined || messages.length === 0) return undefined;
+    if (next === id) {
+      // Whoever went on for it was removed.
+      await this.#committed(messages.map((m): Write => ({ w: "take", id: m.id })));
+      return undefined;
+    }
     const writes = movedTo(next, messages);
     const waiting = (await allMessages(storage, next)).length;
     if (waiting + messages.length > storage.limits.maxMessages) {
@@ -897,10 +926,21 @@ class LocalEngine implements Engine {
   async #result(first: string, signal: AbortSignal | undefined): Promise<Json> {
     for (let id = first;;) {
       const { status, outcome, next } = await this.#end(id, signal);
-      if (next !== undefined) id = next;
+      if (next !== undefined) id = await this.#follow(id, next);
       else if (outcome !== undefined) return resultOf(id, status, outcome);
       else throw new UnknownRunError(`Run "${id}" has no recorded result`);
     }
+  }
+
+  /** The run that goes on for another one, or the newest of the chain when that one was removed already. */
+  async #follow(id: string, next: string): Promise<string> {
+    const { storage } = this.#shared;
+    if (this.#live.has(next)) return next;
+    for (const known of [next, id, next.slice(0, next.lastIndexOf("~"))]) {
+      const newest = await newestOf(storage, known);
+      if (newest !== undefined && newest.id !== id) return newest.id;
+    }
+    throw new UnknownRunError(`Run "${next}", which went on for run "${id}", is not stored`);
   }
 
   async #end(id: string, signal: AbortSignal | undefined): Promise<Ended> {
@@ -1123,6 +1163,7 @@ class LocalEngine implements Engine {
       throw new Error(`Cannot go on with the undos of run "${runId}": that is under way already`);
     }
     this.#kept.add(runId);
+    if (this.#pruning !== undefined) this.#spared.add(runId);
     try {
       // A removal that is on its way is made first.
       await this.#barrier();
@@ -1176,6 +1217,7 @@ class LocalEngine implements Engine {
   }
 
   async #commitPost(message: Message): Promise<void> {
+    if (this.#pruning !== undefined) this.#spared.add(message.run);
     await this.#bounded.check(message);
     try {
       this.#open();
@@ -1188,18 +1230,36 @@ class LocalEngine implements Engine {
   async prune(olderThanMs: number): Promise<number> {
     this.#open();
     positive("olderThanMs", olderThanMs, 0);
-    const { storage, batcher, host } = this.#shared;
-    const closedBefore = host.now() - olderThanMs;
-    let pruned = 0;
-    for (;;) {
-      const found = await storage.runs({ state: "closed", closedBefore, limit: PAGE });
-      const page = found.filter(({ id }) => !this.#kept.has(id));
-      if (page.length === 0) return pruned;
-      batcher.add(page.map((row): Write => ({ w: "drop", run: row.id })));
-      await batcher.drained();
-      this.#open();
-      pruned += page.length;
+    const before = this.#pruning;
+    const pruned = (async (): Promise<number> => {
+      await before?.catch(() => undefined); // its own caller hears of it
+      return await this.#prune(olderThanMs);
+    })();
+    this.#pruning = pruned;
+    try {
+      return await pruned;
+    } finally {
+      if (this.#pruning === pruned) this.#pruning = undefined;
     }
+  }
+
+  /** One at a time: each goes by what it has listed. */
+  async #prune(olderThanMs: number): Promise<number> {
+    const { storage, host } = this.#shared;
+    this.#open();
+    const closedBefore = host.now() - olderThanMs;
+    this.#spared.clear();
+    // What was left for a run before is seen.
+    await this.#barrier();
+    return await removeOld(storage, {
+      closedBefore,
+      now: () => host.now(),
+      isSpared: (id) => this.#kept.has(id) || this.#spared.has(id),
+      commit: async (writes) => {
+        this.#open();
+        await this.#committed(writes);
+      },
+    });
   }
 
   #retain(retentionMs: number): void {

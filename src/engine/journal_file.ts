@@ -19,7 +19,7 @@ import type { JournalRecord } from "../workflow/journal.ts";
 import { messageProblem } from "./answers.ts";
 import { recordProblem } from "./journal_file_check.ts";
 import type { Message, Storage } from "./ports.ts";
-import { readRecord, verifyRecord } from "./read_journal.ts";
+import { checkStillStored, readRecord, verifyRecord } from "./read_journal.ts";
 import { readableHeader } from "./run_header.ts";
 
 /** Version of the file's form. Records have versions of their own, in the run's header. */
@@ -92,7 +92,7 @@ export async function exportRun(storage: Storage, runId: string, options: Export
  * @param runId which one
  * @param options whether messages are written too
  * @returns parts of the text that {@linkcode exportRun} returns
- * @throws UnknownRunError when no run of that id is stored, JournalCorruptError when a record is damaged
+ * @throws UnknownRunError when no run of that id is stored, or it is removed meanwhile, JournalCorruptError when a record is damaged
  */
 export async function* exportLines(
   storage: Storage,
@@ -105,11 +105,13 @@ export async function* exportLines(
   const writer = createWriter();
   let check = "";
   let seq = 0;
+  let createdAt = 0;
   for await (const page of storage.journal(runId)) {
     let part = "";
     for (const stored of page) {
       check = verifyRecord(runId, stored, seq, check);
       const record = readRecord(runId, stored);
+      if (record.t === "opened") ({ createdAt } = record.header);
       part += writer.record(record);
       if (record.t === "settled" && record.inbox !== undefined) taken.add(record.inbox);
       seq++;
@@ -117,6 +119,7 @@ export async function* exportLines(
     yield part;
   }
   if (seq === 0) throw new UnknownRunError(`Cannot export run "${runId}": no run of that id is stored`);
+  await checkStillStored(storage, runId, createdAt);
   yield writer.end(inbox.filter(({ id }) => !taken.has(id)));
 }
 

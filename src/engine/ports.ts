@@ -26,7 +26,10 @@ export interface RunRow {
   readonly status?: RunStatus;
   /** Earliest time at which a parked run has something to do, in milliseconds since 1970. */
   readonly wakeAt?: number;
-  /** What a parked run waits for, as `kind:name`: `approval:sign_off`, `event:paid`. */
+  /**
+   * What a parked run waits for, as `kind:name`: `approval:sign_off`, `event:paid`. Of a run that was continued, when those that went
+   * on for it first have been removed: `run:` and the id of the next one that is stored.
+   */
   readonly waits?: readonly string[];
   /** When it was created, in milliseconds since 1970. */
   readonly createdAt: number;

@@ -3,11 +3,22 @@
  *
  * @module
  */
-import { hasCode, JournalCorruptError, SchemaTooNewError } from "../base/errors.ts";
+import { hasCode, JournalCorruptError, SchemaTooNewError, UnknownRunError } from "../base/errors.ts";
 import { SDK_VERSION } from "../base/version.ts";
 import type { JournalRecord } from "../workflow/journal.ts";
 import { chainCheck, decodeRecord, isChainCheck } from "../workflow/record_text.ts";
 import type { Storage, StoredRecord } from "./ports.ts";
+
+/**
+ * Makes sure that a journal that was read page by page is whole: of a run that was removed meanwhile, it just ends.
+ *
+ * @param createdAt as its header has it: another run may have begun under the id
+ * @throws UnknownRunError when the run is not stored any more
+ */
+export async function checkStillStored(storage: Storage, runId: string, createdAt: number): Promise<void> {
+  if ((await storage.run(runId))?.createdAt === createdAt) return;
+  throw new UnknownRunError(`Run "${runId}" was removed while its journal was read`);
+}
 
 /** A journal, and where the next record goes on. */
 export interface ReadJournal {
@@ -32,7 +43,8 @@ export function verifyChain(runId: string, records: readonly StoredRecord[]): vo
 /**
  * Reads all records of a run.
  *
- * @throws JournalCorruptError when one is missing or damaged, SchemaTooNewError when one is of an unknown kind
+ * @throws JournalCorruptError when one is missing or damaged, SchemaTooNewError when one is of an unknown kind, UnknownRunError when
+ * the run is removed meanwhile
  */
 export async function readJournal(storage: Storage, runId: string): Promise<ReadJournal> {
   const records: JournalRecord[] = [];
@@ -43,8 +55,10 @@ export async function readJournal(storage: Storage, runId: string): Promise<Read
       records.push(readRecord(runId, stored));
     }
   }
-  if (records.length > 0 && records[0]?.t !== "opened") {
-    throw corrupt(runId, 0, `it is "${records[0]?.t}", expected "opened"`);
+  const [first] = records;
+  if (first !== undefined && first.t !== "opened") throw corrupt(runId, 0, `it is "${first.t}", expected "opened"`);
+  if (first !== undefined && records.at(-1)?.t !== "closed") {
+    await checkStillStored(storage, runId, first.header.createdAt);
   }
   return { records, nextSeq: records.length, check };
 }

@@ -133,6 +133,34 @@ export const main = workflow(async (n: number = 0) => {
   match(once.stderr, /as recorded: nothing was run/);
 });
 
+Deno.test("runs prune leaves a run that goes on as another one to be found by its id", async () => {
+  await using space = workspace({
+    "f/a/chain.ts": `${IMPORT}
+export const main = workflow(async (n: number = 0) => {
+  const next = await step("next", () => n + 1);
+  if (next === 4) await waitForEvent("go");
+  return next === 4 ? next : await continueAsNew({ n: next });
+});`,
+  });
+  const run = space.start("run", "f/a/chain.ts", "--run-id", "r");
+  await run.line("goes on as run r~3");
+  while (!/r~3 .*waits for event go/.test((await space.windkit("runs")).stdout));
+  run.kill("SIGKILL");
+  await run.ended;
+  const prune = async (): Promise<string> =>
+    (await space.windkit("runs", "prune", "--older-than", "0s", "--yes", "--json")).stdout;
+  equal(await prune(), '{"pruned":2}\n');
+  equal(await prune(), '{"pruned":0}\n');
+  match((await space.windkit("runs", "show", "r")).stdout, /^chain +r~3 goes on for it$/m);
+  equal((await space.windkit("signal", "r", "go")).stdout, '✓ Sent "go" to run r~3\n');
+  for (const note of [/^/, /as recorded: nothing was run/]) {
+    const again = await space.windkit("run", "f/a/chain.ts", "--run-id", "r");
+    equal([again.code, again.stdout], [0, "4\n"]);
+    match(again.stderr, note);
+  }
+  equal(await prune(), '{"pruned":2}\n');
+});
+
 Deno.test("runs fork makes a run that goes another way from a call on", async () => {
   await using space = workspace({
     "f/a/price.ts": `${IMPORT}import { readFileSync } from "node:fs";

@@ -1,7 +1,10 @@
 /** Workflows as code as jobs: bodies in boxed processes, runs on the engine, tasks as children. */
 import { deepStrictEqual as equal, match, ok, throws } from "node:assert/strict";
+import { join } from "node:path";
+import { removeOld } from "../../src/engine/removal.ts";
 import type { Job } from "../../src/server/ports.ts";
 import { createLineReader } from "../../src/server/workflow_jobs/from_body.ts";
+import { openSqliteStorage } from "../../src/storage/sqlite.ts";
 import { type WorkflowServer, workflowServer } from "./_workflow_kit.ts";
 
 type Fields = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -522,6 +525,36 @@ export const main = workflow(async (n: number) => {
   );
   equal([job.result, job.progress], [3, 30], logOf(job));
   for (const n of [1, 2, 3]) ok(logOf(job).includes(`[info] round {"n":${n}}`), logOf(job));
+});
+
+Deno.test("a run that goes on as others is its job's after retention has removed some of them", async () => {
+  const root = Deno.makeTempDirSync({ prefix: "windkit-retention-" });
+  try {
+    let id: string;
+    {
+      await using before = await workflowServer({ root });
+      id = await before.start(
+        `
+import { continueAsNew, waitForEvent, workflow } from "windmill-client";
+export const main = workflow(async (n: number) => n < 4 ? await continueAsNew({ n: n + 1 }) : await waitForEvent("paid"));`,
+        { n: 1 },
+      );
+      await before.when(id, ({ suspended }) => suspended);
+    }
+    {
+      await using runs = await openSqliteStorage({ dir: join(root, ".windkit", "runs") });
+      await runs.own({ name: "retention" });
+      const closedBefore = Date.now() + 1000;
+      equal(await removeOld(runs, { closedBefore, now: Date.now, commit: (writes) => runs.commit(writes) }), 2);
+    }
+    await using after = await workflowServer({ root });
+    equal((await after.ask("POST", `windkit/workflows/${id}/events/paid`, 5)).status, 201);
+    const { success, result } = await after.ended(id);
+    equal([success, result], [true, 5]);
+    equal(after.reported, []);
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
 });
 
 test("events reach a workflow through the endpoint that is Windkit's own", async () => {

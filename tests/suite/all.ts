@@ -35,6 +35,7 @@ import "./engine_children.ts";
 import "./engine_events.ts";
 import "./engine_executor.ts";
 import "./engine_fork.ts";
+import "./engine_prune.ts";
 import "./engine_replay.ts";
 import "./engine_runs.ts";
 import "./engine_undo.ts";

@@ -12,6 +12,7 @@ import { decode } from "../../base/canonical.ts";
 import { hasCode } from "../../base/errors.ts";
 import { recognise } from "../../base/recognition.ts";
 import type { Engine, EngineEvent } from "../../engine/api.ts";
+import { newestOf } from "../../engine/chain.ts";
 import { createEngine } from "../../engine/engine.ts";
 import { createLocalHost } from "../../engine/host.ts";
 import type { RunRow, Storage } from "../../engine/ports.ts";
@@ -141,8 +142,9 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
     database.run(`DELETE FROM ${table} WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = ${table}.job)`);
   }
   const sessionHost = { read: createLineReader(), need, refusal };
+  const runs = sealedStorage(storage, context.secrets, (run) => seals.isSealed(jobIdOf(run)));
   const engine = createEngine({
-    storage: sealedStorage(storage, context.secrets, (run) => seals.isSealed(jobIdOf(run))),
+    storage: runs,
     workflows: {
       [WORKFLOW]: workflowElsewhere((header, ports) => createRemoteSession(header, ports, sessionHost)),
     },
@@ -208,7 +210,7 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
   }
 
   /** What one of the two knew alone when the server ended: cancels of the job table, ends of the engine. */
-  async function reconcile(opened: Engine): Promise<void> {
+  async function reconcile(): Promise<void> {
     const open: Job[] = [];
     for (let offset = 0; offset === open.length; offset += PAGE) {
       open.push(...jobs.list({ completed: false, offset, limit: PAGE }));
@@ -217,19 +219,15 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
       if (closed) return;
       if (!isWorkflow(job)) continue;
       if (job.canceled) cancelRun(job.id, job.canceledReason);
-      else if (job.suspended && (await stateIn(opened, job.id)) !== "open") jobs.resume(job.id);
+      else if (job.suspended && (await stateIn(job.id)) !== "open") jobs.resume(job.id);
     }
   }
 
   /** Where the last run of a job is. */
-  async function stateIn(opened: Engine, job: string): Promise<"open" | "closed" | "none"> {
-    for (let id = job;;) {
-      const row = await rowOf(opened, id);
-      if (row?.state !== "closed") return row === undefined ? "none" : "open";
-      const last = row.status === "continued" ? (await opened.journal(id)).at(-1) : undefined;
-      if (last?.t !== "closed" || last.next === undefined) return "closed";
-      id = last.next;
-    }
+  async function stateIn(job: string): Promise<"open" | "closed" | "none"> {
+    const row = await newestOf(runs, job);
+    if (row === undefined) return "none";
+    return row.state === "closed" ? "closed" : "open";
   }
 
   function cancelRun(id: string, reason?: string): void {
@@ -323,15 +321,13 @@ export function createWorkflowJobs(context: ServerContext, options: WorkflowJobs
 
   /** How a job's run, or the last that goes on for it, has ended; the row of one that has not. */
   async function stateOf(opened: Engine, { job, error }: Drive): Promise<JobOutcome | RunRow> {
-    for (let id = job.id;;) {
-      const row = await rowOf(opened, id);
-      if (row === undefined) throw new Error(`The run of job ${id} is gone`);
-      if (row.state !== "closed") return row;
-      const last = (await opened.journal(id)).at(-1);
-      if (last?.t !== "closed") throw new Error(`The run of job ${id} has no recorded end`);
-      if (last.next === undefined) return await outcomeOf(opened, job, last, error);
-      id = last.next;
-    }
+    const row = await newestOf(runs, job.id);
+    if (row === undefined) throw new Error(`The run of job ${job.id} is gone`);
+    if (row.state !== "closed") return row;
+    const last = (await opened.journal(row.id)).at(-1);
+    if (last?.t !== "closed") throw new Error(`The run of job ${job.id} has no recorded end`);
+    if (last.next !== undefined) throw new Error(`The run of job ${job.id} is gone: it went on as "${last.next}"`);
+    return await outcomeOf(opened, job, last, error);
   }
 
   async function outcomeOf(
