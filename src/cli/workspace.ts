@@ -17,6 +17,9 @@ export interface Place {
   readonly name: string;
 }
 
+/** The code of a script with modules, behind the script's path: `f/x/a__mod/script.ts`. */
+const FOLDER_ENTRY = "__mod/script";
+
 /** Longest first. */
 const EXTENSIONS = [".deno.ts", ".bun.ts", ".mts", ".cts", ".tsx", ".mjs", ".cjs", ".jsx", ".ts", ".js"];
 
@@ -32,7 +35,9 @@ export function placeOf(file: string, cwd: string): Place {
   const path = resolve(cwd, file);
   const root = nearest(path, ["wmill.yaml"]) ?? aboveOwners(path) ??
     nearest(path, ["deno.json", "deno.jsonc", "package.json"]) ?? dirname(path);
-  return { file: path, root, name: withoutExtension(relative(root, path).split(sep).join("/")) };
+  const name = withoutExtension(relative(root, path).split(sep).join("/"));
+  // A script with modules is a folder.
+  return { file: path, root, name: name.endsWith(FOLDER_ENTRY) ? name.slice(0, -FOLDER_ENTRY.length) : name };
 }
 
 /**
@@ -67,9 +72,8 @@ export function checkFile(place: Place, given: string): void {
  */
 export function findScript(root: string, path: string): string | undefined {
   const base = join(root, ...path.split("/"));
-  return [...EXTENSIONS.map((extension) => `${base}${extension}`), base].find((file) =>
-    statSync(file, { throwIfNoEntry: false })?.isFile() === true
-  );
+  const files = [base, `${base}${FOLDER_ENTRY}`].flatMap((one) => EXTENSIONS.map((extension) => `${one}${extension}`));
+  return [...files, base].find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true);
 }
 
 /** Folders that are looked into for a file, and how deep. */

@@ -14,6 +14,8 @@ export interface RunnerJob {
   readonly language: string;
   /** The code. */
   readonly content: string;
+  /** The script's modules by their paths, `utils/math.ts`: its relative imports look here first. */
+  readonly modules?: Readonly<Record<string, { readonly content: string; readonly language: string }>>;
   /** Path of the script, `f/folder/name`; absent for a preview without one. */
   readonly path?: string;
   /** Arguments by name, `$var:` and `$res:` resolved. */

@@ -61,10 +61,17 @@ export interface Database {
 
 // --- The folder: what `wmill sync pull` made ---
 
+/** A file that belongs to a script: code that it imports, or runs as a task. */
+export interface ScriptModule {
+  readonly content: string;
+  readonly language: string;
+  readonly lock?: string;
+}
+
 /** One version of a script. */
 export interface Script {
   readonly path: string;
-  /** 16 hex digits: of the content and the metadata. */
+  /** 16 hex digits: of the content, the metadata and the modules. */
   readonly hash: string;
   readonly content: string;
   readonly language: string;
@@ -72,6 +79,8 @@ export interface Script {
   readonly description: string;
   readonly schema: Json;
   readonly lock?: string;
+  /** By their paths below the script's folder, `utils/math.ts`; absent when it has none. */
+  readonly modules?: Readonly<Record<string, ScriptModule>>;
   readonly tag?: string;
   readonly timeoutS?: number;
   readonly cacheTtlS?: number;
@@ -346,6 +355,8 @@ export interface JobRequest {
   readonly hash?: string;
   /** Code of a preview. */
   readonly content?: string;
+  /** Modules of a preview. */
+  readonly modules?: Script["modules"];
   readonly language: string;
   readonly args: Readonly<Record<string, Json>>;
   readonly caller: Caller;

@@ -21,6 +21,12 @@ export interface ScriptView {
   readonly autoKind?: string;
 }
 
+/** A module of a script, by the path that the script imports it by. */
+export interface ModuleView {
+  readonly key: string;
+  readonly content: string;
+}
+
 /** A file that cannot be used. */
 export interface ProblemView {
   readonly file: string;
@@ -86,14 +92,36 @@ ${
 /** What the page of a script shows. */
 export interface ScriptPage {
   readonly script: ScriptView;
+  readonly modules?: readonly ModuleView[];
   readonly fields: readonly Field[];
   /** What was sent before, and was not right. */
   readonly answer?: FormAnswer | undefined;
   readonly suggest?: Suggest;
 }
 
+function codeHtml(content: string): Html {
+  return markup`<pre class="code" tabindex="0">${content.slice(0, MAX_CODE_CHARS)}</pre>${
+    content.length > MAX_CODE_CHARS && markup`<p class="note">The first ${MAX_CODE_CHARS} characters.</p>`
+  }`;
+}
+
+/** Code of modules: one is open at first, several are closed. */
+function modulesHtml(modules: readonly ModuleView[]): Html | false {
+  return modules.length > 0 && sectionHtml(
+    "modules",
+    "Modules",
+    markup`${
+      modules.map(({ key, content }) =>
+        markup`<details${modules.length === 1 && markup` open`}><summary class="name">${key}</summary>${
+          codeHtml(content)
+        }</details>\n`
+      )
+    }`,
+  );
+}
+
 /** The page of a script, with its form. */
-export function scriptPage(frame: Frame, { script, fields, answer, suggest }: ScriptPage): Html {
+export function scriptPage(frame: Frame, { script, modules = [], fields, answer, suggest }: ScriptPage): Html {
   const { path, summary, description, content } = script;
   const isLibrary = script.autoKind === "lib";
   return pageHtml(frame, {
@@ -120,11 +148,9 @@ ${fields.length === 0 && markup`<p class="note">It takes no arguments.</p>`}${fi
       sectionHtml(
         "code",
         "Code",
-        markup`<pre class="code" tabindex="0">${content.slice(0, MAX_CODE_CHARS)}</pre>${
-          content.length > MAX_CODE_CHARS && markup`<p class="note">The first ${MAX_CODE_CHARS} characters.</p>`
-        }<p class="note">Version <code>${script.hash}</code></p>`,
+        markup`${codeHtml(content)}<p class="note">Version <code>${script.hash}</code></p>`,
       )
-    }</div></div>`,
+    }${modulesHtml(modules)}</div></div>`,
   });
 }
 

@@ -410,6 +410,28 @@ Deno.test("what a workflow prints does not get into stdout", async () => {
   equal(logs, [["info", "from the step { a: 1 }"], ["error", "two\nlines"]]);
 });
 
+Deno.test("A workflow with modules is a folder: it runs by its entry, with the name of the script", async () => {
+  await using space = workspace({
+    "f/a/flow__mod/script.ts": `${IMPORT}import { double } from "./math.ts";
+export const main = workflow(async (n: number) => [
+  double(n),
+  await taskScript("./tasks/add.ts")({ a: n, b: 1 }),
+  await taskScript("./tasks/add")({ a: n, b: 2 }),
+  await taskScript("f/a/other")({}),
+]);`,
+    "f/a/flow__mod/math.ts": "export const double = (n: number) => 2 * n;",
+    "f/a/flow__mod/tasks/add.ts": "export function main(a: number, b: number) { return a + b; }",
+    "f/a/other__mod/script.ts": `import { word } from "./words.ts";\nexport const main = () => word;`,
+    "f/a/other__mod/words.ts": "export const word = 'other';",
+  });
+  const { stdout, stderr } = await space.windkit("run", "f/a/flow__mod/script.ts", "--args", '{"n":3}');
+  equal(stdout === "" ? stderr : JSON.parse(stdout), [6, 4, 5, "other"]);
+  const events = jsonLines(
+    (await space.windkit("run", "f/a/flow__mod/script.ts", "--json", "--args", '{"n":1}')).stdout,
+  );
+  equal([...new Set(events.flatMap(({ workflow }) => workflow ?? []))], ["f/a/flow"]);
+});
+
 Deno.test("taskScript runs main of the path in the workspace by name; taskFlow says what it needs", async () => {
   await using space = workspace({
     "f/a/calls.ts": `${IMPORT}const resize = taskScript("f/tools/resize");

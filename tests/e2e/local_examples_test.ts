@@ -41,6 +41,7 @@ const SCRIPTS: Readonly<Record<string, readonly Example[]>> = {
       },
     },
   ],
+  "f/shop/loyalty": [{ args: { cents: 1250 }, body: { points: 12, free_coffee: false } }],
   "f/shop/validate_order": [
     {
       args: { order: { customer: "", email: "ada", lines: [] } },

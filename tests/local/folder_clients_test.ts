@@ -79,6 +79,26 @@ Deno.test("The official client's variables, resources, states, users and scripts
     await wmill.ScriptService.rawScriptByPath({ workspace, path: "f/a/x.ts" }),
     trial.folder.script("f/a/x")?.content,
   );
+  const modules = { "lib/one.ts": { content: "export const one = 1;\n", language: "bun" as const } };
+  const content = 'import { one } from "./lib/one";\nexport const main = () => one;\n';
+  await wmill.ScriptService.createScript({
+    workspace,
+    // `as`: the client's types are older than the field.
+    requestBody: {
+      path: "f/a/x",
+      parent_hash: hash,
+      content,
+      language: "bun",
+      summary: "",
+      description: "",
+      modules,
+    } as Parameters<
+      typeof wmill.ScriptService.createScript
+    >[0]["requestBody"],
+  });
+  const read = await wmill.ScriptService.getScriptByPath({ workspace, path: "f/a/x" });
+  assertEquals({ content: read.content, modules: (read as { modules?: unknown }).modules }, { content, modules });
+  assertEquals(Deno.readTextFileSync(trial.path("f/a/x__mod/lib/one.ts")), modules["lib/one.ts"].content);
   assertEquals((await wmill.ScriptService.listScripts({ workspace })).map(({ path }) => path), ["f/a/x"]);
   assertEquals((await wmill.WorkspaceService.listWorkspaces()).map(({ id }) => id), ["trial"]);
   assertEquals(await wmill.VariableService.existsVariable({ workspace, path: "f/a/pw" }), true);

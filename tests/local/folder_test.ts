@@ -161,17 +161,6 @@ Deno.test("script() tells workflows by the worker's rule, and files that only ot
   assertEquals(["pre", "listed", "text"].map((name) => script(name)?.hasPreprocessor), [true, true, false]);
 });
 
-Deno.test("modules of a script are named as not served", async () => {
-  await using trial = await trialFolder({
-    "f/a/x.ts": MAIN,
-    "f/a/x__mod/help.ts": MAIN,
-    "f/a/y.flow/a__mod/x.ts": MAIN,
-  });
-  const [problem, ...others] = problemsOf(trial.folder);
-  assertIncludes(problem ?? "", "f/a/x__mod: The modules of a script are not served here");
-  assertEquals(others, []);
-});
-
 Deno.test("dataFile() gives texts that are nothing else, and nothing from outside", async () => {
   await using trial = await trialFolder({
     "f/a/x.ts": MAIN,

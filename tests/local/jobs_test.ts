@@ -502,7 +502,7 @@ Deno.test("Lists look into what is encrypted, page by page, and as far as they m
   const database = await openDatabase({ path: ":memory:" });
   const table = createJobTable(database, createStoredTexts(fakeSecrets(["hidden"])));
   const caller = { username: "me", email: "me@x", isAdmin: true };
-  const insert = (id: string, args: Readonly<Record<string, Json>>, path = "f/a"): void =>
+  const insert = (id: string, args: Readonly<Record<string, Json>>, path = "f/a"): Job =>
     table.insert({ kind: "script", path, language: "bun", args, caller }, id, undefined, undefined, 1000);
   // Every third is encrypted, every second is wanted.
   for (let i = 0; i < 30; i++) {

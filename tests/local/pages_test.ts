@@ -184,6 +184,24 @@ Deno.test("Who is not signed in is shown where to do that, and comes back to the
   );
 });
 
+Deno.test("The page of a script shows its modules' code, without secrets", async () => {
+  const secret = "s3cr3t-value";
+  const modules = {
+    "helper.ts": { content: `export const key = "${secret}"; // <b>`, language: "bun" },
+    "utils/math.ts": { content: "export const two = 2;", language: "bun" },
+  };
+  await using pages = await openPages({
+    hidden: [secret],
+    files: { "f/a": { modules, run: () => 1 }, "f/b": () => 1 },
+  });
+  const text = await (await pages.ask("/scripts/f/a")).text();
+  for (const words of [">helper.ts<", ">utils/math.ts<", "export const two = 2;", "***", "&lt;b&gt;"]) {
+    assert.ok(text.includes(words), words);
+  }
+  assert.ok(!text.includes(secret));
+  assert.doesNotMatch(await (await pages.ask("/scripts/f/b")).text(), /Modules/);
+});
+
 Deno.test("Secrets are hidden in arguments, results, errors, logs and code", async () => {
   const secret = "s3cr3t-value";
   await using pages = await openPages({

@@ -251,6 +251,63 @@ test("scripts of the workspace are imported by relative and absolute paths, with
   match(String(python.error?.message), /is of the language "python3"/);
 });
 
+test("modules of a script are found beside it, before scripts of the workspace, and reach those by /f/", async () => {
+  const bun = (content: string) => ({ content, language: "bun" });
+  const modules = {
+    "helper.ts": bun(`import { twice } from "./utils/math.ts"; export const helper = (n: number) => twice(n);`),
+    "utils/math.ts": bun(
+      `import { up } from "../shared"; import { one } from "./one"; import { lib } from "/f/lib/a";
+import type { Gone } from "./gone"; import isOdd from "is-odd@3.0.0";
+export const twice = (n: number) => [up, one, lib, isOdd(n)];`,
+    ),
+    "utils/one.ts": bun(`export { a as one } from "../../f/lib/a.ts";`),
+    "shared.ts": bun("export const up = 'module';"),
+    "query.pg.sql": { content: "select 1", language: "postgresql" },
+    "fails.ts": bun("export function fail() {\n  throw new Error('in a module');\n}"),
+  };
+  const files = {
+    "f/x/helper": "export const helper = () => 'of the workspace';",
+    "f/x/other": `export { helper as other } from "./helper";`,
+    "f/lib/a": "export const a = 'a'; export const lib = 'lib';",
+  };
+  const run = (content: string) => kit.run(content, { path: "f/x/y", files, modules });
+  for (const name of ["./helper", "./helper.ts"]) {
+    const { outcome } = await run(`
+import { helper } from "${name}";
+import { other } from "./other";
+import { a } from "../lib/a";
+export const main = async () => [helper(3), other(), a, (await import("./shared")).up];`);
+    equal(outcome, { ok: true, result: [["module", "a", "lib", true], "of the workspace", "a", "module"] }, name);
+  }
+  const failed = await run(`import { fail } from "./fails"; export const main = () => fail();`);
+  match(String(failed.error?.stack), /f\/x\/y__mod\/fails\.ts:2:/);
+  for (
+    const [key, content, words] of [
+      [
+        "a",
+        `import "./nothing";`,
+        /Cannot import "\.\/nothing" in f\/x\/y__mod\/a\.ts:1: .*no module "nothing".*"\/f\/\.\.\."/,
+      ],
+      // As on a worker, where the folder of modules has no place in the workspace.
+      ["sub/a", `import "../other";`, /no module "other"/],
+      ["a", `import "../../../../etc/passwd";`, /no module "etc\/passwd"/],
+      ["a", `import "./query.pg.sql";`, /module "query\.pg\.sql" is of the language "postgresql"/],
+    ] as const
+  ) {
+    const { error } = await kit.run(`import "./${key}"; export const main = () => 1;`, {
+      path: "f/x/y",
+      files,
+      modules: { ...modules, [`${key}.ts`]: bun(content) },
+    });
+    match(String(error?.message), words);
+  }
+  const outside = await kit.run(`import "../a.ts"; export const main = () => 1;`, {
+    path: "f/x/y",
+    modules: { "../a.ts": bun("") },
+  });
+  match(String(outside.error?.message), /it leads out of the script's modules/);
+});
+
 test("packages come from npm: pinned in the specifier, by npm:, and by one version for all files", async () => {
   const content = `
 import isOdd from "is-odd@3.0.0";

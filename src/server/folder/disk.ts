@@ -16,6 +16,7 @@ import {
   readFileSync,
   realpathSync,
   renameSync,
+  rmdirSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -58,6 +59,10 @@ export interface Disk {
   write(file: string, text: string): void;
   /** Removes a file; false when there was none. */
   remove(file: string): boolean;
+  /** Changes when something is put into a folder, or taken out of it; undefined when there is no such folder. */
+  lookFolder(folder: string): string | undefined;
+  /** Removes a folder that is empty. */
+  removeEmpty(folder: string): void;
 }
 
 /** A file name that is passed over: what `write` has not put in place yet. */
@@ -209,6 +214,24 @@ export function openDisk(path: string): Disk {
       if (look(file) === undefined) return false;
       unlinkSync(within(file));
       return true;
+    },
+    lookFolder(folder) {
+      try {
+        const path = within(folder);
+        // Asked first: to say that there is none, `lstatSync` makes an error and catches it; most scripts have no such folder.
+        const stat = existsSync(path) ? lstatSync(path, { throwIfNoEntry: false, bigint: true }) : undefined;
+        return stat?.isDirectory() === true ? `${stat.mtimeNs}:${stat.ino}` : undefined;
+      } catch (error) {
+        void error; // as `look` has it
+        return undefined;
+      }
+    },
+    removeEmpty(folder) {
+      try {
+        rmdirSync(within(folder));
+      } catch (error) {
+        void error; // something is in it, or it is gone
+      }
     },
   };
 }

@@ -17,10 +17,11 @@ import { messageOf, openDisk } from "./disk.ts";
 import { loadDocuments } from "./documents.ts";
 import { interpolate } from "./interpolate.ts";
 import { openKept } from "./kept.ts";
-import { checkPath, checkTypeName, endingOf, isDataFile } from "./names.ts";
+import { checkModules, filesOfModules, ModuleError } from "./modules.ts";
+import { checkPath, checkTypeName, endingOf, isDataFile, moduleFolderOf } from "./names.ts";
 import { openRecords } from "./records.ts";
 import { changedFiles, type Scan, scanFolder, type ScriptFiles } from "./scan.ts";
-import { loadScript, saveScript } from "./scripts.ts";
+import { loadScript, removeScript, saveScript } from "./scripts.ts";
 import { watchFolder } from "./watch.ts";
 
 /** What a folder is opened with. */
@@ -99,13 +100,17 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
   }
 
   function marksOf(files: ScriptFiles): string {
-    return [files.content, files.metadata, files.lock].map((one) => one && disk.look(one.file)?.mark).join(" ");
+    const own = [files.content, files.metadata, files.lock].map((one) => one && disk.look(one.file)?.mark);
+    return [...own, ...filesOfModules(files.modules).map((file) => disk.look(file)?.mark)].join(" ");
   }
 
   function load(path: string): Loaded | undefined {
     let files = scan.scripts.get(path);
     // A new file, a second file of one script, or one that is gone: their folder has changed.
-    if (files === undefined || disk.look(files.content.file) === undefined || hasNewFiles(path, files)) {
+    if (
+      files === undefined || disk.look(files.content.file) === undefined || hasNewFiles(path, files) ||
+      hasNewModules(path)
+    ) {
       if (files === undefined && !mayBeNew(path)) return undefined;
       refresh();
       files = scan.scripts.get(path);
@@ -125,7 +130,8 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       const { script, problem } = loadScript({ disk, documents, owner }, path, files);
       return { marks, script, problems: problem === undefined ? [] : [problem] };
     } catch (error) {
-      return { marks, problems: [{ file: files.content.file, message: messageOf(error) }] };
+      const file = error instanceof ModuleError ? error.file : files.content.file;
+      return { marks, problems: [{ file, message: messageOf(error) }] };
     }
   }
 
@@ -133,10 +139,24 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
     return files.metadata === undefined && disk.look(`${path}.script.yaml`) !== undefined;
   }
 
+  /** Something was put into a folder of modules or taken out, or there is one now, or none any more. */
+  function hasNewModules(path: string): boolean {
+    const known = scan.moduleFolders.get(path);
+    if (known === undefined) return disk.lookFolder(moduleFolderOf(path)) !== undefined;
+    return [...known].some(([folder, mark]) => disk.lookFolder(folder) !== mark);
+  }
+
   /** One look for each language that runs here: a question for something that is not there costs no walk. */
   function mayBeNew(path: string): boolean {
     const endings = [".ts", ".bun.ts", ".deno.ts", ".fetch.ts", ".pg.sql", ".duckdb.sql", ".py", ".sh"];
-    return endings.some((ending) => disk.look(path + ending) !== undefined);
+    return endings.some((ending) => disk.look(path + ending) !== undefined) || hasNewModules(path);
+  }
+
+  /** Why a script is not there, or cannot be run. */
+  function problemOfScript(path: string): FolderProblem | undefined {
+    const { script, problems = [] } = load(path) ?? {};
+    return problems.find(({ file }) => file === scan.scripts.get(path)?.content.file) ??
+      (script === undefined ? problems[0] : undefined);
   }
 
   function checked(path: string): void {
@@ -197,14 +217,19 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       const { defaultTs } = scan.config;
       try {
         endingOf(script.language, defaultTs);
+        checkModules(script.path, script.modules ?? {}, defaultTs);
       } catch (error) {
         throw badRequest(messageOf(error));
       }
       // What is replaced is a version that may be asked for.
       const before = load(script.path)?.script;
       if (before !== undefined) kept.endVersion(before);
-      writing(() => saveScript({ disk, documents, owner }, script, scan.scripts.get(script.path), defaultTs));
-      refresh();
+      const left = scan.modules.get(script.path) ?? [];
+      try {
+        writing(() => saveScript({ disk, documents, owner }, script, scan.scripts.get(script.path), left, defaultTs));
+      } finally {
+        refresh();
+      }
       const written = folder.script(script.path);
       if (written === undefined) throw new Error(`The script "${script.path}" was written and cannot be read`);
       return written;
@@ -214,7 +239,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       if (files === undefined) return false;
       const before = load(path)?.script;
       if (before !== undefined) kept.endVersion(before);
-      for (const one of [files.content, files.metadata, files.lock]) if (one !== undefined) disk.remove(one.file);
+      removeScript(disk, files);
       refresh();
       return true;
     },
@@ -284,9 +309,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
       return [...scan.problems, ...ofScripts, ...records.problems()].sort((a, b) => a.file < b.file ? -1 : 1);
     },
     problemOf(kind, name) {
-      const own = kind === "script"
-        ? load(name)?.problems.find(({ file }) => file === scan.scripts.get(name)?.content.file)
-        : records.problemOf(kind, name);
+      const own = kind === "script" ? problemOfScript(name) : records.problemOf(kind, name);
       // Two files of one kind, or a link: what was found without opening any.
       return own ?? scan.problems.find(({ file }) => isFileOf(kind, name, file));
     },
@@ -320,6 +343,7 @@ export async function openFolder(options: FolderOptions): Promise<LocalFolder> {
 
 /** True for a file that a script or a record may have. */
 function isFileOf(kind: string, name: string, file: string): boolean {
+  if (kind === "script" && `${file}/`.startsWith(`${moduleFolderOf(name)}/`)) return true;
   if (!file.startsWith(`${name}.`)) return false;
   const [, record] = /\.(variable|resource|resource-type)\.(?:yaml|json)$/.exec(file) ?? [];
   return kind === "script" ? record === undefined : record === kind.replace(" ", "-");

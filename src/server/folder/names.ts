@@ -11,6 +11,8 @@ export type DefaultTs = "bun" | "deno";
 export type NamedFile =
   | { readonly is: "script"; readonly path: string; readonly language: string }
   | { readonly is: "metadata" | "lock" | "variable" | "resource" | "resource type"; readonly path: string }
+  /** A module of a script: `name__mod/utils/math.ts`. Its key is what is behind `__mod/`. */
+  | { readonly is: "module"; readonly path: string; readonly key: string; readonly language: string }
   /** A variable or resource of one of the workspaces that the folder is synced with: `name.staging.variable.yaml`. */
   | {
     readonly is: "specific variable" | "specific resource";
@@ -45,7 +47,10 @@ const LANGUAGES: readonly (readonly [ending: string, language: string])[] = [
   [".r", "rlang"],
 ];
 
-/** Folders whose files belong to something else: flows, apps, modules of scripts, projects of dbt, files of a resource. */
+/**
+ * Folders whose files are no items of their own: flows, apps, modules of scripts, projects of dbt, files of a resource. Of modules the
+ * scan knows.
+ */
 const FOREIGN_FOLDER = /(?:\.flow|__flow|\.app|__app|\.raw_app|__raw_app|__mod|__dbt|\.fileset)$/;
 
 /** Endings of metadata, in both forms. */
@@ -61,6 +66,64 @@ export function isSyncedFolder(name: string): boolean {
   return !name.startsWith(".") && name !== "node_modules" && !FOREIGN_FOLDER.test(name);
 }
 
+/** A script's modules are in a folder beside it, or with it: the outermost of that name. */
+const MODULE_FOLDER = /^([fug]\/[^/]+\/(?:[^/]+\/)*?[^/]+?)__mod(?:\/(.+))?$/;
+
+/** Languages that a runner of this server has. */
+const RUN: ReadonlySet<string> = new Set(["bun", "deno", "nativets", "bunnative", "postgresql", "duckdb"]);
+
+/**
+ * Reads a path as one of a folder of modules, or below it.
+ *
+ * @param path relative to the folder, with `/`
+ * @returns the script's path, and what is behind `__mod/`; undefined for any other path
+ */
+export function moduleParts(path: string): { readonly path: string; readonly key: string } | undefined {
+  const [, script, key = ""] = MODULE_FOLDER.exec(path) ?? [];
+  return script === undefined || /(?:^|\/)\.|\.[^/]*$/.test(script) || !script.split("/").every(isSyncedFolder)
+    ? undefined
+    : { path: script, key };
+}
+
+/**
+ * The folder of a script's modules.
+ *
+ * @param path the script's path
+ */
+export function moduleFolderOf(path: string): string {
+  return `${path}__mod`;
+}
+
+/**
+ * The lock of a module is beside it, under its name without the last ending.
+ *
+ * @param key the module
+ */
+export function moduleLockOf(key: string): string {
+  return `${key.replace(/\.[^./]+$/, "")}.lock`;
+}
+
+/** Says whether a language is one that some runner of this server has. */
+export function isRun(language: string): boolean {
+  return RUN.has(language);
+}
+
+/** The language and ending of a file's name; undefined when it is no code. */
+function languageOf(name: string, defaultTs: DefaultTs): readonly [ending: string, language: string] | undefined {
+  return LANGUAGES.find(([ending]) => name.endsWith(ending)) ?? (name.endsWith(".ts") ? [".ts", defaultTs] : undefined);
+}
+
+/** A file in a folder of modules: what is called `script` is the script itself. */
+function readModuleName(path: string, key: string, defaultTs: DefaultTs): NamedFile | undefined {
+  const [ending, language] = languageOf(key, defaultTs) ?? [];
+  if (!key.startsWith("script.")) {
+    return ending === undefined || language === undefined ? undefined : { is: "module", path, key, language };
+  }
+  if (key === "script.yaml" || key === "script.json") return { is: "metadata", path };
+  if (key === "script.lock") return { is: "lock", path };
+  return language !== undefined && key === `script${ending}` ? { is: "script", path, language } : undefined;
+}
+
 /**
  * Reads a file's name.
  *
@@ -69,6 +132,8 @@ export function isSyncedFolder(name: string): boolean {
  * @returns what it is; undefined for files that this server has no use for
  */
 export function readName(file: string, defaultTs: DefaultTs): NamedFile | undefined {
+  const module = moduleParts(file);
+  if (module !== undefined) return readModuleName(module.path, module.key, defaultTs);
   const slash = file.lastIndexOf("/") + 1;
   const folder = file.slice(0, slash);
   const name = file.slice(slash);
@@ -80,11 +145,8 @@ export function readName(file: string, defaultTs: DefaultTs): NamedFile | undefi
   if (lock !== null) return { is: "lock", path: folder + lock[1] };
   // The content of a resource of a file type: `name.resource.file.ext`.
   if (name.includes(".resource.file.") || name.includes(".inline_script.")) return undefined;
-  for (const [ending, language] of LANGUAGES) {
-    if (name.endsWith(ending)) return scriptNamed(folder, name, ending, language);
-  }
-  if (name.endsWith(".d.ts") || !name.endsWith(".ts")) return undefined;
-  return scriptNamed(folder, name, ".ts", defaultTs);
+  const [ending, language] = name.endsWith(".d.ts") ? [] : languageOf(name, defaultTs) ?? [];
+  return ending === undefined || language === undefined ? undefined : scriptNamed(folder, name, ending, language);
 }
 
 /**
@@ -154,17 +216,7 @@ export function checkPath(path: string): void {
   if (path.length > 255) throw new RangeError(`The path ${quoted(path)} must have at most 255 characters`);
   if (!path.isWellFormed()) throw new RangeError(`The path ${quoted(path)} is no text that a file can be named by`);
   for (const part of parts) {
-    // deno-lint-ignore no-control-regex -- control characters are what it refuses
-    if (part === "" || part.startsWith(".") || /[\\:*?"<>|\u0000-\u001f\u007f]/.test(part)) {
-      throw new RangeError(
-        `The path ${quoted(path)} cannot be kept in a folder: ${quoted(part)} is no name of a file on every system`,
-      );
-    }
-    if (RESERVED.test(part)) {
-      throw new RangeError(
-        `The path ${quoted(path)} cannot be kept in a folder: ${quoted(part)} is no name of a file on Windows`,
-      );
-    }
+    checkPart(`The path ${quoted(path)}`, part);
     if (!isSyncedFolder(part)) {
       throw new RangeError(`The path ${quoted(path)} cannot be kept in a folder: ${quoted(part)} is of another kind`);
     }
@@ -173,6 +225,44 @@ export function checkPath(path: string): void {
   if (parts.at(-1)?.includes(".") === true) {
     throw new RangeError(`The path ${quoted(path)} cannot be kept in a folder: its last part has a dot`);
   }
+}
+
+/** A part of a path must be a name on every system. */
+function checkPart(what: string, part: string): void {
+  // deno-lint-ignore no-control-regex -- control characters are what it refuses
+  if (part === "" || part.startsWith(".") || /[\\:*?"<>|\u0000-\u001f\u007f]/.test(part)) {
+    throw new RangeError(`${what} cannot be kept in a folder: ${quoted(part)} is no name of a file on every system`);
+  }
+  if (RESERVED.test(part)) {
+    throw new RangeError(`${what} cannot be kept in a folder: ${quoted(part)} is no name of a file on Windows`);
+  }
+}
+
+/**
+ * Checks the name of a module that is to be written.
+ *
+ * @param path the script's path
+ * @param key the module's path below the script's folder of modules
+ * @param language the module's language
+ * @param defaultTs language of a plain `.ts`
+ * @throws RangeError when no file can be called so, or one would be read as something else
+ */
+export function checkModule(path: string, key: string, language: string, defaultTs: DefaultTs): void {
+  const what = `The module ${quoted(key)} of "${path}"`;
+  if (`${path}__mod/${key}`.length > 512) throw new RangeError(`${what} must have a shorter name`);
+  if (!key.isWellFormed()) throw new RangeError(`${what} has a name that is no text`);
+  for (const part of key.split("/")) checkPart(what, part);
+  if (key.split("/").includes("node_modules")) throw new RangeError(`${what} is in a folder that is passed over`);
+  if (key.startsWith("script.")) {
+    throw new RangeError(`${what} cannot be kept in a folder: files called "script" there are the script itself`);
+  }
+  const found = languageOf(key, defaultTs)?.[1];
+  if (found === (language === "bunnative" ? "bun" : language)) return;
+  throw new RangeError(
+    `${what} cannot be kept in a folder: it is of the language "${language}", and its name says ${
+      found === undefined ? "none" : `"${found}"`
+    }`,
+  );
 }
 
 /**

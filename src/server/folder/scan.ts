@@ -8,7 +8,25 @@ import { isRecord } from "../../wire/answer.ts";
 import type { FolderProblem } from "../ports.ts";
 import { type Disk, type FoundFile, messageOf } from "./disk.ts";
 import type { Documents } from "./documents.ts";
-import { type DefaultTs, isSyncedFolder, type NamedFile, readName } from "./names.ts";
+import {
+  type DefaultTs,
+  isRun,
+  isSyncedFolder,
+  moduleFolderOf,
+  moduleLockOf,
+  moduleParts,
+  type NamedFile,
+  readName,
+} from "./names.ts";
+
+/** A module of a script: its files. */
+export interface ModuleFiles {
+  /** Its path below the folder of modules. */
+  readonly key: string;
+  readonly language: string;
+  readonly content: FoundFile;
+  readonly lock?: FoundFile;
+}
 
 /** A script's files. */
 export interface ScriptFiles {
@@ -16,6 +34,8 @@ export interface ScriptFiles {
   readonly language: string;
   readonly metadata?: FoundFile;
   readonly lock?: FoundFile;
+  /** In the order of their keys. */
+  readonly modules: readonly ModuleFiles[];
 }
 
 /** What `wmill.yaml` says to this server. */
@@ -33,6 +53,10 @@ export interface Scan {
   /** Marks of all files, by name: what has another one now has changed. */
   readonly marks: ReadonlyMap<string, string>;
   readonly scripts: ReadonlyMap<string, ScriptFiles>;
+  /** Modules by the paths of their scripts, whether there is such a script or not. */
+  readonly modules: ReadonlyMap<string, readonly ModuleFiles[]>;
+  /** Folders of modules, and those in them, by the paths of their scripts: what `lookFolder` said of each. */
+  readonly moduleFolders: ReadonlyMap<string, ReadonlyMap<string, string | undefined>>;
   readonly variables: ReadonlyMap<string, FoundFile>;
   readonly resources: ReadonlyMap<string, FoundFile>;
   readonly types: ReadonlyMap<string, FoundFile>;
@@ -51,6 +75,9 @@ export interface ScanOptions {
   readonly excluded?: string;
 }
 
+/** Code of this size is data. */
+export const MAX_CODE_BYTES: number = 16 * 1024 * 1024;
+
 /** Metadata of this size is a mistake. */
 export const MAX_RECORD_BYTES: number = 2 * 1024 * 1024;
 
@@ -62,17 +89,28 @@ export const MAX_RECORD_BYTES: number = 2 * 1024 * 1024;
  */
 export function scanFolder(options: ScanOptions): Scan {
   const { disk, specific, excluded } = options;
-  const modules: string[] = [];
+  const moduleFolders = new Map<string, Map<string, string | undefined>>();
+  const nameless: string[] = [];
   const found = disk.walk((folder) => {
     if (folder === excluded) return false;
-    const top = !folder.includes("/");
-    if (!top && folder.endsWith("__mod")) modules.push(folder);
-    return top ? /^[fug]$/.test(folder) : isSyncedFolder(basename(folder));
+    const top = !folder.includes("/"), name = basename(folder);
+    if (top) return /^[fug]$/.test(folder);
+    const module = moduleParts(folder);
+    if (module === undefined) {
+      if (name.endsWith("__mod")) nameless.push(folder);
+      return isSyncedFolder(name);
+    }
+    if (name.startsWith(".") || name === "node_modules") return false;
+    // Before it is listed: what is put into it from now on makes another mark.
+    const marks = moduleFolders.get(module.path) ?? new Map<string, string | undefined>();
+    moduleFolders.set(module.path, marks.set(folder, disk.lookFolder(folder)));
+    return true;
   });
   const problems: FolderProblem[] = [
-    ...modules.map((file) => ({
+    ...nameless.map((file) => ({
       file,
-      message: "The modules of a script are not served here: make them scripts of their own, and import those by path",
+      message:
+        "It would have the modules of a script that no script can be called as: expected f/FOLDER/NAME__mod, without dots in NAME",
     })),
     ...found.links.filter((file) => /^[fug](?:\/|$)/.test(file)).map((file) => ({
       file,
@@ -110,6 +148,13 @@ export function scanFolder(options: ScanOptions): Scan {
   const metadata = records("metadata");
   const locks = records("lock");
   const scripts = new Map<string, ScriptFiles>();
+  const byName = new Map(found.files.map((file) => [file.file, file]));
+  const modules = group(named.flatMap(({ file, name }) => {
+    if (name.is !== "module") return [];
+    const lock = byName.get(`${moduleFolderOf(name.path)}/${moduleLockOf(name.key)}`);
+    const { key, language } = name;
+    return [[name.path, { key, language, content: file, ...lock === undefined ? {} : { lock } }] as const];
+  }));
   const contents = group(
     named.flatMap(({ file, name }) => name.is === "script" ? [[name.path, { file, name }] as const] : []),
   );
@@ -126,7 +171,27 @@ export function scanFolder(options: ScanOptions): Scan {
       language: one.name.language,
       ...record === undefined ? {} : { metadata: record },
       ...lock === undefined ? {} : { lock },
+      modules: modules.get(path) ?? [],
     });
+  }
+  for (const [path, files] of modules) {
+    const script = scripts.get(path);
+    if (!contents.has(path)) {
+      problems.push({
+        file: moduleFolderOf(path),
+        message: `It has modules of the script "${path}", of which there is no code: expected "${
+          moduleFolderOf(path)
+        }/script.ts", or "${path}.ts" beside it`,
+      });
+    }
+    for (const { content: { file }, language } of files) {
+      // Of a script in such a language nothing is run, which is no mistake of its modules.
+      if (isRun(language) || language === script?.language) continue;
+      problems.push({
+        file,
+        message: `Windkit runs no code of language ${language}: neither as a module nor as a task`,
+      });
+    }
   }
   for (const [path, { file }] of metadata) {
     if (!contents.has(path)) {
@@ -138,6 +203,8 @@ export function scanFolder(options: ScanOptions): Scan {
     config,
     marks: new Map(found.files.map(({ file, mark }) => [file, mark])),
     scripts,
+    modules,
+    moduleFolders,
     variables: withSpecific("variable"),
     resources: withSpecific("resource"),
     types: records("resource type"),

@@ -9,12 +9,11 @@ import type { Json } from "../../workflow/journal.ts";
 import type { Script } from "../ports.ts";
 import type { Disk } from "./disk.ts";
 import type { Documents, JsonRecord } from "./documents.ts";
-import { type DefaultTs, endingOf, referredBy } from "./names.ts";
-import { MAX_RECORD_BYTES, type ScriptFiles } from "./scan.ts";
+import { filesOfModules, moduleTexts, readModules, replaceFiles, withoutMark } from "./modules.ts";
+import { type DefaultTs, endingOf, moduleFolderOf, moduleParts, referredBy } from "./names.ts";
+import { MAX_CODE_BYTES, MAX_RECORD_BYTES, type ModuleFiles, type ScriptFiles } from "./scan.ts";
 import { readSignature } from "./signature.ts";
 
-/** Code of this size is data. */
-const MAX_CODE_BYTES = 16 * 1024 * 1024;
 const INLINE = "!inline ";
 
 /** Fields of the metadata that a version has under another name; what else is there is in its `extra`. */
@@ -58,7 +57,7 @@ export interface LoadedScript {
  * @param path the script's path
  * @param files its files
  * @returns the version that they are
- * @throws Error when the code cannot be read
+ * @throws Error when the code cannot be read, ModuleError when that of a module cannot
  */
 export function loadScript(access: ScriptAccess, path: string, files: ScriptFiles): LoadedScript {
   const { disk, documents, owner } = access;
@@ -81,6 +80,7 @@ export function loadScript(access: ScriptAccess, path: string, files: ScriptFile
       message: `The script runs without its metadata: ${error instanceof Error ? error.message : String(error)}`,
     };
   }
+  const modules = readModules(disk, files.modules);
   const signature = readSignature(content, language);
   const isWorkflow = language === "bun" && recognise(content).recognised;
   const kind = isWorkflow ? "wac" : signature.hasMain ? undefined : "lib";
@@ -93,9 +93,8 @@ export function loadScript(access: ScriptAccess, path: string, files: ScriptFile
     const value = record[name];
     return typeof value === "string" && value !== "" ? [[field, value] as const] : [];
   });
-  const digest = createHash("sha256").update(JSON.stringify([path, language, content, text, lock ?? null])).digest(
-    "hex",
-  );
+  const parts = [path, language, content, text, lock ?? null, ...modules === undefined ? [] : [modules]];
+  const digest = createHash("sha256").update(JSON.stringify(parts)).digest("hex");
   return {
     script: {
       path,
@@ -106,6 +105,7 @@ export function loadScript(access: ScriptAccess, path: string, files: ScriptFile
       description: textOf(record.description),
       schema: record.schema ?? signature.schema,
       ...lock === undefined ? {} : { lock },
+      ...modules === undefined ? {} : { modules },
       ...Object.fromEntries(numbers),
       ...Object.fromEntries(texts),
       hasPreprocessor: record.has_preprocessor === true || signature.hasPreprocessor,
@@ -133,37 +133,41 @@ function textOf(value: Json | undefined): string {
   return typeof value === "string" ? value : "";
 }
 
-/** Editors of one system begin a file with a mark that is none of its text. */
-function withoutMark(text: string): string {
-  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
-}
-
 /** A script as it is to be written. */
 export type NewScript = Pick<Script, "path" | "content" | "language"> & Partial<Script>;
 
 /**
- * Writes a version: the code, its metadata with all fields that the version has, and its lock. Fields of the metadata that are
- * nothing to this server stay.
+ * Writes a version: the code, its metadata with all fields that the version has, its lock and its modules. Fields of the metadata
+ * that are nothing to this server stay. A script with modules is a folder, any other one is not.
  *
  * @param access files and documents
  * @param script the version
  * @param files the files that are there
+ * @param left modules that are there, be there a script or not
  * @param defaultTs language of a plain `.ts`
  */
 export function saveScript(
   access: ScriptAccess,
   script: NewScript,
   files: ScriptFiles | undefined,
+  left: readonly ModuleFiles[],
   defaultTs: DefaultTs,
 ): void {
   const { disk, documents } = access;
-  const { path, content, language, lock, extra = {} } = script;
+  const { path, content, language, lock, modules = {}, extra = {} } = script;
+  const isFolder = Object.keys(modules).length > 0;
+  const start = isFolder ? `${moduleFolderOf(path)}/script` : path;
+  const record = isFolder ? start : `${start}.script`;
+  /** A file that is there, when it is where this version has it. */
+  const placed = (file: string | undefined): string | undefined =>
+    file !== undefined && (moduleParts(file) !== undefined) === isFolder ? file : undefined;
   const same = files !== undefined &&
     (files.language === language || (language === "bunnative" && files.language === "bun"));
-  const contentFile = same ? files.content.file : `${path}${endingOf(language, defaultTs)}`;
-  const recordFile = files?.metadata?.file ?? `${path}.script.yaml`;
-  const lockFile = files?.lock?.file ?? `${path}.script.lock`;
-  const before = files?.metadata === undefined ? undefined : disk.read(recordFile, MAX_RECORD_BYTES);
+  const contentFile = (same ? placed(files.content.file) : undefined) ?? `${start}${endingOf(language, defaultTs)}`;
+  const metadata = files?.metadata?.file;
+  const recordFile = placed(metadata) ?? `${record}${metadata?.endsWith(".json") === true ? ".json" : ".yaml"}`;
+  const lockFile = placed(files?.lock?.file) ?? `${record}.lock`;
+  const before = metadata === undefined ? undefined : disk.read(metadata, MAX_RECORD_BYTES);
   // What cannot be read is replaced: the new version is whole.
   const kept = before === undefined || isReadable(documents, recordFile, before) ? before : undefined;
   const hasLock = lock !== undefined && lock !== "";
@@ -178,11 +182,26 @@ export function saveScript(
     has_preprocessor: script.hasPreprocessor === true ? true : undefined,
     ...extra,
   });
-  if (hasLock) disk.write(lockFile, lock);
-  disk.write(recordFile, text);
-  disk.write(contentFile, content);
-  if (files !== undefined && !same) disk.remove(files.content.file);
-  if (!hasLock && files?.lock !== undefined) disk.remove(files.lock.file);
+  const texts = moduleTexts(path, modules);
+  if (hasLock) texts.set(lockFile, lock);
+  texts.set(recordFile, text);
+  texts.set(contentFile, content);
+  replaceFiles(disk, texts, [...files === undefined ? [] : ownFiles(files), ...filesOfModules(left)]);
+}
+
+/** The files of a script, without its modules. */
+function ownFiles({ content, metadata, lock }: ScriptFiles): readonly string[] {
+  return [content, metadata, lock].flatMap((one) => one === undefined ? [] : [one.file]);
+}
+
+/**
+ * Removes a script with all that belongs to it.
+ *
+ * @param disk the folder
+ * @param files its files
+ */
+export function removeScript(disk: Disk, files: ScriptFiles): void {
+  replaceFiles(disk, new Map(), [...ownFiles(files), ...filesOfModules(files.modules)]);
 }
 
 function isReadable(documents: Documents, file: string, text: string): boolean {

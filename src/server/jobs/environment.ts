@@ -62,7 +62,7 @@ export function environmentOf(parts: EnvironmentParts, job: Job, token: string):
 export function runnerJobOf(
   parts: EnvironmentParts,
   job: Job,
-  content: string,
+  code: Pick<RunnerJob, "content" | "modules">,
   token: string,
   readSecret?: () => void,
 ): RunnerJob {
@@ -71,7 +71,8 @@ export function runnerJobOf(
   return {
     id: job.id,
     language: job.language,
-    content,
+    content: code.content,
+    ...(code.modules !== undefined && { modules: code.modules }),
     ...(job.path !== undefined && { path: job.path }),
     // `as`: what is resolved in an object of arguments is one of arguments.
     args: folder.interpolate(job.args, env, readSecret) as RunnerJob["args"],

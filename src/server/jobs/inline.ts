@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { RunnerJob } from "../../runner/ports.ts";
 import { badRequest, Refusal } from "../../wire/refusal.ts";
 import type { Caller, Job, ServerContext } from "../ports.ts";
 import { runnerJobOf } from "./environment.ts";
@@ -22,6 +23,7 @@ export interface InlineRun {
   readonly args: Readonly<Record<string, Json>>;
   readonly path?: string;
   readonly hash?: string;
+  readonly modules?: RunnerJob["modules"];
   readonly caller: Caller;
   readonly signal: AbortSignal;
 }
@@ -60,11 +62,13 @@ export function createInline(context: ServerContext): RunInline {
     const stop = new AbortController();
     const timer = context.clock.setTimeout(() => stop.abort(new Error("It took too long")), LONGEST_MS);
     const token = context.identity.issueJobToken(id);
+    // Code of its own has none.
+    const modules = run.modules === undefined ? undefined : { modules: run.modules };
     try {
       const io = { log: () => {}, stream: () => {}, signal: AbortSignal.any([signal, stop.signal]) };
       // Whoever asked has read what is given back.
       const readSecret = (): void => void (caller.job !== undefined && context.jobs.hooks.readSecret?.(caller.job));
-      const outcome = await runner.run(runnerJobOf(context, job, content, token, readSecret), io);
+      const outcome = await runner.run(runnerJobOf(context, job, { content, ...modules }, token, readSecret), io);
       if (outcome.ok) return outcome.result;
       throw new Refusal(500, `Internal: ${context.secrets.redact(outcome.error.message)}`);
     } finally {

@@ -16,6 +16,7 @@ import { type EnvironmentParts, runnerJobOf } from "./environment.ts";
 import { createOutput } from "./output.ts";
 import { createQueue, type Running } from "./queue.ts";
 import { createResultCache } from "./result_cache.ts";
+import { openPreviewModules } from "./preview_modules.ts";
 import { createJobTable, type Ending, type JobState } from "./table.ts";
 import { createStoredTexts } from "../stored_text.ts";
 import { createWatchers } from "./watchers.ts";
@@ -122,6 +123,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
   } = parts.options;
   const texts = createStoredTexts(secrets);
   const table = createJobTable(database, texts);
+  const previewModules = openPreviewModules(database, texts);
   const cache = createResultCache(database, texts);
   const watchers = createWatchers(report);
   const output = createOutput({
@@ -207,13 +209,16 @@ export function createJobs(parts: JobsParts): ServerJobs {
     });
   }
 
-  function contentOf(job: Job): string {
-    if (job.content !== undefined) return job.content;
+  function codeOf(job: Job): Pick<RunnerJob, "content" | "modules"> {
+    if (job.content !== undefined) {
+      const modules = previewModules.get(job.id);
+      return { content: job.content, ...modules === undefined ? {} : { modules } };
+    }
     const script = job.hash === undefined ? undefined : folder.scriptByHash(job.hash);
     if (script === undefined) {
       throw new Error(`Script ${job.path ?? ""} has no version ${job.hash ?? "of that name"} here`);
     }
-    return script.content;
+    return script;
   }
 
   async function execute(running: Running): Promise<void> {
@@ -249,7 +254,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
       const execution = {
         runner,
         get job() {
-          return made ??= runnerJobOf(parts, { ...job, timeoutS }, contentOf(job), token, () => hooks.readSecret?.(id));
+          return made ??= runnerJobOf(parts, { ...job, timeoutS }, codeOf(job), token, () => hooks.readSecret?.(id));
         },
         io: {
           log: (text: string) => isOpen() ? output.write(id, "log", text) : undefined,
@@ -333,6 +338,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
       }
       const { parent, root = parent === undefined ? undefined : table.get(parent)?.root ?? parent } = request;
       const job = table.insert(request, id, root, storedKey(concurrencyKeyOf(request, workspace)), clock.now());
+      if (request.modules !== undefined) previewModules.put(id, request.modules);
       database.afterCommit(() => queue.pump());
       return job;
     }));

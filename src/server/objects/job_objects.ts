@@ -6,7 +6,7 @@
 import type { JobObjects, JobStorage } from "../../runner/ports.ts";
 import { isInScope } from "../auth.ts";
 import type { Identity, Objects } from "../ports.ts";
-import { denied } from "../refusal.ts";
+import { denied } from "../../wire/refusal.ts";
 import { DEFAULT_STORAGE, storageName } from "./keys.ts";
 
 /** How many keys are listed at once. */

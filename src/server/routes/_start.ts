@@ -10,6 +10,7 @@ import type { Job, JobRequest, Script, ServerContext } from "../ports.ts";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
 import { absent } from "../folder/absent.ts";
 import { jobInput } from "./_arguments.ts";
+import { modulesOf } from "./_modules.ts";
 import { checkId, optionalText, param, queryFlag, queryNumber, queryStart, queryText, readFields } from "./_request.ts";
 
 /** What is run: a script by path or by hash, a flow by path or by version. */
@@ -117,17 +118,22 @@ export async function startPreview(context: ServerContext, c: Context): Promise<
   const named = hash === undefined ? undefined : scriptOf(context, "h", hash);
   const content = optionalText(fields, "content") ?? named?.content;
   const language = optionalText(fields, "language") ?? named?.language;
+  const modules = modulesOf(fields.modules) ??
+    (optionalText(fields, "content") === undefined ? named?.modules : undefined);
   if (optionalText(fields, "kind") === "identity") {
     return await context.jobs.start({ ...options, kind: "identity", language: "identity", args });
   }
   if (content === undefined) throw badRequest("preview: expected the code as 'content'");
   if (language === undefined) throw badRequest("preview: expected the 'language' of the code");
+  const { cacheTtlS: _, ...uncached } = options;
   return await context.jobs.start({
-    ...options,
+    // Results are kept by the code itself, and modules are no part of that.
+    ...(modules === undefined ? options : uncached),
     ...(tag !== undefined && { tag }),
     ...(path !== undefined && { path }),
     kind: "preview",
     content,
+    ...(modules !== undefined && { modules }),
     language,
     args,
   });

@@ -14,7 +14,7 @@ import { type Frame, loginPage, problemsLink, refusalPage } from "../../ui/page.
 import { actionsHtml, liveParts, type RunPage, runPage } from "../../ui/run.ts";
 import { RUN_STATES, type RunFilter, runListHtml, runPagerHtml, type RunsPage, runsPage } from "../../ui/runs.ts";
 import { PAGE_SCRIPT } from "../../ui/script.ts";
-import { problemListHtml, problemsPage, scriptPage, scriptsPage } from "../../ui/scripts.ts";
+import { problemListHtml, problemsPage, type ScriptPage, scriptPage, scriptsPage } from "../../ui/scripts.ts";
 import type { RunView } from "../../ui/state.ts";
 import { PAGE_STYLE } from "../../ui/style.ts";
 import { denied, notFound, Refusal, type RefusalStatus } from "../../wire/refusal.ts";
@@ -289,10 +289,20 @@ export function pageRoutes(context: ServerContext): Hono {
     const path = param(c, "path");
     const script = folder.script(path);
     if (script !== undefined) return script;
-    const problem = folder.problems.find(({ file }) => file === path || file.startsWith(`${path}.`));
+    const problem = folder.problems.find(({ file }) =>
+      file === path || file.startsWith(`${path}.`) || `${file}/`.startsWith(`${path}__mod/`)
+    );
     throw notFound(
       problem === undefined ? `The folder has no script "${path}"` : `${problem.file}: ${problem.message}`,
     );
+  }
+
+  /** A script without the secrets that are in its code. */
+  function shownScript({ modules = {}, ...script }: Script): Pick<ScriptPage, "script" | "modules"> {
+    return {
+      script: { ...script, content: secrets.redact(script.content) },
+      modules: Object.entries(modules).map(([key, { content }]) => ({ key, content: secrets.redact(content) })),
+    };
   }
 
   function suggest(type: string): readonly string[] {
@@ -318,8 +328,7 @@ export function pageRoutes(context: ServerContext): Hono {
         JSON.stringify(value) === JSON.stringify(given?.args[name])
       ),
     );
-    const shown = { ...script, content: secrets.redact(script.content) };
-    return answer(frame, scriptPage(frame, { script: shown, fields: fieldsOf(script.schema, args), suggest }));
+    return answer(frame, scriptPage(frame, { ...shownScript(script), fields: fieldsOf(script.schema, args), suggest }));
   });
 
   app.post("/scripts/:path{.+}", async (c) => {
@@ -330,8 +339,7 @@ export function pageRoutes(context: ServerContext): Hono {
     const read = readForm(fields, sent);
     if (read.errors.size > 0) {
       const frame = await frameOf(c);
-      const shown = { ...script, content: secrets.redact(script.content) };
-      return answer(frame, scriptPage(frame, { script: shown, fields, answer: read, suggest }), 422);
+      return answer(frame, scriptPage(frame, { ...shownScript(script), fields, answer: read, suggest }), 422);
     }
     const job = await jobs.start({
       ...scriptOptions(script),

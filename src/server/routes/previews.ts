@@ -55,11 +55,12 @@ export function previewRoutes(context: ServerContext): Hono {
   });
   for (const target of ["p", "h"] as const) {
     app.post(`/w/:workspace/jobs/run_inline/${target}/:name{.+}`, async (c) => {
-      const { content, language, path, hash } = scriptOf(context, target, param(c, "name"));
+      const { content, language, path, hash, modules } = scriptOf(context, target, param(c, "name"));
       const { args = {} } = await readFields(c.req.raw);
       if (!isRecord(args)) throw badRequest("args: expected a map");
       const caller = callerOf(c.req.raw);
-      return jsonResponse(await runInline({ content, language, path, hash, args, caller, signal: c.req.raw.signal }));
+      const code = { content, language, path, hash, ...modules === undefined ? {} : { modules } };
+      return jsonResponse(await runInline({ ...code, args, caller, signal: c.req.raw.signal }));
     });
   }
   return app;

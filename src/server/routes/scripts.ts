@@ -11,6 +11,7 @@ import { callerOf } from "../auth.ts";
 import type { Script, ServerContext } from "../ports.ts";
 import { absent } from "../folder/absent.ts";
 import { fits, optionalNumber, paged, pathParam, readPaths, requiredText } from "./_answers.ts";
+import { lockOf, modulesOf } from "./_modules.ts";
 import { optionalText, param, queryFlag, queryText, readFields } from "./_request.ts";
 
 /** Endings that addresses of raw code have, for tools that tell a language by them. */
@@ -100,6 +101,7 @@ export function scriptRoutes(context: ServerContext): Hono {
       schema: script.schema,
       lock: script.lock ?? null,
       lock_error_logs: null,
+      modules: script.modules ?? null,
       envs: extra.envs ?? null,
       concurrent_limit: script.concurrentLimit ?? null,
       concurrency_time_window_s: script.concurrencyWindowS ?? null,
@@ -195,7 +197,8 @@ export function scriptRoutes(context: ServerContext): Hono {
     const script = byHash(param(c, "hash"));
     requireAdmin(c);
     if (isCurrent(script)) folder.deleteScript(script.path);
-    return c.json({ ...recordOf(script), content: "", lock: "", schema: null, archived: true, deleted: true });
+    const empty = { content: "", lock: "", schema: null, modules: null };
+    return c.json({ ...recordOf(script), ...empty, archived: true, deleted: true });
   });
   routes.delete("/w/:workspace/scripts/delete_bulk", async (c) => {
     requireAdmin(c);
@@ -246,6 +249,7 @@ function versionOf(
   const language = requiredText(body, "language");
   const schema = body.schema ?? undefined;
   const lock = lockOf(body.lock);
+  const modules = modulesOf(body.modules);
   return {
     path,
     content: requiredText(body, "content"),
@@ -254,16 +258,11 @@ function versionOf(
     description: optionalText(body, "description") ?? "",
     ...schema === undefined ? {} : { schema },
     ...lock === undefined ? {} : { lock },
+    ...modules === undefined ? {} : { modules },
     ...Object.fromEntries(Object.entries({ ...texts, ...numbers }).filter(([, value]) => value !== undefined)),
     hasPreprocessor: body.has_preprocessor === true,
     extra: Object.fromEntries(
       KEPT_FIELDS.flatMap((name) => body[name] === undefined || body[name] === null ? [] : [[name, body[name]]]),
     ),
   };
-}
-
-/** A lock is a text; older clients send its lines. */
-function lockOf(lock: Json | undefined): string | undefined {
-  if (Array.isArray(lock)) return lock.join("\n");
-  return typeof lock === "string" ? lock : undefined;
 }

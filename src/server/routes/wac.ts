@@ -12,6 +12,8 @@ import { badRequest, denied, jsonResponse, notFound, Refusal, textResponse } fro
 import { isFailureRecord, normalisedRecord } from "../../workflow/failure_record.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
+import { openPreviewModules } from "../jobs/preview_modules.ts";
+import { createStoredTexts } from "../stored_text.ts";
 import type { Job, ServerContext } from "../ports.ts";
 import { iso, statusFields } from "../workflow_jobs/timeline.ts";
 import { jobParam, param, queryFlag, queryNumber, queryStart, queryText, readFields, readJson } from "./_request.ts";
@@ -96,6 +98,9 @@ async function startTask(context: ServerContext, c: Context): Promise<Response> 
   if (!isRecord(args)) throw new Refusal(422, `${NOT_JSON}: args: expected a map`);
   const { kind, path, hash, content, language } = parent;
   const script = hash === undefined ? undefined : context.folder.scriptByHash(hash);
+  const modules = content === undefined
+    ? undefined
+    : openPreviewModules(context.database, createStoredTexts(context.secrets)).get(parent.id);
   const at = queryStart(c, context.now());
   const timeoutS = queryNumber(c, "timeout");
   const child = await jobs.start({
@@ -110,6 +115,7 @@ async function startTask(context: ServerContext, c: Context): Promise<Response> 
     ...(path === undefined ? undefined : { path }),
     ...(hash === undefined ? undefined : { hash }),
     ...(content === undefined ? undefined : { content }),
+    ...(modules === undefined ? undefined : { modules }),
     ...(at === undefined ? undefined : { scheduledFor: at }),
     ...(timeoutS === undefined ? undefined : { timeoutS }),
     ...(queryFlag(c, "invisible_to_owner") === true && { invisibleToOwner: true }),

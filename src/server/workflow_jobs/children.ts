@@ -13,7 +13,9 @@ import type { Executor, Work } from "../../engine/ports.ts";
 import type { JobOutcome } from "../../runner/ports.ts";
 import { failureOfRecord } from "../../workflow/failure_record.ts";
 import type { Call, Json, Key, Outcome } from "../../workflow/journal.ts";
-import type { Job, JobExecution, JobRequest, Script, ServerContext } from "../ports.ts";
+import type { Job, JobExecution, JobRequest, Script, ScriptModule, ServerContext } from "../ports.ts";
+import { openPreviewModules } from "../jobs/preview_modules.ts";
+import { createStoredTexts } from "../stored_text.ts";
 import { failureOfJob } from "./remote_session.ts";
 import { childIdOf } from "./signatures.ts";
 import { iso, statusFields, type Timelines } from "./timeline.ts";
@@ -131,8 +133,18 @@ function scriptPath(named: string, parent: Job): string {
 /** Makes the children of a server's workflows. */
 export function createChildren({ context, timelines, log, abort }: ChildrenParts): Children {
   const { jobs, folder, clock } = context;
+  const previewModules = openPreviewModules(context.database, createStoredTexts(context.secrets));
   /** Closures that wait for their job to be begun, or run, by its id. */
   const offered = new Map<string, Pick<Work, "run" | "key"> & { readonly invoke: () => Promise<Outcome> }>();
+
+  /** The module that a task names, of the version that its workflow runs. */
+  function moduleOf(named: string, { id, hash }: Job): ScriptModule | undefined {
+    if (!named.startsWith("./")) return undefined;
+    const modules = (hash === undefined ? previewModules.get(id) : folder.scriptByHash(hash)?.modules) ?? {};
+    const name = named.slice(2);
+    const found = [name, `${name}.ts`].find((one) => Object.hasOwn(modules, one));
+    return found === undefined ? undefined : modules[found];
+  }
 
   function requestOf({ run, key, invoke }: Work, call: TaskCall, parent: Job): JobRequest | Outcome {
     const common = {
@@ -151,9 +163,13 @@ export function createChildren({ context, timelines, log, abort }: ChildrenParts
     const args = decode(call.args) as Json;
     if (call.via === "inline" && invoke !== undefined) {
       const { kind, path, hash, content, language } = parent;
+      const { cacheTtlS, ...options } = optionsOf(call, parent);
+      // Results of code that is not deployed are kept by its text, and modules are no part of that.
+      const isKept = cacheTtlS !== undefined && (hash !== undefined || previewModules.get(parent.id) === undefined);
       return {
         ...common,
-        ...optionsOf(call, parent),
+        ...options,
+        ...(isKept ? { cacheTtlS } : undefined),
         kind,
         language,
         ...(path === undefined ? undefined : { path }),
@@ -171,10 +187,24 @@ export function createChildren({ context, timelines, log, abort }: ChildrenParts
         "HostUnsupportedError",
       );
     }
+    const module = moduleOf(named, parent);
+    if (module !== undefined) {
+      return {
+        ...common,
+        ...optionsOf(call, parent),
+        // Code of its own at the script's path, as a worker runs it: it sees no other modules.
+        kind: "preview",
+        ...(parent.path === undefined ? undefined : { path: parent.path }),
+        content: module.content,
+        language: module.language,
+        args: statusFields(args),
+        checkpoint: origin,
+      };
+    }
     const script = folder.script(scriptPath(named, parent));
     if (script === undefined) {
-      const module = named.startsWith("./") ? `Module '${named.slice(2)}' not found in script modules` : undefined;
-      return refused(key, module ?? `Not found: script not found at name ${named}`);
+      const missing = named.startsWith("./") ? `Module '${named.slice(2)}' not found in script modules` : undefined;
+      return refused(key, missing ?? `Not found: script not found at name ${named}`);
     }
     return {
       ...common,
