@@ -202,7 +202,7 @@ test("in a browser: by the keyboard, with a mistake, in light and dark; hostile 
 
 test("in a browser: a frame of another page shows nothing, and its form is not taken", async () => {
   await using page = edge();
-  const id = await waiting(`return await waitForApproval({ timeout: 60 });`);
+  const id = await waiting(`return await waitForApproval({ timeout: 86400 });`);
   const link = approvalLink(page.url, (await linksOf(server, id)).resume);
   const evil = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () =>
     new Response(
