@@ -46,7 +46,7 @@ interface DenoScope {
 const WRITTEN_MS = 20;
 
 /** How long a server that may have the port is waited for. */
-const ASK_MS = 500;
+const ASK_MS = 2000;
 
 /**
  * Listens.

@@ -55,6 +55,7 @@ function entryHtml(href: string, name: string, current: boolean): Html {
 /** A whole page. */
 export function pageHtml(frame: Frame, { title, area, body, events }: PageContent): Html {
   const { nonce, assets, workspace, signedIn } = frame;
+  // Nothing is drawn before what comes last is there: what comes later would move what was seen, buttons among it.
   return markup`<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -64,6 +65,7 @@ export function pageHtml(frame: Frame, { title, area, body, events }: PageConten
 <title>${title} · Windkit</title>
 <link rel="icon" href="${ICON}">
 <link rel="stylesheet" href="${assets.style}" nonce="${nonce}">
+<link rel="expect" href="#said" blocking="render">
 <script defer src="${assets.script}" nonce="${nonce}"></script>
 </head>
 <body data-now="${frame.now}"${events !== undefined && markup` data-events="${events}"`}>

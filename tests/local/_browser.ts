@@ -39,6 +39,8 @@ export interface Tab {
   screenshot(file: string): Promise<void>;
   /** What the page's console said of errors, policies that were broken among them. */
   readonly complaints: string[];
+  /** Resolves when there is such a complaint: it may come after the page is loaded. */
+  complained(of: RegExp): Promise<void>;
   /** Dialogs that opened: a script of a hostile text would open one. */
   readonly dialogs: string[];
 }
@@ -90,6 +92,10 @@ export async function openBrowser(program: string): Promise<Browser> {
       "--disable-component-update",
       "--disable-sync",
       "--disable-extensions",
+      // Windows that lie behind another are drawn all the same, and their timers are not slowed down.
+      "--disable-background-timer-throttling",
+      "--disable-backgrounding-occluded-windows",
+      "--disable-renderer-backgrounding",
       "--hide-scrollbars",
       "--force-color-profile=srgb",
       "--remote-debugging-port=0",
@@ -101,8 +107,8 @@ export async function openBrowser(program: string): Promise<Browser> {
     stderr: "piped",
   }).spawn();
   const found = Promise.withResolvers<string>();
+  let text = "";
   const said = (async () => {
-    let text = "";
     for await (const piece of child.stderr.pipeThrough(new TextDecoderStream())) {
       text = (text + piece).slice(-20_000);
       const [, url] = /DevTools listening on (ws:\S+)/.exec(text) ?? [];
@@ -119,6 +125,12 @@ export async function openBrowser(program: string): Promise<Browser> {
   let last = 0;
   const calls = new Map<number, (message: Message) => void>();
   const sessions = new Map<string, (message: Message) => void>();
+  const closed = new Promise<void>((resolve) => socket.addEventListener("close", () => resolve(), { once: true }));
+  // Nothing answers any more: what is waited for is told so at once.
+  const lost = closed.then((): never => {
+    throw new Error(`Chromium ended: ${text}`);
+  });
+  lost.catch(() => {}); // at the end nobody waits
   socket.addEventListener("message", ({ data }) => {
     const message = JSON.parse(data) as Message;
     if (message.id !== undefined) calls.get(message.id)?.(message);
@@ -129,7 +141,7 @@ export async function openBrowser(program: string): Promise<Browser> {
     const id = ++last;
     const answer = new Promise<Message>((resolve) => calls.set(id, resolve));
     socket.send(JSON.stringify({ id, method, params, ...(sessionId !== undefined && { sessionId }) }));
-    const { result, error } = await within(answer, what);
+    const { result, error } = await within(Promise.race([answer, lost]), what);
     calls.delete(id);
     if (error !== undefined) throw new Error(`${method}: ${error.message}`);
     return result;
@@ -140,12 +152,21 @@ export async function openBrowser(program: string): Promise<Browser> {
     const { targetId } = await call("Target.createTarget", { url: "about:blank", browserContextId });
     const { sessionId } = await call("Target.attachToTarget", { targetId, flatten: true });
     const complaints: string[] = [], dialogs: string[] = [];
-    let onLoad: (() => void) | undefined;
+    // The document that was loaded last. One that was loaded earlier may be told of late.
+    let shown: string | undefined;
+    let onLoad: (() => void) | undefined, onComplaint: (() => void) | undefined;
+    function complain(text: string): void {
+      complaints.push(text);
+      onComplaint?.();
+    }
     const send = (method: string, params: unknown = {}, what?: string) => call(method, params, sessionId, what);
     sessions.set(sessionId, ({ method, params }) => {
-      if (method === "Page.loadEventFired") onLoad?.();
-      if (method === "Runtime.exceptionThrown") complaints.push(JSON.stringify(params.exceptionDetails));
-      if (method === "Log.entryAdded" && params.entry.level === "error") complaints.push(params.entry.text);
+      if (method === "Page.lifecycleEvent" && params.name === "load" && params.frameId === targetId) {
+        shown = params.loaderId;
+        onLoad?.();
+      }
+      if (method === "Runtime.exceptionThrown") complain(JSON.stringify(params.exceptionDetails));
+      if (method === "Log.entryAdded" && params.entry.level === "error") complain(params.entry.text);
       if (method === "Page.javascriptDialogOpening") {
         dialogs.push(params.message);
         void send("Page.handleJavaScriptDialog", { accept: true });
@@ -153,12 +174,33 @@ export async function openBrowser(program: string): Promise<Browser> {
     });
     for (const domain of ["Page", "Runtime", "Log"]) await send(`${domain}.enable`);
 
-    async function following(act: () => Promise<unknown>): Promise<void> {
-      const loaded = new Promise<void>((resolve) => onLoad = resolve);
-      await act();
-      await within(loaded, "a page to load");
+    async function loading(isIt: (loader: string | undefined) => boolean): Promise<void> {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      onLoad = () => isIt(shown) && resolve();
+      onLoad();
+      await within(Promise.race([promise, lost]), "a page to load");
       onLoad = undefined;
     }
+    async function complained(of: RegExp): Promise<void> {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      onComplaint = () => complaints.some((text) => of.test(text)) && resolve();
+      onComplaint();
+      await within(Promise.race([promise, lost]), `a complaint like ${of}`);
+      onComplaint = undefined;
+    }
+    async function go(url: string): Promise<void> {
+      const { loaderId, errorText } = await send("Page.navigate", { url });
+      if (errorText !== undefined) throw new Error(`${url}: ${errorText}`);
+      await loading((loader) => loader === loaderId);
+    }
+    async function following(act: () => Promise<unknown>): Promise<void> {
+      const before = shown;
+      await act();
+      await loading((loader) => loader !== before);
+    }
+    await send("Page.setLifecycleEventsEnabled", { enabled: true });
+    // What was opened is loaded as well: its end is nobody else's.
+    await loading((loader) => loader !== undefined);
     async function run<T>(expression: string, what = expression): Promise<T> {
       const { result, exceptionDetails } = await send("Runtime.evaluate", {
         expression,
@@ -171,10 +213,11 @@ export async function openBrowser(program: string): Promise<Browser> {
     }
     return {
       complaints,
+      complained,
       dialogs,
       following,
       run,
-      go: (url) => following(() => send("Page.navigate", { url })),
+      go,
       until: (expression) =>
         run<void>(
           `new Promise((resolve) => {
@@ -209,8 +252,8 @@ export async function openBrowser(program: string): Promise<Browser> {
   return {
     open,
     [Symbol.asyncDispose]: async () => {
-      const closed = new Promise<void>((resolve) => socket.addEventListener("close", () => resolve(), { once: true }));
-      await call("Browser.close").catch(() => child.kill("SIGKILL"));
+      // It may be gone before it has answered.
+      await Promise.race([call("Browser.close"), closed]).catch(() => child.kill("SIGKILL"));
       await within(Promise.all([child.status, said, closed]), "Chromium to end");
       await Deno.remove(profile, { recursive: true });
     },

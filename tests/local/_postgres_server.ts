@@ -48,9 +48,16 @@ export async function findPostgres(): Promise<{ readonly folder: string } | { re
   return installed === undefined ? { reason: "PostgreSQL cannot be installed here" } : { folder: installed };
 }
 
+/** A port that nobody has, and that the system gives to nobody who asks for any: the server takes it a while later. */
 function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  for (;;) {
+    try {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 20_000 + Math.floor(Math.random() * 10_000) });
+      return listener.addr.port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 /** Starts a server with a password. It refuses to run as root: then it runs as the user "postgres". */

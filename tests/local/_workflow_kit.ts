@@ -119,7 +119,8 @@ export async function workflowServer(options: WorkflowServerOptions = {}): Promi
   async function when(id: string, is: (job: Job) => boolean): Promise<Job> {
     for (;;) {
       const changed = Promise.withResolvers<void>();
-      using _ = jobs.watch(id, () => changed.resolve());
+      // What is wanted may be of its jobs as well.
+      using _ = jobs.watchAll(() => changed.resolve());
       const job = jobs.get(id);
       if (job === undefined) throw new Error(`No job ${id}`);
       if (is(job)) return job;

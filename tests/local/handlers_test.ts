@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { runScript, streamJob } from "../../src/handlers/mod.ts";
 import type { RunnerIo } from "../../src/runner/ports.ts";
+import { createFakeClock } from "./_clock.ts";
 import { openTestServer, type TestServer } from "./_server.ts";
 
 const results: Readonly<Record<string, unknown>> = {
@@ -82,20 +83,34 @@ Deno.test("runScript() gives arguments to the job, and its error back without a 
 
 Deno.test("runScript() with a deadline ends the job of the server, or leaves it", async () => {
   const started: ((value: string) => void)[] = [];
+  let begun = Promise.withResolvers<void>();
   await using server = await openTestServer({
-    files: { "f/slow": () => new Promise((resolve) => started.push(resolve)) },
+    files: {
+      "f/slow": () => {
+        begun.resolve();
+        return new Promise((resolve) => started.push(resolve));
+      },
+    },
   });
   const state = async (id: string) => (await server.client.jobs.get(id)) as { canceled?: boolean; success?: boolean };
   const kept: Promise<unknown>[] = [];
-  const ends = runScript("f/slow", { client: client(server), timeoutMs: 300 });
-  const late = await ends(new Request("https://edge.test/"), { waitUntil: (work) => void kept.push(work) });
+  // Time passes when the job has begun: how long its start takes is the machine's affair.
+  const asked = async (onDeadline: "cancel" | "leave"): Promise<Response> => {
+    const clock = createFakeClock();
+    const handler = runScript("f/slow", { client: { ...client(server), clock }, timeoutMs: 300, onDeadline });
+    begun = Promise.withResolvers<void>();
+    const answer = handler(new Request("https://edge.test/"), { waitUntil: (work) => void kept.push(work) });
+    await begun.promise;
+    clock.advance(300);
+    return await answer;
+  };
+  const late = await asked("cancel");
   assert.equal(late.status, 504);
   await Promise.all(kept);
   const [job] = await server.client.jobs.list();
   await server.client.jobs.wait(job?.id ?? "").catch(() => {});
   assert.equal((await state(job?.id ?? "")).canceled, true);
-  const leaves = runScript("f/slow", { client: client(server), timeoutMs: 300, onDeadline: "leave" });
-  const left = await leaves(new Request("https://edge.test/"));
+  const left = await asked("leave");
   const { error } = await left.json();
   assert.equal(left.status, 504);
   for (const end of started) end("late");

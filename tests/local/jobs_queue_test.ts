@@ -44,8 +44,9 @@ Deno.test("No more jobs run at a time than there are places, the most urgent fir
     ids.push(await jobs.start(path, { name }));
   }
   assert.deepEqual(begun, ["a"]);
-  for (const name of ["a", "c", "b", "d"]) {
-    await until(begun.length);
+  for (let at = 0; at < ids.length; at++) {
+    await until(at + 1);
+    const name = begun[at] ?? "";
     end(name);
     await jobs.wait(ids[["a", "b", "c", "d"].indexOf(name)] ?? "");
   }

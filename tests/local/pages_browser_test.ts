@@ -287,7 +287,7 @@ browserTest(
     assert.equal(await tab.run("document.activeElement.className"), "skip");
     assert.ok(await tab.run<number>("document.activeElement.getBoundingClientRect().top") >= 0);
     await tab.press("Enter");
-    assert.equal(await tab.run("location.hash"), "#main");
+    await tab.until("location.hash === '#main'");
     await reach("[name='a.customer']");
     assert.notEqual(await tab.run("getComputedStyle(document.activeElement).outlineStyle"), "none");
     await tab.type("Mallory");

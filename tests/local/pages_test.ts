@@ -124,6 +124,15 @@ Deno.test("Every page has a policy with a nonce of its own, and no handler or st
   }
 });
 
+Deno.test("No page is drawn before all of it is there: what came last would move what was seen first", async () => {
+  await using pages = await openPages({ files: { "f/a": () => 1 } });
+  for (const address of ["/", "/scripts/f/a", `/run/${await finish(pages, "f/a")}`, "/login", "/none"]) {
+    const text = await (await pages.ask(address)).text();
+    const [, last = ""] = /<link rel="expect" href="#(\w+)" blocking="render">[^]*<\/head>/.exec(text) ?? [];
+    assert.match(text, new RegExp(`</main>\n<[^>]+id="${last}"[^>]*></p>\n</body>`), address);
+  }
+});
+
 Deno.test("A form needs the token of its session; another session's, a job's and a foreign origin's are refused", async () => {
   const seen: string[] = [];
   await using pages = await openPages({
@@ -408,11 +417,13 @@ Deno.test("A file that breaks after its page was made, and before the page liste
   assert.doesNotMatch(page, /brew/);
   trial.put({ "f/shop/brew.script.yaml": "summary: [" });
   const events = await fetch(`${server.url}/problems/events`, { headers });
+  let text = "", first: string | undefined;
   for await (const piece of events.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    if (!piece.includes("event: parts")) continue;
-    assert.match(piece, /f\/shop\/brew\.script\.yaml/);
-    break;
+    text += piece;
+    [, first] = /^event: parts\ndata: (.*)\n\n/m.exec(text) ?? [];
+    if (first !== undefined) break;
   }
+  assert.match(first ?? "", /f\/shop\/brew\.script\.yaml/);
 });
 
 Deno.test("Lists have filters and pages; values and logs are for people", async () => {

@@ -347,7 +347,7 @@ test("memory is bounded: one large buffer, many small ones, workers without end"
   const all = []; for (let i = 0; i < 1000; i++) { all.push(new Worker(url, { type: "module" })); await new Promise((r) => setTimeout(r)); }
   await new Promise(() => setTimeout(() => {}, 1e6));
 }`,
-    { timeoutMs: 20_000 },
+    { timeoutMs: 120_000 },
   );
   match(String(workers.error?.message), /memory|exit code/);
   equal((await kit.run("export const main = () => 'after';")).result, "after");

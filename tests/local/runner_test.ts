@@ -394,9 +394,10 @@ test("a timeout ends an endless loop", async () => {
 });
 
 test("a cancel says SIGTERM first, SIGKILL after a while, and leaves no process and no folder", async () => {
-  await using own = await runnerKit({ poolSize: 0, killGraceMs: 300 });
+  // One that is told has the time that it needs; one that does not listen has none.
+  await using patient = await runnerKit({ poolSize: 0, killGraceMs: 60_000 });
   const controller = new AbortController();
-  const polite = await own.run(
+  const polite = await patient.run(
     `export async function main() {
   Deno.addSignalListener("SIGTERM", () => { console.log("cleaned up"); Deno.exit(0); });
   console.log("ready");
@@ -409,15 +410,18 @@ test("a cancel says SIGTERM first, SIGKILL after a while, and leaves no process 
   );
   equal(polite.error, { name: "Canceled", message: "by ann: enough" });
   equal(polite.log, "ready\ncleaned up\n");
+  await using own = await runnerKit({ poolSize: 0, killGraceMs: 300 });
   const second = new AbortController();
   const stubborn = await own.run(
     `export function main() { Deno.addSignalListener("SIGTERM", () => {}); console.log("ready"); for (;;); }`,
     { signal: second.signal, onLog: () => second.abort("stop") },
   );
   equal(stubborn.error, { name: "Canceled", message: "stop" });
-  await own.runner[Symbol.asyncDispose]();
-  equal(processesOf(own.folder), []);
-  equal([...Deno.readDirSync(`${own.folder}/jobs`)], []);
+  for (const { runner, folder } of [patient, own]) {
+    await runner[Symbol.asyncDispose]();
+    equal(processesOf(folder), []);
+    equal([...Deno.readDirSync(`${folder}/jobs`)], []);
+  }
 });
 
 test("closing the runner ends running jobs", async () => {

@@ -613,7 +613,7 @@ export const main = workflow(async () => { await sleep(1); return prices.tea; })
 test("a step's checkpoint and a task of a plain script are taken of the job itself alone", async () => {
   const { jobs, identity } = server.server.context;
   const id = await server.start(
-    "export async function main() { await new Promise((r) => setTimeout(r, 600)); return 1; }\nexport async function helper(n: number) { return n + 1; }",
+    "export async function main() { await new Promise((r) => setTimeout(r, 600_000)); }\nexport async function helper(n: number) { return n + 1; }",
   );
   await server.when(id, ({ running }) => running);
   const own = identity.issueJobToken(id), other = identity.issueJobToken("01a214c3-3255-7de1-9e84-9af2dda1ba92");
@@ -647,6 +647,7 @@ test("a step's checkpoint and a task of a plain script are taken of the job itse
   const child = await server.ended(await started.text());
   equal([child.result, child.parent], [2, id]);
   equal(statusOf(jobs.get(id) as Job)[child.id]?.name, "helper");
+  await jobs.cancel(id, "me", "it has been asked enough");
   await server.ended(id);
   equal((await server.ask("POST", v1, { args: { n: 1 } })).status, 404);
 });

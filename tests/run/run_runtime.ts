@@ -35,6 +35,8 @@ export interface RunOptions {
   readonly limitMs: number;
   /** How long a runtime may say nothing, beyond the limit of a case, before it is ended. */
   readonly silenceMs: number;
+  /** How long it may take to say the first thing. @default as for any other */
+  readonly startMs?: number;
 }
 
 /** Every line that a suite may say, or undefined for what a case prints. */
@@ -46,19 +48,19 @@ function reportOf(line: string): Report | undefined {
 
 /** Runs the suite on one runtime. Cases that were planned and never reported count as failed. */
 export async function runRuntime(runtime: Runtime, options: RunOptions): Promise<RuntimeOutcome> {
-  const { set, filter = "", limitMs, silenceMs } = options;
+  const { set, filter = "", limitMs, silenceMs, startMs = limitMs + silenceMs } = options;
   const begun = performance.now();
   const silence = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  function watch(): void {
+  function watch(ms = limitMs + silenceMs): void {
     clearTimeout(timer);
-    timer = setTimeout(() => silence.abort(), limitMs + silenceMs);
+    timer = setTimeout(() => silence.abort(), ms);
   }
   let names: readonly string[] = [];
   let running: string | undefined;
   let ended = false;
   const cases: CaseOutcome[] = [];
-  watch();
+  watch(startMs);
   try {
     const { code, output } = await runCommand(runtime.command(set, filter, limitMs), {
       mayFail: true,
