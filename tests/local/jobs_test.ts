@@ -6,6 +6,7 @@ import { MAX_SEALED, MAX_SEALED_CHARACTERS } from "../../src/server/jobs/sealed.
 import { createJobTable } from "../../src/server/jobs/table.ts";
 import type { JobQuery } from "../../src/server/ports.ts";
 import { createStoredTexts } from "../../src/server/stored_text.ts";
+import type { Job } from "../../src/server/ports.ts";
 import type { Json } from "../../src/workflow/journal.ts";
 import { fakeSecrets } from "./_fakes.ts";
 import { trialFolder } from "./_folder_kit.ts";
