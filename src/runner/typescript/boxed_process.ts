@@ -6,7 +6,6 @@
 import { execFile, spawn } from "node:child_process";
 import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -17,7 +16,7 @@ import { createServerRelay, type RelayTarget } from "./server_relay.ts";
 /** A process, before or in its job. */
 export interface BoxedProcess {
   readonly folder: string;
-  /** Socket that leads to the server, once it was opened. */
+  /** Socket that leads to the server, once `relayTo` says where that is. */
   readonly socket: string;
   /** Takes what the process writes, to its output (0) and to its errors (1), from its beginning on. Called once. */
   output(take: (pipe: 0 | 1, bytes: Uint8Array) => void): void;
@@ -26,10 +25,7 @@ export interface BoxedProcess {
   /** Resolves when the process has ended and all its output was read. */
   readonly ended: Promise<Ended>;
   send(line: string): void;
-  /** Says where the socket leads. */
   relayTo(target: RelayTarget): void;
-  /** Listens at the socket. Not before it is needed: it costs half a millisecond (measured), and many jobs have no use for it. */
-  openSocket(): void;
   /** To the process and whatever it started. */
   signal(name: "SIGTERM" | "SIGKILL"): void;
   /** Tells the resident size in bytes, when it can be read. */
@@ -74,7 +70,7 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
   let alive = true;
   let asked = 0;
   let target: RelayTarget | undefined;
-  let relay: Server | undefined;
+  const relay = createServerRelay(socket, () => target);
   // What it says before it has a job is why it could not start. Unread, it would be lost.
   const early: [0 | 1, Uint8Array][] = [];
   let take = (pipe: 0 | 1, bytes: Uint8Array): void => void early.push([pipe, bytes]);
@@ -134,9 +130,6 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
     relayTo(value) {
       target = value;
     },
-    openSocket() {
-      if (target !== undefined) relay ??= createServerRelay(socket, target);
-    },
     async close(graceMs) {
       let timer: ReturnType<typeof setTimeout> | undefined;
       if (alive && graceMs > 0) timer = setTimeout(() => signal("SIGKILL"), graceMs);
@@ -144,8 +137,8 @@ export function startBoxedProcess(options: BoxOptions, folder: string): BoxedPro
       child.stdin?.end();
       await ended;
       clearTimeout(timer);
-      relay?.close();
-      relay?.closeAllConnections();
+      relay.close();
+      relay.closeAllConnections();
       await removeFolder(folder);
       // The job may have put a folder in its place.
       if (socket !== inFolder) await removeFolder(socket);

@@ -91,7 +91,6 @@ export function execute(box: BoxedProcess, start: StartLine, io: RunnerIo, limit
         if (kind === "r") result = text;
         else if (kind === "e") quiet = true;
         else if (kind === "t") stream(JSON.parse(text) as string);
-        else if (kind === "n") box.openSocket();
         else io.session?.receive(clean(text));
         if (result !== undefined && quiet && stopped === undefined) finish();
       },

@@ -167,8 +167,6 @@ export async function createTypeScriptRunner(options: TypeScriptRunnerOptions): 
         logCharacters: maxLogCharacters,
         resultCharacters: maxResultCharacters,
       });
-      // Scripts that import something mostly ask the server, others seldom: they say so.
-      if (prepared.imports) process.openSocket();
       refilling = setTimeout(refill, REFILL_MS);
       const outcome = await promise;
       if (prepared.imports) graceMs = LEAVE_MS;
@@ -253,7 +251,7 @@ function startLine(job: RunnerJob, io: RunnerIo, prepared: Prepared, process: Bo
     env: job.env,
     ...(prepared.client ? { client: "@windkit/windmill-client/hosted/workflow" } : {}),
     session: io.session !== undefined,
-    ...(api === undefined ? {} : { api: { origin: api.origin, socket: process.socket, onDemand: !prepared.imports } }),
+    ...(api === undefined ? {} : { api: { origin: api.origin, socket: process.socket } }),
   };
 }
 

@@ -18,12 +18,13 @@ export interface RelayTarget {
  * with a name that stands for the server in the box.
  *
  * @param socket where it listens
- * @param to where requests go
+ * @param target asked for each request; without one nothing answers
  */
-export function createServerRelay(socket: string, to: RelayTarget): Server {
+export function createServerRelay(socket: string, target: () => RelayTarget | undefined): Server {
   const agent = new Agent({ keepAlive: true });
   const relay = createServer((incoming, answer) => {
-    if (incoming.url === undefined) return void answer.destroy();
+    const to = target();
+    if (to === undefined || incoming.url === undefined) return void answer.destroy();
     const headers: OutgoingHttpHeaders = { ...incoming.headers, host: to.host };
     delete headers["connection"];
     const outgoing = request({

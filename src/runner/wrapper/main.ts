@@ -28,7 +28,6 @@ const stdout = Deno.stdout.writeSync.bind(Deno.stdout);
 const stderr = Deno.stderr.writeSync.bind(Deno.stderr);
 const exit = Deno.exit.bind(Deno);
 const read = Deno.stdin.read.bind(Deno.stdin);
-const look = Deno.lstatSync.bind(Deno);
 /** Says that the process has waited for a while: it loads a module ahead. */
 const PRELOAD = "preload ";
 
@@ -80,7 +79,7 @@ async function serve(): Promise<void> {
   if (first.done === true) return exit(0); // the server has gone
   const job = parse(first.value) as StartLine;
   const say = (kind: MessageKind, text: string): void => writeAll(stdout, `${FRAME}${job.mark}${kind}${text}\n`);
-  setUp(job, () => say("n", ""));
+  setUp(job);
   if (!job.session) endWithServer(lines);
 
   let outcome: string;
@@ -133,7 +132,7 @@ function endWithServer(lines: AsyncGenerator<string>): void {
   next();
 }
 
-function setUp({ env, api }: StartLine, needServer: () => void): void {
+function setUp({ env, api }: StartLine): void {
   for (const name of START_VARIABLES) Deno.env.delete(name);
   Deno.env.set("TMPDIR", Deno.cwd()); // the only folder that may be written to
   for (const name of Object.keys(env)) Deno.env.set(name, env[name] as string);
@@ -148,7 +147,7 @@ function setUp({ env, api }: StartLine, needServer: () => void): void {
     configurable: true,
     writable: true,
   });
-  if (api !== undefined) reachServer(api, needServer);
+  if (api !== undefined) reachServer(api.origin, api.socket);
 }
 
 /**
@@ -156,12 +155,11 @@ function setUp({ env, api }: StartLine, needServer: () => void): void {
  * request takes another host's name on the way, for the server's own address is closed too (and Deno takes no proxy for
  * "localhost"); what listens at the socket gives it its own again.
  */
-function reachServer({ origin, socket, onDemand }: NonNullable<StartLine["api"]>, needServer: () => void): void {
+function reachServer(origin: string, socket: string): void {
   const plain = globalThis.fetch;
   const { port } = new URL(origin);
   const inside = `http://windkit.localhost${port === "" ? "" : `:${port}`}`;
   let client: Deno.HttpClient | undefined;
-  let opened = onDemand ? undefined : Promise.resolve();
   globalThis.fetch = function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const url = input instanceof Request ? input.url : String(input);
     if (!url.startsWith(origin) || !/^(?:[/?#]|$)/.test(url.slice(origin.length))) return plain(input, init);
@@ -170,31 +168,11 @@ function reachServer({ origin, socket, onDemand }: NonNullable<StartLine["api"]>
     const request = input instanceof Request
       ? new Request(target, new Request(input, init))
       : new Request(target, init);
-    if (opened === undefined) {
-      needServer();
-      opened = waitForSocket(socket);
-    }
     // `as` -- the option is Deno's own; the declared type is the web's
-    return opened.then(() => plain(request, { client } as RequestInit)).then((response) =>
+    return plain(request, { client } as RequestInit).then((response) =>
       Object.defineProperty(response, "url", { value: response.url.replace(inside, origin) })
     );
   };
-}
-
-/** Longer than the runner is ever busy: then nothing answers, and the request says so. */
-const SOCKET_MS = 10_000;
-
-async function waitForSocket(path: string): Promise<void> {
-  for (let ms = 0; ms < SOCKET_MS && !isThere(path); ms++) await new Promise((resolve) => setTimeout(resolve, 1));
-}
-
-function isThere(path: string): boolean {
-  try {
-    look(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /**

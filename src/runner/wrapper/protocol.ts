@@ -32,15 +32,12 @@ export interface StartLine {
   readonly client?: string;
   /** A workflow: its body is driven over lines. */
   readonly session: boolean;
-  /** How the server is reached: requests to `origin` go through a socket. `onDemand`: it is there once the wrapper asks for it. */
-  readonly api?: { readonly origin: string; readonly socket: string; readonly onDemand: boolean };
+  /** How the server is reached: requests to `origin` go through a socket. */
+  readonly api?: { readonly origin: string; readonly socket: string };
 }
 
-/**
- * First character of what the wrapper says: a result, a piece of the streamed result, a line of a session, its end on a pipe, or that it
- * needs the socket that leads to the server.
- */
-export type MessageKind = "r" | "t" | "s" | "e" | "n";
+/** First character of what the wrapper says: a result, a piece of the streamed result, a line of a session, its end on a pipe. */
+export type MessageKind = "r" | "t" | "s" | "e";
 
 /** How a job ended, as the wrapper says it. */
 export type ResultMessage =
