@@ -450,6 +450,11 @@ Deno.test("Bodies: a form, files, an event, texts and bytes are arguments too", 
   const stored = (key = ""): Promise<string | undefined> => textOf(trial.objects.storage(), key);
   assert.deepEqual([await stored(first), await stored(second)], ["one", "two"]);
   assert.deepEqual((await status(await send("multipart/form-data; boundary=x", "--y")))[0], 400);
+  const many = new FormData();
+  for (let i = 0; i < 1001; i++) many.append("f", new Blob(["x"]), "x");
+  const before = (await trial.objects.storage().list({ prefix: "", limit: 1000 })).objects.length;
+  assert.match((await status(await post(many))).join(" "), /^400 .*at most 1000 files, and has 1001/);
+  assert.equal((await trial.objects.storage().list({ prefix: "", limit: 1000 })).objects.length, before);
 });
 
 Deno.test("What only the enterprise edition does is refused, and what nobody serves is named", async () => {

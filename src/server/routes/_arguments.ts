@@ -42,6 +42,9 @@ function cloudEvent(body: Json): Json {
   return { ...(isRecord(data) ? data : { body: data }), WEBHOOK__METADATA__: about };
 }
 
+/** Most files of a form: each becomes an object on the disk, one after the other. */
+const MOST_FILES = 1000;
+
 /** The fields of a form with files: texts as they are, files become objects, and a list of them is the field's value. */
 async function multipart(context: ServerContext, c: Context): Promise<Json> {
   const type = c.req.header("content-type") ?? "";
@@ -52,6 +55,8 @@ async function multipart(context: ServerContext, c: Context): Promise<Json> {
   } catch (error) {
     throw badRequest(`Error reading multipart field: ${messageOf(error)}`);
   }
+  const count = [...form.values()].filter((value) => typeof value !== "string").length;
+  if (count > MOST_FILES) throw badRequest(`a form may have at most ${MOST_FILES} files, and has ${count}`);
   const fields = new Map<string, Json>(), files = new Map<string, Json[]>();
   for (const [name, value] of form) {
     if (typeof value === "string") {
