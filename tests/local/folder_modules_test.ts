@@ -251,6 +251,7 @@ Deno.test("Modules that a folder cannot have are refused, and nothing is written
       [{ "a\\b.ts": one }, "is no name of a file"],
       [{ ".env.ts": one }, "is no name of a file"],
       [{ "con.ts": one }, "on Windows"],
+      [{ [`${"\u00e9".repeat(120)}.ts`]: one }, "has 243 bytes, and may have at most 200"],
       [{ "node_modules/x.ts": one }, "passed over"],
       [{ "script.ts": one }, "the script itself"],
       [{ "script.bun.ts": one }, "the script itself"],
