@@ -118,6 +118,12 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
 
   async function databaseOf({ args }: RunnerJob, { database }: Header): Promise<DatabaseTarget> {
     if (database === undefined) return findDatabase(args.database, datatables);
+    if (database.startsWith("datatable://")) {
+      // Windmill's worker reads a resource's path there, and nothing else.
+      throw new TypeError(
+        `"-- database ${database}" names no resource: a data table is named by the argument "database" of the job`,
+      );
+    }
     const value = await resource?.(database);
     if (value === undefined) throw new TypeError(`Cannot find resource "${database}": it is named as the database`);
     return findDatabase(value, datatables);
