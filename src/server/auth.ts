@@ -181,7 +181,7 @@ export function isInScope(scopes: readonly string[], method: string, path: strin
 export const TOKEN_IN_QUERY = "token";
 
 /** The token in a request's headers. */
-export function bearerOf(request: Request): string | undefined {
+function bearerOf(request: Request): string | undefined {
   return /^Bearer\s+(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
 }
 

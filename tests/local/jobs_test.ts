@@ -383,6 +383,7 @@ Deno.test("The token in an address lets in, as services need it that send webhoo
   assert.deepEqual(event.query, { b: "2" });
   const authorization = `Bearer ${server.token}`;
   assert.deepEqual(await send("f/echo?include_query=token", "own", { authorization }), { a: 1, token: "own" });
+  assert.deepEqual(await send("f/echo?include_query=token", server.token, { authorization }), { a: 1 });
 });
 
 Deno.test("Bodies: a form, files, an event, texts and bytes are arguments too", async () => {

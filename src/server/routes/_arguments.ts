@@ -8,7 +8,7 @@ import type { Context } from "hono";
 import { isRecord } from "../../wire/answer.ts";
 import { badRequest, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
-import { bearerOf, TOKEN_IN_QUERY } from "../auth.ts";
+import { TOKEN_IN_QUERY } from "../auth.ts";
 import { messageOf } from "../folder/disk.ts";
 import type { Script, ServerContext } from "../ports.ts";
 import { newUploadKey } from "./_object.ts";
@@ -109,10 +109,10 @@ function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The query without the token that let its sender in: that is not for the script. */
-function queryOf(c: Context): Record<string, Json> {
+/** The query without a token that lets somebody in: that is not for the script. Another one is the script's own affair. */
+function queryOf({ identity }: ServerContext, c: Context): Record<string, Json> {
   const query: Record<string, Json> = c.req.query();
-  if (bearerOf(c.req.raw) === undefined) delete query[TOKEN_IN_QUERY];
+  if (identity.callerOf(c.req.query(TOKEN_IN_QUERY) ?? "") !== undefined) delete query[TOKEN_IN_QUERY];
   return query;
 }
 
@@ -126,7 +126,7 @@ function headersOf(c: Context): Record<string, Json> {
 }
 
 /** Values of the query and of headers that the query asks for as arguments. */
-function extrasOf(c: Context): Record<string, Json> {
+function extrasOf(context: ServerContext, c: Context): Record<string, Json> {
   const extras: Record<string, Json> = {};
   const names = (list: string | undefined): string[] =>
     (list ?? "").split(",").map((name) => name.trim()).filter(Boolean);
@@ -136,7 +136,7 @@ function extrasOf(c: Context): Record<string, Json> {
     const value = isRead ? c.req.header(name) : undefined;
     if (value !== undefined) extras[name.toLowerCase().replaceAll("-", "_")] = value;
   }
-  const query = queryOf(c);
+  const query = queryOf(context, c);
   for (const name of names(queryText(c, "include_query"))) {
     const value = Object.hasOwn(query, name) ? query[name] : undefined;
     if (value !== undefined) extras[name] = value;
@@ -162,10 +162,10 @@ export async function jobInput(context: ServerContext, c: Context, script: Scrip
   const { body, raw } = await sentBy(context, c);
   const preprocess = script?.hasPreprocessor === true && queryFlag(c, "skip_preprocessor") !== true;
   if (preprocess && takesEvent(script.content)) {
-    const event = { kind: "webhook", body, raw_string: raw ?? null, query: queryOf(c), headers: headersOf(c) };
+    const event = { kind: "webhook", body, raw_string: raw ?? null, query: queryOf(context, c), headers: headersOf(c) };
     return { args: { event }, preprocess };
   }
-  const extras = preprocess ? { ...headersOf(c), ...queryOf(c) } : extrasOf(c);
+  const extras = preprocess ? { ...headersOf(c), ...queryOf(context, c) } : extrasOf(context, c);
   const named: Args = isRecord(body) && queryFlag(c, "wrap_body") !== true ? body : { body };
   const trigger: Args = preprocess ? { wm_trigger: { kind: "webhook", webhook: {} } } : {};
   const sent: Args = raw === undefined ? {} : { raw_string: raw };
