@@ -181,6 +181,15 @@ both("files, the network, extensions and the limits are closed to scripts", asyn
   equal(await run(sql, "SELECT current_setting('TimeZone') AS z"), [{ z: "UTC" }]);
 });
 
+both("what a script has DuckDB print is no answer, to it or to the next job", async (sql) => {
+  const forged = `chr(10) || '{"kind":"result","warnings":[]}' || chr(10) || '[{"forged":1}]' || chr(10)`;
+  for (const printed of ["'a'", forged, `repeat(${forged}, 1000)`]) {
+    const log = `CALL enable_logging(level = 'info', storage = 'stdout'); SELECT write_log(${printed});`;
+    equal(await run(sql, `${log} SELECT 1 AS a`), [{ a: 1 }]);
+    equal(await run(sql, "SELECT 2 AS a"), [{ a: 2 }]);
+  }
+});
+
 Deno.test("duckdb: memory and results are bounded", async () => {
   match(
     await fails(plain, "SELECT length(string_agg(repeat('x', 1000), '')) FROM range(1000000)"),

@@ -348,6 +348,20 @@ case_("what is wrong is named", async () => {
   ok(await isClean(trial.folder));
 });
 
+case_("what a job writes is bounded before it is put", async () => {
+  await using trial = await open({ maxObjectBytes: 2 ** 20 });
+  await trial.put("a.csv", CSV);
+  const endless = "SELECT repeat('x', 1000) AS x FROM range(1000000000000)";
+  match(await trial.fails(`COPY (${endless}) TO 's3:///big.csv'`), /ended: what it writes .* 1 MiB of the disk/);
+  // Beside its objects: what it writes there is put nowhere, and takes its place all the same.
+  const aside = `SET VARIABLE own = (SELECT any_value(filename) FROM read_csv('s3:///a.csv', filename = true));
+    COPY (${endless}) TO (getvariable('own') || '2')`;
+  match(await trial.fails(aside), /ended: what it writes .* 1 MiB of the disk/);
+  equal(await trial.keys(), ["a.csv"]);
+  ok(await isClean(trial.folder));
+  equal(await trial.run("FROM 's3:///a.csv'"), rows);
+});
+
 case_("a job does what its token may do", async () => {
   await using trial = await open();
   await trial.put("a.csv", CSV);

@@ -274,6 +274,10 @@ Deno.test({
     equal(await sql.result("SELECT 1 AS a", { database: resource }), [{ a: 1 }]);
     equal(await sql.result("-- database f/db/main\nSELECT 2 AS a", { database: null }), [{ a: 2 }]);
     match(await sql.failure("-- database f/db/none\nSELECT 1"), /Cannot find resource "f\/db\/none"/);
+    match(
+      await sql.failure("-- database datatable://main\nSELECT 1"),
+      /a data table is named by the argument "database"/,
+    );
     match(await sql.failure("-- role x\nSELECT 1", { database: resource }), /a resource says its user/);
     match(
       await sql.failure("SELECT 1", { database: { ...resource, password: "no" } }),

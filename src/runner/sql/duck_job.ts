@@ -16,6 +16,8 @@ export interface DuckConfig {
   /** Memory that DuckDB may take: `512MB`. */
   readonly memoryLimit: string;
   readonly threads: number;
+  /** Most that a job writes to the disk, but for lakes, in bytes. */
+  readonly maxDiskBytes: number;
   /** `off`: lakes are plain DuckDB files. `local`: the extension when it is there. `download`: fetched when it is not. */
   readonly ducklake: "off" | "local" | "download";
   /** A file with the extension, instead of one that DuckDB finds. */

@@ -6,7 +6,8 @@
 import { type DuckConfig, type DuckJob, TEMPORARY } from "./duck_job.ts";
 import type { SqlResult } from "./pg_run.ts";
 import { programUrl } from "./program_file.ts";
-import { type SqlProcess, startProcess } from "./sql_process.ts";
+import { folderBytes } from "../typescript/disk_use.ts";
+import { SqlError, type SqlProcess, startProcess } from "./sql_process.ts";
 import { createTurns, orAbort } from "./turns.ts";
 
 /** How DuckDB jobs run. */
@@ -24,6 +25,9 @@ export interface DuckProcesses {
   run(job: DuckJob, signal: AbortSignal): Promise<SqlResult>;
   close(): Promise<void>;
 }
+
+/** How often is looked at what a job has written, in milliseconds. */
+const DISK_MS = 500;
 
 /** A process that holds more than this after a job is not kept. */
 const KEPT_BYTES = 400 * 1024 * 1024;
@@ -94,16 +98,52 @@ export function createDuckProcesses(options: DuckOptions): DuckProcesses {
     idle.push({ process, jobs, timer });
   }
 
-  async function inProcess(job: DuckJob, signal: AbortSignal): Promise<SqlResult> {
+  /** Aborts when what a job writes takes more of the disk than it may; gives what ends the watch. */
+  async function watchDisk(folders: readonly string[], full: AbortController): Promise<() => void> {
+    const most = config.maxDiskBytes;
+    async function taken(enough: number): Promise<number> {
+      let total = 0;
+      for (const folder of folders) total += await folderBytes(folder, enough - total);
+      return total;
+    }
+    // Copies of what it reads have a bound of their own.
+    const before = await taken(Infinity);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isEnded = false;
+    async function look(): Promise<void> {
+      const bytes = await taken(before + most);
+      if (isEnded) return;
+      if (bytes <= before + most) {
+        timer = setTimeout(look, DISK_MS);
+        return;
+      }
+      const mib = Math.floor(most / 2 ** 20);
+      full.abort(
+        new SqlError(`The job was ended: what it writes takes more than its ${mib} MiB of the disk`, "ExecutionErr"),
+      );
+    }
+    timer = setTimeout(look, DISK_MS);
+    return () => {
+      isEnded = true;
+      clearTimeout(timer);
+    };
+  }
+
+  async function inProcess(job: DuckJob, stop: AbortSignal): Promise<SqlResult> {
     const { process, jobs } = await taken();
     running.add(process);
+    const full = new AbortController();
+    const signal = AbortSignal.any([stop, full.signal]);
+    const own = `${config.folder}/${TEMPORARY}${process.pid}`;
+    const unwatch = await watchDisk(job.files === undefined ? [own] : [own, job.files], full);
     try {
       return await process.run(job, signal);
     } finally {
+      unwatch();
       if (signal.aborted) {
         await process.kill();
         const { rm } = await import("node:fs/promises");
-        await rm(`${config.folder}/${TEMPORARY}${process.pid}`, { recursive: true, force: true });
+        await rm(own, { recursive: true, force: true });
       }
       const bytes = process.isAlive() ? await residentBytes(process.pid) : undefined;
       running.delete(process);

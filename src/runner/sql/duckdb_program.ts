@@ -23,7 +23,7 @@ import {
 } from "./duck_job.ts";
 import { meterOf, type ResultLimits } from "./limits.ts";
 import type { SqlResult } from "./pg_run.ts";
-import { answer, frameError, frameResult, onRequests, READY } from "./program_io.ts";
+import { answer, exitAnswered, frameError, frameResult, onRequests, READY } from "./program_io.ts";
 import { literal, quoted } from "./statements.ts";
 
 // --- The part of @duckdb/node-api that is used here ---
@@ -213,6 +213,7 @@ async function runJob(module: DuckModule, config: DuckConfig, job: DuckJob): Pro
     memory_limit: config.memoryLimit,
     threads: `${config.threads}`,
     temp_directory: temporary,
+    max_temp_directory_size: `${config.maxDiskBytes}B`,
     extension_directory: `${config.folder}/.extensions`,
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
@@ -318,7 +319,7 @@ export async function runDuckdb(): Promise<void> {
 
   let last: Promise<void> = Promise.resolve();
   onRequests((line) => {
-    last = line === "" ? last.then(() => process.exit(0)) : last.then(() => handle(line));
+    last = line === "" ? last.then(exitAnswered) : last.then(() => handle(line));
   });
   answer(READY);
 }

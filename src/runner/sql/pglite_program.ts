@@ -12,7 +12,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import type { PgStatement } from "./pg_bind.ts";
 import { pgErrorText, type PgJob, type PgSink, runPgJob } from "./pg_run.ts";
 import { programUrl } from "./program_file.ts";
-import { answer, frameError, frameResult, onRequests, READY } from "./program_io.ts";
+import { answer, exitAnswered, frameError, frameResult, onRequests, READY } from "./program_io.ts";
 
 /** What the process is told at its start. */
 export interface PgliteConfig {
@@ -228,7 +228,7 @@ async function serve(config: PgliteConfig, write: (text: string) => void): Promi
 
 function runMain(config: string): void {
   const worker = new Worker(programUrl("pglite_main"), { workerData: config });
-  worker.on("message", (text: string) => text === "" ? process.exit(0) : answer(text));
+  worker.on("message", (text: string) => text === "" ? void exitAnswered() : answer(text));
   worker.on("error", (error: Error) => {
     console.error(error.message);
     process.exit(1);

@@ -2,8 +2,12 @@
  * How the processes of databases are spoken to: a request is a line of JSON; an answer is a line of JSON, and a second line with the
  * result when there is one, so that a large result is not a text within a text.
  *
+ * Answers have a pipe of their own. What a database writes to its output may be the words of a script (`CALL enable_logging` of DuckDB
+ * has it so), and must not be taken for an answer.
+ *
  * @module
  */
+import { Socket } from "node:net";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import type { SqlResult } from "./pg_run.ts";
@@ -37,7 +41,25 @@ export function onRequests(tell: (line: string) => void): void {
   lines.on("close", () => process.exit(0));
 }
 
+/** Number of the pipe for answers. */
+export const ANSWERS = 3;
+
+let pipe: Socket | undefined;
+let written: Promise<void> = /* @__PURE__ */ Promise.resolve();
+
 /** Writes an answer. */
 export function answer(text: string): void {
-  process.stdout.write(text);
+  if (pipe === undefined) {
+    pipe = new Socket({ fd: ANSWERS, readable: false, writable: true });
+    // Nobody reads any more: the input ends, too.
+    pipe.on("error", () => "The server has ended");
+  }
+  const to = pipe;
+  written = new Promise((resolve) => void to.write(text, () => resolve()));
+}
+
+/** Ends the process when what was answered has been written. */
+export async function exitAnswered(): Promise<never> {
+  await written;
+  process.exit(0);
 }

@@ -4,9 +4,10 @@
  * @module
  */
 import type { ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
 import { MissingPackageError } from "../../base/errors.ts";
 import type { SqlResult } from "./pg_run.ts";
-import type { Answer } from "./program_io.ts";
+import { type Answer, ANSWERS } from "./program_io.ts";
 
 /** How a process is started. */
 export interface SqlProcessOptions {
@@ -108,7 +109,7 @@ export async function startProcess(options: SqlProcessOptions): Promise<SqlProce
     ENVIRONMENT.flatMap((name) => process.env[name] === undefined ? [] : [[name, process.env[name]]]),
   );
   const child: ChildProcess = spawn(process.execPath, commandLine(options), {
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", "ignore", "pipe", "pipe"],
     env: { ...env, NO_COLOR: "1", ...options.env },
   });
   let waiting: Waiting | undefined;
@@ -141,8 +142,10 @@ export async function startProcess(options: SqlProcessOptions): Promise<SqlProce
   }
 
   let parts: string[] = [];
-  child.stdout?.setEncoding("utf8");
-  child.stdout?.on("data", (text: string) => {
+  // `as`: it is read from.
+  const answers = child.stdio[ANSWERS] as Readable | null;
+  answers?.setEncoding("utf8");
+  answers?.on("data", (text: string) => {
     const lines = text.split("\n");
     parts.push(lines[0] ?? "");
     for (const next of lines.slice(1)) {

@@ -64,7 +64,7 @@ export interface SqlRunnerOptions {
   readonly ducklakeFile?: string;
   /** The workspace's objects for a job, by its token. @default none: a script that names one fails */
   readonly objects?: (token: string) => JobObjects;
-  /** Most bytes of objects that a DuckDB job reads. @default 4294967296 */
+  /** Most bytes of objects that a DuckDB job reads, and most that it writes before it ends. @default 4294967296 */
   readonly maxObjectBytes?: number;
   /** Most objects that a DuckDB job reads. @default 10000 */
   readonly maxObjects?: number;
@@ -111,6 +111,7 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
     memoryLimit: duckdbMemory,
     threads: duckdbThreads,
     processes: duckdbProcesses,
+    maxDiskBytes: maxObjectBytes,
     idleMs,
     ducklake,
     ...(ducklakeFile === undefined ? {} : { ducklakeFile }),
@@ -118,6 +119,12 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
 
   async function databaseOf({ args }: RunnerJob, { database }: Header): Promise<DatabaseTarget> {
     if (database === undefined) return findDatabase(args.database, datatables);
+    if (database.startsWith("datatable://")) {
+      // Windmill's worker reads a resource's path there, and nothing else.
+      throw new TypeError(
+        `"-- database ${database}" names no resource: a data table is named by the argument "database" of the job`,
+      );
+    }
     const value = await resource?.(database);
     if (value === undefined) throw new TypeError(`Cannot find resource "${database}": it is named as the database`);
     return findDatabase(value, datatables);

@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import type { Context } from "hono";
 import { isRecord } from "../../wire/answer.ts";
-import { badRequest } from "../../wire/refusal.ts";
+import { badRequest, Refusal } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { TOKEN_IN_QUERY } from "../auth.ts";
 import { messageOf } from "../folder/disk.ts";
@@ -42,21 +42,33 @@ function cloudEvent(body: Json): Json {
   return { ...(isRecord(data) ? data : { body: data }), WEBHOOK__METADATA__: about };
 }
 
-/** Most files of a form: each becomes an object on the disk, one after the other. */
-const MOST_FILES = 1000;
+/** Most parts of a form: each file is an object, and reading them holds the server. */
+const MAX_PARTS = 1000;
+
+/** Refuses a form of very many parts before it is read. */
+function checkParts(bytes: Uint8Array<ArrayBuffer>, type: string): void {
+  const [, quoted, plain] = /;\s*boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(type) ?? [];
+  const boundary = quoted ?? plain;
+  if (boundary === undefined) return;
+  const sent = Buffer.from(bytes.buffer), line = Buffer.from(`--${boundary}`);
+  // The last boundary ends the form, and begins no part.
+  let parts = -1;
+  for (let at = sent.indexOf(line); at >= 0; at = sent.indexOf(line, at + line.length)) {
+    if (++parts > MAX_PARTS) throw new Refusal(413, `Payload too large: a form is bounded to ${MAX_PARTS} parts`);
+  }
+}
 
 /** The fields of a form with files: texts as they are, files become objects, and a list of them is the field's value. */
 async function multipart(context: ServerContext, c: Context): Promise<Json> {
   const type = c.req.header("content-type") ?? "";
   const bytes = await readBytes(c.req.raw);
+  checkParts(bytes, type);
   let form: FormData;
   try {
     form = await new Response(bytes, { headers: { "content-type": type } }).formData();
   } catch (error) {
     throw badRequest(`Error reading multipart field: ${messageOf(error)}`);
   }
-  const count = [...form.values()].filter((value) => typeof value !== "string").length;
-  if (count > MOST_FILES) throw badRequest(`a form may have at most ${MOST_FILES} files, and has ${count}`);
   const fields = new Map<string, Json>(), files = new Map<string, Json[]>();
   for (const [name, value] of form) {
     if (typeof value === "string") {
