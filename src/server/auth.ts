@@ -180,6 +180,10 @@ export function isInScope(scopes: readonly string[], method: string, path: strin
 /** Name of the token in the query of an address, where a request has no header with it. */
 export const TOKEN_IN_QUERY = "token";
 
+/** For a document that anybody may have written: it loads nothing from elsewhere, and runs nothing. */
+export const INERT_DOCUMENT =
+  "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; sandbox";
+
 /** The token in a request's headers. */
 function bearerOf(request: Request): string | undefined {
   return /^Bearer\s+(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
@@ -189,6 +193,8 @@ function bearerOf(request: Request): string | undefined {
 export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts): Gate {
   // By the hashes of their values. They end with the server.
   const sessions = new Map<string, number>();
+  /** Requests whose address may have a token in it. */
+  const addressed = new WeakSet<Request>();
 
   function checkHost(request: Request, url: URL): string {
     const host = request.headers.get("host") ?? url.host;
@@ -263,6 +269,7 @@ export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts
     const url = addressOf(request);
     const host = checkHost(request, url);
     const path = routedPath(url.pathname);
+    if (path.startsWith("/api/") && url.searchParams.has(TOKEN_IN_QUERY)) addressed.add(request);
     const isPublic = PUBLIC.some((pattern) => pattern.test(path));
     checkOrigin(request, host, isPublic);
     if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) {
@@ -291,12 +298,20 @@ export function createGate({ identity, now, baseUrl, hosts, origins }: GateParts
     admit,
     finish: (request, response) => {
       const origin = request.headers.get("origin");
-      if (origin === null || !origins.includes(origin)) return response;
+      const isShared = origin !== null && origins.includes(origin), isAddressed = addressed.has(request);
+      if (!isShared && !isAddressed) return response;
       const headers = new Headers(response.headers);
-      headers.set("access-control-allow-origin", origin);
-      headers.append("vary", "origin");
-      headers.set("access-control-allow-headers", "authorization, content-type");
-      headers.set("access-control-allow-methods", "GET, POST, PUT, DELETE, OPTIONS");
+      if (isAddressed) {
+        // A script's HTML could tell others the address that it was opened by.
+        headers.set("referrer-policy", "no-referrer");
+        headers.append("content-security-policy", INERT_DOCUMENT);
+      }
+      if (isShared) {
+        headers.set("access-control-allow-origin", origin);
+        headers.append("vary", "origin");
+        headers.set("access-control-allow-headers", "authorization, content-type");
+        headers.set("access-control-allow-methods", "GET, POST, PUT, DELETE, OPTIONS");
+      }
       const { status, statusText } = response;
       return new Response(response.body, { status, statusText, headers });
     },

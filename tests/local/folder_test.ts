@@ -709,6 +709,10 @@ Deno.test("readSignature() infers what people write", () => {
     { id: { type: "integer" }, name: { type: "string", default: "bob" } },
     ["id"],
   ]);
+  assertEquals(fields("-- %%of%% a/b = a\n-- %%by%%\n-- $x (int)\nfrom %%of%% order by %%by%%, $x", "duckdb"), [
+    { x: { type: "integer" }, of: { type: "string", enum: ["a", "b"], default: "a" }, by: { type: "string" } },
+    ["x", "by"],
+  ]);
   assertEquals(fields("-- $1 id\nselect 1", "postgresql"), [
     { database: { type: "object", format: "resource-postgresql" }, id: { type: "string" } },
     ["database", "id"],

@@ -383,7 +383,34 @@ Deno.test("The token in an address lets in, as services need it that send webhoo
   assert.deepEqual(event.query, { b: "2" });
   const authorization = `Bearer ${server.token}`;
   assert.deepEqual(await send("f/echo?include_query=token", "own", { authorization }), { a: 1, token: "own" });
+  // Whoever sends it twice has let it be seen no more than others, and neither have proxies that repeat an address.
   assert.deepEqual(await send("f/echo?include_query=token", server.token, { authorization }), { a: 1 });
+  const repeated = { "x-original-uri": `/x?token=${server.token}`, "x-own": "1" };
+  assert.deepEqual(await send("f/echo?include_header=X-Original-URI,X-Own", server.token, repeated), {
+    a: 1,
+    x_own: "1",
+  });
+  const { event: { headers } } = await send("f/hook", server.token, repeated) as {
+    readonly event: { readonly headers: Readonly<Record<string, string>> };
+  };
+  assert.deepEqual([headers["x-original-uri"], headers["x-own"]], [undefined, "1"]);
+});
+
+Deno.test("A result that is a page tells nobody the address with the token that it was opened by", async () => {
+  const page = {
+    windmill_content_type: "text/html",
+    windmill_headers: { "referrer-policy": "unsafe-url" },
+    result: '<img src="https://other.example/" referrerpolicy="unsafe-url">',
+  };
+  await using server = await openTestServer({ files: { "f/page": () => page } });
+  const path = "jobs/run_wait_result/p/f/page";
+  const response = await fetch(`${server.url}/api/w/ws/${path}?token=${server.token}`);
+  assert.equal(await response.text(), page.result);
+  assert.equal(response.headers.get("referrer-policy"), "no-referrer");
+  assert.match(response.headers.get("content-security-policy") ?? "", /default-src 'none'/);
+  const other = await server.ask("GET", path);
+  assert.equal(await other.text(), page.result);
+  assert.equal(other.headers.get("content-security-policy"), "sandbox");
 });
 
 Deno.test("Bodies: a form, files, an event, texts and bytes are arguments too", async () => {

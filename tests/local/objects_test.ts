@@ -142,6 +142,10 @@ Deno.test("Files: a key has 1 to 1024 bytes", async () => {
   assertIncludes(await messageOf(() => trial.store.write("", bodyOf("x"), {})), "must not be empty");
   const message = await messageOf(() => trial.store.write("\u00e9".repeat(513), bodyOf("x"), {}));
   assertIncludes(message, "has 1026 bytes, and may have at most 1024");
+  let isCancelled = false;
+  const unread = new ReadableStream<Uint8Array>({ cancel: () => void (isCancelled = true) });
+  assertIncludes(await messageOf(() => trial.store.write("x".repeat(1025), unread, {})), "at most 1024");
+  assert(isCancelled, "Whoever sends it is told");
 });
 
 Deno.test("Storages: each has objects of its own, and the default one has some names", async () => {

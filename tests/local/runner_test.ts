@@ -251,6 +251,14 @@ test("scripts of the workspace are imported by relative and absolute paths, with
   match(String(python.error?.message), /is of the language "python3"/);
 });
 
+test("names of files that mean something in an address are names", async () => {
+  const bun = (content: string) => ({ content, language: "bun" });
+  const modules = { "a#b.ts": bun("export const a = 1;"), "100%25.ts": bun("export { a } from './a#b.ts';") };
+  const content =
+    `import { a } from "./a#b"; import * as all from "./100%25.ts"; export const main = () => [a, all.a];`;
+  equal((await kit.run(content, { path: "f/x/y", modules })).result, [1, 1]);
+});
+
 test("modules of a script are found beside it, before scripts of the workspace, and reach those by /f/", async () => {
   const bun = (content: string) => ({ content, language: "bun" });
   const modules = {

@@ -3,13 +3,16 @@
  *
  * @module
  */
-import { deepStrictEqual as equal, match, ok, throws } from "node:assert/strict";
+import { deepStrictEqual as equal, match, ok, rejects, throws } from "node:assert/strict";
 import { join } from "node:path";
 import type { Caller, Objects, ObjectStore } from "../../src/server/ports.ts";
 import { openDatabase } from "../../src/server/database.ts";
 import { createJobObjects } from "../../src/server/objects/job_objects.ts";
 import { openObjects } from "../../src/server/objects/objects.ts";
 import { addressOf, filePlaces, readAddress, withFiles } from "../../src/runner/sql/duck_files.ts";
+import { createDuckObjects } from "../../src/runner/sql/duck_objects.ts";
+import { keyPattern } from "../../src/runner/sql/key_pattern.ts";
+import type { JobStorage } from "../../src/runner/ports.ts";
 import type { SqlRunnerOptions } from "../../src/runner/sql/sql_runner.ts";
 import { splitStatements } from "../../src/runner/sql/statements.ts";
 import type { Json } from "../../src/workflow/journal.ts";
@@ -137,6 +140,64 @@ Deno.test("readAddress() and addressOf() read what SDKs and scripts write", () =
   equal(addressOf({ s3: "k" }), "s3:///k");
   equal(addressOf("s3:///k"), "s3:///k");
   for (const none of [null, 1, "k", [], {}, { s3: 1 }, { s3: "" }]) equal(addressOf(none), undefined);
+});
+
+Deno.test("keyPattern() means what DuckDB's patterns mean", () => {
+  const matching: readonly (readonly [pattern: string, yes: readonly string[], no: readonly string[]])[] = [
+    ["a/*.csv", ["a/.csv", "a/x.csv"], ["a/b/x.csv", "a/x.csv2", "b/x.csv"]],
+    ["**/x", ["x", "a/x", "a/b/x"], ["ax", "x/"]],
+    ["a/**", ["a/b", "a/b/c", "a/"], ["b"]],
+    ["a**c", ["ac", "a/b/c"], ["ab"]],
+    ["a?c", ["abc", "a\u{1f600}c"], ["a/c", "ac", "abbc"]],
+    ["[a-c_]x", ["ax", "cx", "_x"], ["dx", "/x", "-x"]],
+    ["[!a-c]x", ["dx"], ["ax", "/x"]],
+    ["[^a]x", ["bx"], ["ax"]],
+    ["[]a]x", ["]x", "ax"], ["bx"]],
+    ["[c-a]x", ["cx", "ax", "-x"], ["bx"]],
+    ["[a", ["[a"], ["a"]],
+    ["a.(b)+*", ["a.(b)+c"], ["axbc"]],
+  ];
+  for (const [pattern, yes, no] of matching) {
+    for (const key of yes) ok(keyPattern(pattern)(key), `${pattern} ${key}`);
+    for (const key of no) ok(!keyPattern(pattern)(key), `${pattern} ${key}`);
+  }
+});
+
+Deno.test("keyPattern() has an answer for a pattern that fits in very many ways", () => {
+  equal(keyPattern(`${"*a".repeat(40)}b`)("a".repeat(1000)), false);
+  equal(keyPattern(`${"**/*".repeat(20)}b`)("a/".repeat(500)), false);
+});
+
+/** Files below a folder that this process has open, where the system tells. */
+async function openFiles(folder: string): Promise<readonly string[]> {
+  if (Deno.build.os !== "linux") return [];
+  const open: string[] = [];
+  for await (const { name } of Deno.readDir("/proc/self/fd")) {
+    // The one that this list is read by is gone when it is looked at.
+    const path = await Deno.readLink(`/proc/self/fd/${name}`).catch(() => "");
+    if (path.startsWith(folder)) open.push(path);
+  }
+  return open;
+}
+
+Deno.test("A file is closed whose object the storage refuses", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "windkit-sql-objects-" });
+  const storage: JobStorage = {
+    name: "",
+    read: () => Promise.resolve(undefined),
+    list: () => Promise.resolve({ keys: [] }),
+    checkWrite: () => {},
+    write: () => Promise.reject(new Error("refused")),
+  };
+  const limits = { maxBytes: 1, maxObjects: 1, maxListed: 1 };
+  const files = createDuckObjects({ storage: () => storage }, folder, limits);
+  const { signal } = new AbortController();
+  const path = files.use({ storage: "", key: "a.csv" }, "write", "COPY");
+  await files.fetch(signal);
+  await Deno.writeTextFile(path, CSV);
+  await rejects(() => files.put(signal), /refused/);
+  equal(await openFiles(folder), []);
+  await Deno.remove(folder, { recursive: true });
 });
 
 case_("objects are read by address, argument and pattern", async () => {
@@ -272,6 +333,7 @@ case_("what is wrong is named", async () => {
   await trial.put("e.csv", "id\n");
   match(await trial.fails("FROM read_csv('s3:///[c-e].csv')"), /"s3:\/\/\/e\.csv": .*more than 2 objects/);
   match(await trial.fails("FROM read_csv(['s3:///a.csv', 's3:///c.csv', 's3:///d.csv'])"), /more than 2 objects/);
+  match(await trial.fails(`FROM 's3:///${"\u00e9".repeat(101)}'`), /must have 1 to 200 bytes/);
   match(await trial.fails("FROM 's3:///'"), /expected s3:\/\/\/key/);
   match(await trial.fails("FROM read_csv('s3:///' || 'a.csv')"), /must stand whole/);
   match(await trial.fails("COPY (SELECT 1) TO 's3:///x*.csv'"), /found a pattern/);

@@ -8,6 +8,7 @@
 import type { FileHandle } from "node:fs/promises";
 import type { JobObjects, JobStorage } from "../ports.ts";
 import type { FileRole, ObjectAddress } from "./duck_files.ts";
+import { IS_PATTERN, keyPattern } from "./key_pattern.ts";
 import { orAbort } from "./turns.ts";
 
 /** Bounds of what a job reads. */
@@ -42,11 +43,11 @@ interface Used {
   readonly written: Map<string, string>;
 }
 
+/** Most bytes of a part of a key: DuckDB writes to a file of a longer name first, and systems take 255. */
+const MAX_PART_BYTES = 200;
+
 /** How much of a file is in memory. */
 const PIECE_BYTES = 256 * 1024;
-
-/** A pattern, as DuckDB takes it. */
-const IS_PATTERN = /[*?[]/;
 
 function named({ name }: JobStorage, key: string): string {
   return JSON.stringify(`s3://${name}/${key}`);
@@ -55,10 +56,13 @@ function named({ name }: JobStorage, key: string): string {
 /** Refuses keys that are no path of a file below the folder. */
 function checkKey(storage: JobStorage, key: string): string {
   for (const part of key.split("/")) {
+    const { length } = new TextEncoder().encode(part);
     // deno-lint-ignore no-control-regex -- no file is called so
-    if (part === "" || part === "." || part === ".." || part.length > 200 || /[\u0000-\u001f\\]/.test(part)) {
+    if (/^\.{0,2}$/.test(part) || length > MAX_PART_BYTES || /[\u0000-\u001f\\]/.test(part)) {
       throw new TypeError(
-        `Cannot open ${named(storage, key)} in SQL: parts of a key between slashes must have 1 to 200 characters, ` +
+        `Cannot open ${
+          named(storage, key)
+        } in SQL: parts of a key between slashes must have 1 to ${MAX_PART_BYTES} bytes, ` +
           `none of them "\\" or a control character, and not be "." or "..", found ${
             JSON.stringify(part.slice(0, 50))
           }`,
@@ -66,27 +70,6 @@ function checkKey(storage: JobStorage, key: string): string {
     }
   }
   return key;
-}
-
-/** What matches the keys that a pattern means to DuckDB, which looks again at the files. */
-function patternOf(pattern: string): RegExp {
-  const source = pattern.replace(/\*\*\/|\*+|\?|\[[!^]?\]?[^\]]*\]|[^*?[]+|\[/g, (piece) => {
-    if (piece === "**/") return "(?:.*/)?";
-    if (piece.startsWith("*")) return piece === "*" ? "[^/]*" : ".*";
-    if (piece === "?") return "[^/]";
-    const [, not = "", letters] = /^\[([!^]?)([^]+)\]$/.exec(piece) ?? [];
-    if (letters === undefined) return escaped(piece);
-    // A range is written with the sign that is escaped elsewhere.
-    return `(?!/)[${not && "^"}${
-      letters.replace(/(.)-(.)|[^]/gsu, (all, from?: string, to?: string) =>
-        from === undefined || to === undefined || from > to ? escaped(all) : `${escaped(from)}-${escaped(to)}`)
-    }]`;
-  });
-  return new RegExp(`^${source}$`, "su");
-}
-
-function escaped(text: string): string {
-  return text.replace(/[.+^${}()|[\]\\/*?-]/g, "\\$&");
 }
 
 /** Makes the objects of a job in a folder, which is not there yet. */
@@ -106,7 +89,7 @@ export function createDuckObjects(objects: JobObjects, folder: string, limits: O
   }
 
   async function fetchPattern(one: Used, pattern: string, signal: AbortSignal): Promise<void> {
-    const { storage } = one, wanted = patternOf(pattern);
+    const { storage } = one, matches = keyPattern(pattern);
     const prefix = pattern.slice(0, pattern.search(IS_PATTERN));
     let listed = 0;
     for (let marker: string | undefined, more = true; more;) {
@@ -120,7 +103,7 @@ export function createDuckObjects(objects: JobObjects, folder: string, limits: O
             }; name a folder with fewer`,
           );
         }
-        if (wanted.test(key)) await fetchOne(one, checkKey(storage, key), signal);
+        if (matches(key)) await fetchOne(one, checkKey(storage, key), signal);
       }
       marker = page.next;
       more = marker !== undefined;
@@ -274,25 +257,24 @@ async function copied(
 async function putFile(storage: JobStorage, key: string, path: string, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { open } = await import("node:fs/promises");
-  await orAbort(storage.write(key, streamOf(await open(path, "r"), signal)), signal);
+  const file = await open(path, "r");
+  try {
+    await orAbort(storage.write(key, streamOf(file, signal)), signal);
+  } finally {
+    // Here, as a storage that refuses a key or never answers does not read to the end.
+    await file.close();
+  }
 }
 
-/** Bytes of an open file. Closes it. */
+/** Bytes of an open file. */
 function streamOf(file: FileHandle, signal: AbortSignal): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      try {
-        signal.throwIfAborted();
-        const piece = new Uint8Array(PIECE_BYTES);
-        const { bytesRead } = await file.read(piece, 0, PIECE_BYTES);
-        if (bytesRead > 0) return controller.enqueue(piece.subarray(0, bytesRead));
-      } catch (error) {
-        await file.close();
-        throw error;
-      }
-      await file.close();
-      controller.close();
+      signal.throwIfAborted();
+      const piece = new Uint8Array(PIECE_BYTES);
+      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES);
+      if (bytesRead > 0) controller.enqueue(piece.subarray(0, bytesRead));
+      else controller.close();
     },
-    cancel: () => file.close(),
   }, { highWaterMark: 0 });
 }

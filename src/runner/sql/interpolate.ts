@@ -9,7 +9,7 @@ import type { Json } from "../../workflow/journal.ts";
 import { endOfComment, PIECE } from "./statements.ts";
 
 /** What a declaration says: `-- %%name%% a/b/c = a`. */
-interface NameDeclaration {
+export interface NameDeclaration {
   /** The values that it may have; undefined when any name will do. */
   readonly variants: readonly string[] | undefined;
   readonly byDefault: string | undefined;
@@ -19,7 +19,8 @@ const DECLARATION = /^-- %%(\w+)%%(?:[ \t]+([^\s=]+))?(?:[ \t]*=[ \t]*(\S+))?[ \
 
 const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 
-function declarationsOf(content: string): ReadonlyMap<string, NameDeclaration> {
+/** The arguments of a script that stand for names. */
+export function nameDeclarationsOf(content: string): ReadonlyMap<string, NameDeclaration> {
   const found = new Map<string, NameDeclaration>();
   for (const [, name = "", variants, byDefault] of content.matchAll(DECLARATION)) {
     found.set(name, { variants: variants?.split("/").filter((variant) => variant !== ""), byDefault });
@@ -98,7 +99,7 @@ export function interpolate(
   env: Readonly<Record<string, string>>,
 ): string {
   if (!content.includes("%%")) return content;
-  const declared = declarationsOf(content);
+  const declared = nameDeclarationsOf(content);
   const names = new Map([...declared].map(([name, declaration]) => [name, nameOf(name, declaration, args)]));
   const stretches = stretchesOf(content);
   return content.replace(/%%(\w+)%%/g, (all: string, name: string, at: number) => {

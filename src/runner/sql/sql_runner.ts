@@ -229,8 +229,11 @@ export function createSqlRunner(options: SqlRunnerOptions): Runner {
     } catch (error) {
       throw error instanceof SqlError ? new SqlError(files.shown(error.message), error.name, { cause: error }) : error;
     } finally {
-      await rm(folder, { recursive: true, force: true });
-      end();
+      try {
+        await rm(folder, { recursive: true, force: true });
+      } finally {
+        end();
+      }
     }
   }
 

@@ -230,7 +230,8 @@ async function workspaceFile(
 }
 
 function relativeTo(from: string, to: string, found: ImportText): Replacement {
-  const path = posix.relative(posix.dirname(from), to);
+  // What is imported is an address.
+  const path = posix.relative(posix.dirname(from), to).replace(/[%#?]/g, encodeURIComponent);
   const text = path.startsWith(".") ? path : `./${path}`;
   // Bun takes JSON and texts without a word; Deno wants to be told.
   const type = to.endsWith(".json") ? "json" : to.endsWith(".ts") ? undefined : "text";

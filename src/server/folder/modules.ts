@@ -77,11 +77,17 @@ export function checkModules(path: string, modules: NonNullable<Script["modules"
     }
     locks.set(place, { key, lock });
   }
-  // A file that stands where another one needs a folder.
+  // A file that stands where another one needs a folder; case counts for nothing, as above.
+  const files = new Map(seen);
+  for (const [place, { key, lock }] of locks) if (lock !== "") files.set(place.toLowerCase(), key);
   for (const key of Object.keys(modules)) {
-    const parent = Object.keys(modules).find((one) => key.startsWith(`${one}/`));
-    if (parent !== undefined) {
-      throw new RangeError(`The module "${key}" of "${path}" would be below the module "${parent}", which is a file`);
+    const parts = key.toLowerCase().split("/");
+    for (let end = 1; end < parts.length; end++) {
+      const parent = files.get(parts.slice(0, end).join("/"));
+      if (parent === undefined) continue;
+      throw new RangeError(
+        `The module "${key}" of "${path}" would be below a file: the module "${parent}", or its lock`,
+      );
     }
   }
 }

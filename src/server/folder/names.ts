@@ -227,11 +227,20 @@ export function checkPath(path: string): void {
   }
 }
 
+/** Most bytes of a part: systems take 255, of which an ending and the name of a draft need some. */
+const MAX_PART_BYTES = 200;
+
 /** A part of a path must be a name on every system. */
 function checkPart(what: string, part: string): void {
   // deno-lint-ignore no-control-regex -- control characters are what it refuses
   if (part === "" || part.startsWith(".") || /[\\:*?"<>|\u0000-\u001f\u007f]/.test(part)) {
     throw new RangeError(`${what} cannot be kept in a folder: ${quoted(part)} is no name of a file on every system`);
+  }
+  const { length } = new TextEncoder().encode(part);
+  if (length > MAX_PART_BYTES) {
+    throw new RangeError(
+      `${what} cannot be kept in a folder: ${quoted(part)} has ${length} bytes, and may have at most ${MAX_PART_BYTES}`,
+    );
   }
   if (RESERVED.test(part)) {
     throw new RangeError(`${what} cannot be kept in a folder: ${quoted(part)} is no name of a file on Windows`);

@@ -214,8 +214,12 @@ export function scanFolder(options: ScanOptions): Scan {
 }
 
 function group<T>(entries: readonly (readonly [string, T])[]): Map<string, readonly T[]> {
-  const groups = new Map<string, readonly T[]>();
-  for (const [name, value] of entries) groups.set(name, [...groups.get(name) ?? [], value]);
+  const groups = new Map<string, T[]>();
+  for (const [name, value] of entries) {
+    const same = groups.get(name);
+    if (same === undefined) groups.set(name, [value]);
+    else same.push(value);
+  }
   return groups;
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Json } from "../../workflow/journal.ts";
+import { nameDeclarationsOf } from "../../runner/sql/interpolate.ts";
 import { blank, closingOf, splitTop } from "./source_text.ts";
 
 /** What a script's code says about itself. */
@@ -255,7 +256,7 @@ function sqlParameters(source: string, language: string): readonly Parameter[] {
   const pattern = language === "duckdb"
     ? /^--\s*\$()(\w+)\s*\(\s*([^)]*?)\s*\)\s*(?:=\s*(.*?))?\s*$/gm
     : /^--\s*\$(\d+)\s+(\w+)(?:\s*\(\s*([^)]*?)\s*\))?\s*(?:=\s*(.*?))?\s*$/gm;
-  const found = [...source.matchAll(pattern)].map(([, , name = "", type = "text", fallback]): Parameter => {
+  const values = [...source.matchAll(pattern)].map(([, , name = "", type = "text", fallback]): Parameter => {
     const field = sqlField(type);
     return {
       name,
@@ -263,6 +264,17 @@ function sqlParameters(source: string, language: string): readonly Parameter[] {
       required: fallback === undefined,
     };
   });
+  // Names of tables and columns come behind values.
+  const names = [...nameDeclarationsOf(source)].map(([name, { variants, byDefault }]): Parameter => ({
+    name,
+    field: {
+      type: "string",
+      ...variants === undefined ? {} : { enum: variants },
+      ...byDefault === undefined ? {} : { default: byDefault },
+    },
+    required: byDefault === undefined,
+  }));
+  const found = [...values, ...names.filter(({ name }) => values.every((value) => value.name !== name))];
   if (language === "duckdb" || /^--\s*database\s+\S+/m.test(source)) return found;
   return [{ name: "database", field: { type: "object", format: `resource-${language}` }, required: true }, ...found];
 }

@@ -139,6 +139,16 @@ export function giveUp(body: ReadableStream<Uint8Array>, reason: unknown): void 
   void body.cancel(reason).catch(() => undefined);
 }
 
+/** Bytes of a key. Of one that cannot be, nobody reads the body. */
+function checkedKey(key: string, body: ReadableStream<Uint8Array>): Uint8Array {
+  try {
+    return checkKey(key);
+  } catch (error) {
+    giveUp(body, error);
+    throw error;
+  }
+}
+
 /** For an object that is longer than it may be. */
 export function tooLarge(maxBytes: number): Refusal {
   return new Refusal(413, `Payload too large: an object is bounded to ${maxBytes} bytes`);
@@ -188,7 +198,7 @@ export async function openFiles({ dir, database, now, maxBytes }: FilesOptions):
     body: ReadableStream<Uint8Array>,
     meta: ObjectMeta,
   ): Promise<ObjectInfo> {
-    const bytes = checkKey(key);
+    const bytes = checkedKey(key, body);
     const file = newName(storage, key), path = join(dir, file);
     database.run("INSERT INTO object_leftovers VALUES (?)", file);
     try {

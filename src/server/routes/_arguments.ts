@@ -77,7 +77,9 @@ async function multipart(context: ServerContext, c: Context): Promise<Json> {
     }
     const key = newUploadKey(context.now(), /\.([^./\\]+)$/.exec(value.name)?.[1]);
     await context.objects.storage().write(key, value.stream(), { contentType: value.type });
-    files.set(name, [...files.get(name) ?? [], { s3: key }]);
+    const before = files.get(name);
+    if (before === undefined) files.set(name, [{ s3: key }]);
+    else before.push({ s3: key });
   }
   return Object.fromEntries([...fields, ...files]);
 }
@@ -109,20 +111,27 @@ function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The query without a token that lets somebody in: that is not for the script. Another one is the script's own affair. */
-function queryOf({ identity }: ServerContext, c: Context): Record<string, Json> {
+/** A token of this server in the address: it is not for the script, whoever else let its sender in. */
+function addressToken({ identity }: ServerContext, c: Context): string | undefined {
+  const token = c.req.query(TOKEN_IN_QUERY);
+  return token === undefined || identity.callerOf(token) === undefined ? undefined : token;
+}
+
+/** The query without such a token. */
+function queryOf(context: ServerContext, c: Context): Record<string, Json> {
   const query: Record<string, Json> = c.req.query();
-  if (identity.callerOf(c.req.query(TOKEN_IN_QUERY) ?? "") !== undefined) delete query[TOKEN_IN_QUERY];
+  if (addressToken(context, c) !== undefined) delete query[TOKEN_IN_QUERY];
   return query;
 }
 
-/** The headers without what lets their sender in. */
-function headersOf(c: Context): Record<string, Json> {
-  // `as`: texts are JSON.
-  const headers = Object.fromEntries(c.req.raw.headers.entries()) as Record<string, Json>;
-  delete headers.authorization;
-  delete headers.cookie;
-  return headers;
+/** The headers without what lets their sender in: proxies write the address that was asked for into some. */
+function headersOf(context: ServerContext, c: Context): Record<string, string> {
+  const token = addressToken(context, c);
+  return Object.fromEntries(
+    [...c.req.raw.headers].filter(([name, value]) =>
+      name !== "authorization" && name !== "cookie" && (token === undefined || !value.includes(token))
+    ),
+  );
 }
 
 /** Values of the query and of headers that the query asks for as arguments. */
@@ -130,11 +139,11 @@ function extrasOf(context: ServerContext, c: Context): Record<string, Json> {
   const extras: Record<string, Json> = {};
   const names = (list: string | undefined): string[] =>
     (list ?? "").split(",").map((name) => name.trim()).filter(Boolean);
-  for (const name of names(queryText(c, "include_header"))) {
-    // The token of whoever asks is not for the script. What can be the name of none is in no request.
-    const isRead = /^[\w!#$%&'*+.^`|~-]+$/.test(name) && !/^(?:authorization|cookie)$/i.test(name);
-    const value = isRead ? c.req.header(name) : undefined;
-    if (value !== undefined) extras[name.toLowerCase().replaceAll("-", "_")] = value;
+  const included = names(queryText(c, "include_header")).map((name) => name.toLowerCase());
+  const headers = included.length === 0 ? {} : headersOf(context, c);
+  for (const name of included) {
+    const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
+    if (value !== undefined) extras[name.replaceAll("-", "_")] = value;
   }
   const query = queryOf(context, c);
   for (const name of names(queryText(c, "include_query"))) {
@@ -162,10 +171,16 @@ export async function jobInput(context: ServerContext, c: Context, script: Scrip
   const { body, raw } = await sentBy(context, c);
   const preprocess = script?.hasPreprocessor === true && queryFlag(c, "skip_preprocessor") !== true;
   if (preprocess && takesEvent(script.content)) {
-    const event = { kind: "webhook", body, raw_string: raw ?? null, query: queryOf(context, c), headers: headersOf(c) };
+    const event = {
+      kind: "webhook",
+      body,
+      raw_string: raw ?? null,
+      query: queryOf(context, c),
+      headers: headersOf(context, c),
+    };
     return { args: { event }, preprocess };
   }
-  const extras = preprocess ? { ...headersOf(c), ...queryOf(context, c) } : extrasOf(context, c);
+  const extras = preprocess ? { ...headersOf(context, c), ...queryOf(context, c) } : extrasOf(context, c);
   const named: Args = isRecord(body) && queryFlag(c, "wrap_body") !== true ? body : { body };
   const trigger: Args = preprocess ? { wm_trigger: { kind: "webhook", webhook: {} } } : {};
   const sent: Args = raw === undefined ? {} : { raw_string: raw };

@@ -9,7 +9,7 @@ import { toHex } from "../../base/bytes.ts";
 import { badRequest, notFound } from "../../wire/refusal.ts";
 import { readRange } from "../objects/ranges.ts";
 import type { ObjectInfo, ObjectStore, ServerContext } from "../ports.ts";
-import { findCaller } from "../auth.ts";
+import { findCaller, INERT_DOCUMENT } from "../auth.ts";
 import { absent } from "../folder/absent.ts";
 
 /** The key that the server makes where there is none. */
@@ -66,8 +66,7 @@ function headersOf({ etag, lastModified, contentType, contentDisposition }: Obje
     // Whoever keeps it asks whether it is that still; nothing between compresses it, or its length would be another.
     "cache-control": "private, no-cache, no-transform",
     // It comes from this server's origin, and anybody may have written it: no script of it runs as a page of this server.
-    "content-security-policy": "default-src 'none'; img-src 'self' data:; media-src 'self'; " +
-      "style-src 'unsafe-inline'; sandbox",
+    "content-security-policy": INERT_DOCUMENT,
     "x-content-type-options": "nosniff",
   });
   if (etag !== "") headers.set("etag", etag);
