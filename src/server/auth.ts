@@ -184,6 +184,11 @@ export const TOKEN_IN_QUERY = "token";
 export const INERT_DOCUMENT =
   "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; sandbox";
 
+/** The token that a request came with; undefined when it came with a session, or none. */
+export function tokenOf(request: Request): string | undefined {
+  return bearerOf(request) ?? new URL(request.url).searchParams.get(TOKEN_IN_QUERY) ?? undefined;
+}
+
 /** The token in a request's headers. */
 function bearerOf(request: Request): string | undefined {
   return /^Bearer\s+(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];

@@ -143,7 +143,8 @@ export function createDuckProcesses(options: DuckOptions): DuckProcesses {
       if (signal.aborted) {
         await process.kill();
         const { rm } = await import("node:fs/promises");
-        await rm(own, { recursive: true, force: true });
+        // What cannot be removed now, the next start sweeps.
+        await rm(own, { recursive: true, force: true }).catch(() => undefined);
       }
       const bytes = process.isAlive() ? await residentBytes(process.pid) : undefined;
       running.delete(process);

@@ -5,7 +5,7 @@
  */
 import { type Context, Hono } from "hono";
 import { badRequest, notFound } from "../../wire/refusal.ts";
-import { callerOf, refuseOtherJobs } from "../auth.ts";
+import { callerOf, refuseOtherJobs, tokenOf } from "../auth.ts";
 import { environmentOf } from "../jobs/environment.ts";
 import type { Resource, ResourceType, ServerContext } from "../ports.ts";
 import { absent } from "../folder/absent.ts";
@@ -60,7 +60,7 @@ export function resourceRoutes(context: ServerContext): Hono {
     const job = context.jobs.get(id);
     if (job === undefined) throw notFound(`Job not found at name ${id}`);
     refuseOtherJobs(context.jobs, callerOf(c.req.raw), id);
-    const token = c.req.header("authorization")?.replace(/^Bearer\s+/i, "") ?? "";
+    const token = tokenOf(c.req.raw) ?? "";
     return environmentOf({ workspace, baseUrl: context.baseUrl, internalUrl: context.baseUrl, folder }, job, token);
   }
 
