@@ -131,7 +131,8 @@ ${DATA}
   --json              One JSON object per record and line`,
 
   "runs prune": `Remove runs that ended long ago, with their journals. Needs the data folder to itself.
-Runs that went on as others (continueAsNew) end with the last of them: while that goes on, the first is kept.
+Runs that went on as others (continueAsNew) end with the last of them: while that goes on,
+the first is kept.
 
 Usage: windkit runs prune --older-than AGE [options]
 
