@@ -6,7 +6,9 @@
  */
 import { createLocalHost } from "../../src/engine/host.ts";
 import { parametersOf } from "./parameters.ts";
-import { type Cluster, NoAnswer, type RoundEnd, type RoundInput, type Runner } from "./server.ts";
+import type { RoundEnd, RoundInput, Runner } from "./options.ts";
+import { NoAnswer } from "./routes.ts";
+import type { Cluster } from "./server.ts";
 import { errorText, messageText, runRound, type WrapperNames } from "./wrapper.ts";
 
 /** What runs in the process. */

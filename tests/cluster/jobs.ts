@@ -135,3 +135,9 @@ export function statusWith(status: string | null, patch: Readonly<Record<string,
   const value = status === null ? {} : JSON.parse(status) as Record<string, Json>;
   return write({ ...value, ...patch as Record<string, Json> });
 }
+
+/** Keys of the approvals whose links a job has asked for. */
+export function mintedKeysOf(job: Job): readonly string[] {
+  const status = job.status === null ? {} : JSON.parse(job.status) as { _minted_approval_keys?: Record<string, true> };
+  return Object.keys(status._minted_approval_keys ?? {});
+}

@@ -1,88 +1,30 @@
 /**
- * The server's handling of a workflow's rounds, written from wac-protocol 2 to 12: a job table in memory, a clock of its own, and
- * the routes that a round calls. What runs a round is passed in: a Bun process (`worker.ts`) or a function of the test's process
- * (`in_process.ts`).
+ * The server's handling of a workflow's rounds, written from wac-protocol 2 to 12: a job table in memory and a clock of its own.
+ * `routes.ts` has what a round asks of it. What runs a round is passed in: a Bun process (`worker.ts`) or a function of the test's
+ * process (`in_process.ts`).
  *
  * @module
  */
-import { failureRecord, isFailure, isObject, storedResult } from "./failure_record.ts";
+import { failureRecord, isObject, storedResult } from "./failure_record.ts";
 import {
   type Checkpoint,
   checkpointOf,
   type Completed,
   type External,
   type Job,
+  mintedKeysOf,
   type Script,
   statusWith,
 } from "./jobs.ts";
 import { type Json, jsonb, jsonbText, setKey, write } from "./jsonb.ts";
-import { type DispatchStep, INLINE_CHECKPOINT, parseOutput, readFields, type WacOutput } from "./messages.ts";
+import { type DispatchStep, parseOutput, type WacOutput } from "./messages.ts";
 import { isWorkflowScript } from "./detect.ts";
+import type { Answer, ClusterOptions, RoundEnd } from "./options.ts";
+import { answerRequest, SECRET, WORKSPACE } from "./routes.ts";
 import { pageToken, resumeIdOf, resumeRowId, signatureOf } from "./signatures.ts";
 
-/** What a round gets. */
-export interface RoundInput {
-  readonly job: Job;
-  /** A round of a workflow; a plain call otherwise. */
-  readonly workflow: boolean;
-  /** The script's preprocessor runs first. */
-  readonly preprocess: boolean;
-  /** Text of `args.json` and `checkpoint.json`. */
-  readonly args: string;
-  readonly checkpoint: string;
-  /** The token of the job. */
-  readonly token: string;
-}
+export type { Answer, ClusterOptions, Fault, RoundEnd, RoundInput, Runner } from "./options.ts";
 
-/** What a round's process left. */
-export interface RoundEnd {
-  /** Exit code; undefined when it hung and was ended. */
-  readonly code: number | undefined;
-  /** Text of `result.json`. */
-  readonly result?: string;
-  /** Text of `args.json`, where the preprocessor wrote another. */
-  readonly args?: string;
-  readonly logs: string;
-}
-
-/** Runs the process of a round. */
-export type Runner = (round: RoundInput) => Promise<RoundEnd>;
-
-/** How a request is answered instead of by the server. */
-export type Fault = "error" | "timeout" | "dropped" | "garbage" | "lost";
-
-/** An answer to an approval. */
-export interface Answer {
-  readonly value?: Json;
-  readonly approver?: string;
-  readonly approved?: boolean;
-}
-
-/** How the stand-in behaves. */
-export interface ClusterOptions {
-  readonly runner: Runner;
-  /** Newer servers give back the failure that they stored of a step. @default "echo" */
-  readonly fastPath?: "echo" | "empty";
-  /** Asked for each request for the fast path. `lost`: it is stored, and the answer is an error. */
-  readonly fault?: (job: Job, body: string) => Fault | undefined;
-  /** Scripts and flows of the workspace. */
-  readonly external?: (path: string, kind: string, step: DispatchStep) => External | Script | undefined;
-  /** The text with which a child cannot be pushed. */
-  readonly pushFails?: (step: DispatchStep) => string | undefined;
-  /** Answers an approval that a job waits for; undefined lets it wait until its time is up. */
-  readonly answer?: (key: string, job: Job, cluster: Cluster) => Answer | undefined;
-  /** Called when a round has ended, before the server does what it says. */
-  readonly onRoundEnd?: (job: Job, end: RoundEnd) => void;
-  /** How long a child runs, on the stand-in's clock, in milliseconds. @default 0 */
-  readonly duration?: (job: Job) => number;
-  /** Rounds that run at once. @default 1 */
-  readonly workers?: number;
-  /** Community builds refuse an approval that its asker may not give. @default true */
-  readonly enterprise?: boolean;
-}
-
-const WORKSPACE = "standin";
-const SECRET = "workspace key";
 const PARKED_FOR_CHILDREN_MS = 14 * 86_400_000;
 const PUBLIC_URL = "http://windmill.test";
 
@@ -367,8 +309,8 @@ export class Cluster {
       case "dispatch":
         return this.#dispatch(job, output.mode, output.steps);
       case "inline_checkpoint": {
-        this.#checkHash(job);
-        this.#inline(job, output);
+        this.checkHash(job);
+        this.storeStep(job, output);
         job.running = false;
         delete job.startedAt;
         return;
@@ -402,7 +344,8 @@ export class Cluster {
     delete job.startedAt;
   }
 
-  #checkHash(job: Job): void {
+  /** Fails where a job's script is another than that of its first round (wac-protocol 11). */
+  checkHash(job: Job): void {
     const hash = job.script.hash ?? "";
     if (hash === "") return;
     const checkpoint = this.checkpoint(job);
@@ -417,7 +360,8 @@ export class Cluster {
     );
   }
 
-  #inline(job: Job, step: Omit<Extract<WacOutput, { readonly type: "inline_checkpoint" }>, "type">): Json {
+  /** Stores what a step gave, as it is kept; gives that (wac-protocol 7). */
+  storeStep(job: Job, step: Omit<Extract<WacOutput, { readonly type: "inline_checkpoint" }>, "type">): Json {
     const { key, result, started_at: startedAt, duration_ms: durationMs } = step;
     const stored = storedResult(result, key);
     const checkpoint = this.checkpoint(job);
@@ -434,7 +378,7 @@ export class Cluster {
   }
 
   #dispatch(job: Job, mode: string, steps: readonly DispatchStep[]): void {
-    this.#checkHash(job);
+    this.checkHash(job);
     const checkpoint = this.checkpoint(job);
     if (Object.keys(checkpoint.input_args).length === 0) checkpoint.input_args = job.args;
     const keys = steps.map((step) => step.key);
@@ -550,7 +494,7 @@ export class Cluster {
   resume(job: Job, resumeId: number, { value = null, approver, approved = true }: Answer, bound = true): void {
     const pending = this.checkpoint(job).pending_steps;
     const current = pending?.mode === "approval" ? pending.keys[0] : undefined;
-    const minted = bound ? this.#mintedKeys(job).find((key) => resumeIdOf(key) === resumeId) : undefined;
+    const minted = bound ? mintedKeysOf(job).find((key) => resumeIdOf(key) === resumeId) : undefined;
     if (minted !== undefined && minted !== current) {
       throw new Error(`this approval link is bound to step \`${minted}\`, which is not currently awaiting approval`);
     }
@@ -560,11 +504,9 @@ export class Cluster {
     job.suspend = approved ? Math.max(job.suspend - 1, 0) : 0;
   }
 
-  #mintedKeys(job: Job): readonly string[] {
-    const status = job.status === null
-      ? {}
-      : JSON.parse(job.status) as { _minted_approval_keys?: Record<string, true> };
-    return Object.keys(status._minted_approval_keys ?? {});
+  /** Takes the answer of the job's owner, which is bound to no step. */
+  resumeByOwner(job: Job, answer: Answer): void {
+    this.resume(job, (this.#ids += 1) + 7_000_000, answer, false);
   }
 
   /** What a parked workflow gets when it is pulled (wac-protocol 8.4 and 9). */
@@ -574,7 +516,7 @@ export class Cluster {
     if (key === undefined || (mode !== "approval" && mode !== "sleep")) return;
     let value: Json = true;
     if (mode === "approval") {
-      const others = new Set(this.#mintedKeys(job).filter((k) => k !== key).map(resumeIdOf));
+      const others = new Set(mintedKeysOf(job).filter((k) => k !== key).map(resumeIdOf));
       const row = job.resumes.find((r) =>
         !checkpoint.consumed_resume_row_ids.includes(r.id) && !others.has(r.resumeId)
       );
@@ -604,166 +546,27 @@ export class Cluster {
     return new Date(this.now).toISOString();
   }
 
-  // --- Routes ---
-
-  /** Answers a request of a round. */
-  async handle(request: Request): Promise<Response> {
-    const { pathname, searchParams } = new URL(request.url);
-    const path = decodeURI(pathname).replace(`/api/w/${WORKSPACE}/`, "");
-    this.requests.push(`${request.method} ${path}`);
-    const token = request.headers.get("authorization")?.replace(/^Bearer /, "") ?? "";
-    const parts = path.split("/").map((part) => decodeURIComponent(part));
-    const at = (prefix: string): readonly string[] | undefined => {
-      const wanted = prefix.split("/");
-      return wanted.every((part, i) => parts[i] === part) ? parts.slice(wanted.length) : undefined;
-    };
-    try {
-      const inline = at("jobs/wac/inline_checkpoint");
-      if (inline !== undefined) return await this.#answerInline(this.#find(inline[0]), token, await request.text());
-      const urls = at("jobs/wac_approval_urls");
-      if (urls !== undefined) {
-        const job = this.#find(urls[0]);
-        const parent = job.parent === undefined ? job : this.jobs.get(job.parent) ?? job;
-        const key = urls[1] ?? "";
-        const minted = Object.fromEntries([...this.#mintedKeys(parent), key].map((k) => [k, true]));
-        parent.status = statusWith(parent.status, { _minted_approval_keys: minted });
-        return Response.json(this.urls(parent, key, searchParams.get("approver") ?? undefined));
-      }
-      const v1 = at("jobs/run/workflow_as_code");
-      if (v1 !== undefined) {
-        return this.#answerV1(this.#find(v1[0]), v1[1] ?? "", await request.text(), searchParams);
-      }
-      const got = at("jobs_u/get") ?? at("jobs_u/getupdate");
-      if (got !== undefined) return Response.json(this.#shown(this.#find(got[0])));
-      const result = at("jobs_u/completed/get_result_maybe");
-      if (result !== undefined) {
-        const { completed, running } = this.#find(result[0]);
-        return Response.json({
-          started: running || completed !== undefined,
-          completed: completed !== undefined,
-          success: completed?.success ?? null,
-          result: completed?.result ?? null,
-        });
-      }
-      for (const way of ["resume", "cancel"] as const) {
-        const link = at(`jobs_u/${way}`);
-        if (link !== undefined) return await this.#answerLink(request, link, way === "resume", searchParams);
-      }
-      const suspended = at("jobs_u/flow/resume_suspended");
-      if (suspended !== undefined) {
-        const job = this.#find(suspended[0]);
-        const { payload = null, approved = true } = await request.json() as { payload?: Json; approved?: boolean };
-        this.resume(job, (this.#ids += 1) + 7_000_000, { value: payload, approver: "ada", approved }, false);
-        return new Response(null, { status: 201 });
-      }
-      const cancelled = at("jobs_u/queue/cancel");
-      if (cancelled !== undefined) {
-        this.cancel(this.#find(cancelled[0]), "ada", (await request.json() as { reason?: string }).reason);
-        return new Response("");
-      }
-      return new Response(`Not found: ${path}`, { status: 404 });
-    } catch (error) {
-      if (error instanceof NoAnswer) throw error;
-      return new Response((error as Error).message, { status: 400 });
-    }
-  }
-
-  #find(id: string | undefined): Job {
-    const job = this.jobs.get(id ?? "");
-    if (job === undefined) throw new Error(`Not found: job ${id}`);
-    return job;
-  }
-
-  #shown(job: Job): Json {
-    return {
-      type: job.completed === undefined ? "QueuedJob" : "CompletedJob",
-      id: job.id,
-      job_kind: job.kind,
-      parent_job: job.parent ?? null,
-      created_by: job.createdBy,
-      tag: job.tag,
-      running: job.running,
-      started_at: job.startedAt === undefined ? null : new Date(job.startedAt).toISOString(),
-      suspend: job.suspend,
-      args: job.args,
-      canceled: job.canceledBy !== undefined,
-      success: job.completed?.success ?? null,
-      result: job.completed?.result ?? null,
-      workflow_as_code_status: job.status === null ? null : JSON.parse(job.status) as Json,
-    };
-  }
-
-  async #answerInline(job: Job, token: string, body: string): Promise<Response> {
-    const fault = this.#options.fault?.(job, body);
-    if (fault === "error") return new Response("internal error", { status: 500 });
-    if (fault === "timeout" || fault === "dropped") throw new NoAnswer(fault);
-    if (token !== this.tokenOf(job)) return new Response("Permission denied: not the job's own token", { status: 403 });
-    if (job.kind !== "script" && job.kind !== "preview") throw new Error(`Not found: job kind ${job.kind}`);
-    let stored: Json;
-    try {
-      this.#checkHash(job);
-      const fields = readFields(JSON.parse(jsonbText(body)) as Json, INLINE_CHECKPOINT);
-      stored = this.#inline(job, fields as never);
-      job.posted.push({ at: job.messages.length, body: fields });
-    } catch (error) {
-      return new Response((error as Error).message, { status: 422 });
-    }
-    if (fault === "lost") return new Response("bad gateway", { status: 502 });
-    if (fault === "garbage") return new Response("<html>{", { headers: { "content-type": "application/json" } });
-    if (this.#options.fastPath === "empty") return new Response("");
-    return Response.json({ failure: isFailure(stored) ? stored : null });
-  }
-
-  #answerV1(parent: Job, entrypoint: string, body: string, query: URLSearchParams): Response {
-    if (!/^[A-Za-z_]\w*$/.test(entrypoint)) throw new Error(`Invalid entrypoint: ${entrypoint}`);
-    if (parent.completed !== undefined) throw new Error(`Not found: job ${parent.id} is not queued or running`);
-    if (parent.kind !== "script" && parent.kind !== "preview") throw new Error(`Job kind ${parent.kind} has no tasks`);
-    const { args = {} } = JSON.parse(body) as { args?: Record<string, Json> };
+  /** Queues a task that a plain script calls (wac-protocol 12); it is in its parent's timeline where that is wanted. */
+  startTask(
+    parent: Job,
+    entrypoint: string,
+    args: Record<string, Json>,
+    { tag, shown }: { readonly tag: string | undefined; readonly shown: boolean },
+  ): Job {
     const child = this.#push({
       script: parent.script,
       args: { ...args, _ENTRYPOINT_OVERRIDE: entrypoint },
       kind: parent.kind,
       parent,
       entrypoint,
-      tag: query.get("tag") ?? undefined,
+      tag,
     });
-    if (query.get("skip_update") !== "true") {
-      this.#stamp(parent, child.id, { scheduled_for: this.#time(), name: entrypoint });
-    }
-    return new Response(child.id, { status: 201 });
+    if (shown) this.#stamp(parent, child.id, { scheduled_for: this.#time(), name: entrypoint });
+    return child;
   }
 
-  async #answerLink(
-    request: Request,
-    [id, number = "", signature]: readonly string[],
-    approved: boolean,
-    query: URLSearchParams,
-  ): Promise<Response> {
-    const job = this.#find(id);
-    const approver = query.get("approver") ?? undefined;
-    if (signature !== signatureOf(SECRET, job.id, Number(number), approver)) {
-      return new Response("Invalid signature", { status: 401 });
-    }
-    const encoded = query.get("payload");
-    const text = request.method === "POST" ? await request.text() : encoded === null ? "" : atob(encoded);
-    this.resume(job, Number(number), {
-      value: text === "" ? null : JSON.parse(text) as Json,
-      approved,
-      ...(approver === undefined ? undefined : { approver }),
-    });
-    return new Response("", { status: 201 });
-  }
-}
-
-/** A request that gets no answer: its connection ends, or its caller's time does. */
-export class NoAnswer extends Error {
-  /** Its name. */
-  override readonly name = "NoAnswer";
-  /** What happens instead. */
-  readonly fault: "timeout" | "dropped";
-  /** Builds the error. */
-  constructor(fault: "timeout" | "dropped") {
-    super(`No answer: ${fault}`);
-    this.fault = fault;
+  /** Answers a request of a round. */
+  async handle(request: Request): Promise<Response> {
+    return await answerRequest(this, this.#options, request);
   }
 }

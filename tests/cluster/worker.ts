@@ -12,7 +12,9 @@ import { injectTaskNames, withoutVersions } from "./detect.ts";
 import type { Job } from "./jobs.ts";
 import { type Packages, packages } from "./packages.ts";
 import { parametersIn } from "./parameters.ts";
-import { type Cluster, NoAnswer, type RoundEnd, type RoundInput, type Runner } from "./server.ts";
+import type { RoundEnd, RoundInput, Runner } from "./options.ts";
+import { NoAnswer } from "./routes.ts";
+import type { Cluster } from "./server.ts";
 import { BUNDLE_HEAD, plainWrapperSource, wrapperSource } from "./wrapper.ts";
 
 /** How the worker works. */

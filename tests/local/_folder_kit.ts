@@ -181,3 +181,23 @@ async function openTrial(
     },
   };
 }
+
+/** A script that takes something. */
+export const MAIN = "export async function main(name: string, times = 2) {\n  return name.repeat(times);\n}\n";
+
+/** What a call throws. */
+export function thrown(run: () => unknown): { readonly message: string; readonly status?: number } {
+  try {
+    run();
+  } catch (error) {
+    return error as Error & { readonly status?: number };
+  }
+  throw new Error("Nothing was thrown");
+}
+
+/** The problems of a folder, each as a line. */
+export function problemsOf(
+  folder: { readonly problems: readonly { readonly file: string; readonly message: string }[] },
+): string[] {
+  return folder.problems.map(({ file, message }) => `${file}: ${message}`);
+}

@@ -17,6 +17,7 @@ import { openSqliteStorage } from "../../src/storage/sqlite.ts";
 import type { Json } from "../../src/workflow/journal.ts";
 import { fakeObjects } from "./_fakes.ts";
 import { listenFor, requestInit } from "./_http.ts";
+import { deepStrictEqual as equal } from "node:assert/strict";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -159,4 +160,63 @@ export async function workflowServer(options: WorkflowServerOptions = {}): Promi
       if (options.root === undefined) rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+/** What the tests of a file about workflows share. */
+export interface WorkflowTests {
+  /** The server of all of them. */
+  readonly server: WorkflowServer;
+  /** Registers one. */
+  test(name: string, fn: () => Promise<void>): void;
+  /** Jobs below one, oldest first. */
+  childrenOf(job: Job): readonly Job[];
+  logOf(job: Job): string;
+  /** Waits until a change of the folder has made it so. */
+  until(is: () => boolean): Promise<void>;
+}
+
+/** Opens one server for all tests of a file; it is closed after the last of them. */
+export async function workflowTests(): Promise<WorkflowTests> {
+  const server = await workflowServer();
+  Deno.test.afterAll(async () => await server[Symbol.asyncDispose]());
+
+  function test(name: string, fn: () => Promise<void>): void {
+    Deno.test({
+      name: `workflow jobs: ${name}`,
+      fn: async () => {
+        await fn();
+        equal(server.reported, []);
+      },
+      sanitizeOps: false,
+      sanitizeResources: false,
+    });
+  }
+  function childrenOf(job: Job): readonly Job[] {
+    return server.list({ parent: job.id, orderDesc: false });
+  }
+  function logOf(job: Job): string {
+    return server.server.context.jobs.log(job.id);
+  }
+  async function until(is: () => boolean): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _ = server.server.context.folder.watch(() => {
+      if (is()) resolve();
+    });
+    if (is()) return;
+    await promise;
+  }
+  return { server, test, childrenOf, logOf, until };
+}
+
+/** Objects of objects. */
+export type Fields = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** What a job says of its steps. */
+export function statusOf(job: Job): Fields {
+  return job.workflowAsCodeStatus as unknown as Fields;
+}
+
+/** What a job failed with. */
+export function errorOf(job: Job): Readonly<Record<string, unknown>> {
+  return (job.result as unknown as Fields).error ?? {};
 }

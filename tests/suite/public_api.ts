@@ -1,3 +1,9 @@
+/**
+ * The names of every subpath. The most of this file is a table that `deno task pin` writes: it is as long as the names are many,
+ * and is not split.
+ *
+ * @module
+ */
 import * as api from "@windkit/windmill-client/api";
 import * as client from "@windkit/windmill-client/client";
 import * as compat from "@windkit/windmill-client/compat";
