@@ -54,6 +54,8 @@ import { createCallSites } from "./call_site.ts";
 import { mismatchError } from "../workflow/explain.ts";
 import { allMessages, headerOf, type Link, linkId, linkOf, movedTo, newestOf } from "./chain.ts";
 import { cancelChild, type ChildCall, childIdProblem, settleMessage, unsettledChildren } from "./children.ts";
+import { type Bounds, boundsOf, positive } from "./engine_options.ts";
+import { EngineLife } from "./engine_life.ts";
 import { forkWrite } from "./fork.ts";
 import { createLocalHost } from "./host.ts";
 import type { JournalFile } from "./journal_file.ts";
@@ -62,7 +64,7 @@ import { createMessageBounds, type MessageBounds } from "./message_bounds.ts";
 import { createPlaces } from "./places.ts";
 import type { Message, RowChange, RunQuery, RunRow, Write } from "./ports.ts";
 import { type ReadJournal, readJournal } from "./read_journal.ts";
-import { removeOld } from "./removal.ts";
+import { Retention } from "./retention.ts";
 import { createResultWaits, type Ended } from "./result_waits.ts";
 import { RunDriver } from "./run_driver.ts";
 import type { Created, Shared } from "./run_shared.ts";
@@ -97,8 +99,6 @@ const RECHECK_MS = 100;
 const LINKS_KNOWN = 1000;
 /** Earlier runs of a chain whose journals are looked into for an event that was sent twice. */
 const LINKS_LOOKED_AT = 10;
-/** How often closed runs beyond the retention are looked for, in milliseconds. */
-const RETENTION_CHECK_MS = 60_000;
 
 /**
  * Opens an engine: takes the storage for its own, goes on with the runs that were under way, and listens for messages.
@@ -121,15 +121,10 @@ const RETENTION_CHECK_MS = 60_000;
  * ```
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  checkParts(options);
-  const { name = "engine", concurrency = 256, maxActiveRuns = 1000, maxQueuedRuns = 10_000, maxParkedInMemory = 256 } =
-    options;
-  for (const [key, value] of Object.entries({ concurrency, maxActiveRuns, maxQueuedRuns })) positive(key, value, 1);
-  positive("maxParkedInMemory", maxParkedInMemory, 0);
-  checkWorkflows(options.workflows);
+  const bounds = boundsOf(options);
   const pid = processId();
-  await options.storage.own({ name, ...(pid === undefined ? undefined : { pid }) });
-  const engine = new LocalEngine(options, { name, concurrency, maxActiveRuns, maxQueuedRuns, maxParkedInMemory, pid });
+  await options.storage.own({ name: bounds.name, ...(pid === undefined ? undefined : { pid }) });
+  const engine = new LocalEngine(options, bounds, pid);
   try {
     await engine.recover();
   } catch (error) {
@@ -137,15 +132,6 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     throw error;
   }
   return engine;
-}
-
-interface Bounds {
-  readonly name: string;
-  readonly concurrency: number;
-  readonly maxActiveRuns: number;
-  readonly maxQueuedRuns: number;
-  readonly maxParkedInMemory: number;
-  readonly pid: number | undefined;
 }
 
 /** Somebody who waits to hear what becomes of a message. */
@@ -165,11 +151,8 @@ class LocalEngine implements Engine {
   readonly #starting = new Map<string, Promise<RunHandle>>();
   /** Ids of runs that other runs are about to create. */
   readonly #creating = new Set<string>();
-  /** Runs that are not removed now: they are being opened again. */
-  readonly #kept = new Set<string>();
-  /** Runs that the removal under way leaves alone: since it began they were opened again, or something was left for them. */
-  readonly #spared = new Set<string>();
-  #pruning: Promise<number> | undefined;
+  readonly #life: EngineLife;
+  readonly #retention: Retention;
   /** Senders who wait to hear of their messages, by run. */
   readonly #senders = new Map<string, Map<string, Sender>>();
   readonly #links = new Map<string, Link>();
@@ -180,8 +163,6 @@ class LocalEngine implements Engine {
   readonly #queue: StartQueue;
   readonly #results = createResultWaits();
   readonly #bounded: MessageBounds;
-  /** Callers who wait for a commit of their own. */
-  readonly #onFailure = new Set<(error: Error) => void>();
   readonly #stopped = new Map<string, Error>();
   readonly #slow: SlowAttempts;
   #wakeAt = Infinity;
@@ -189,14 +170,12 @@ class LocalEngine implements Engine {
   #waking = false;
   /** More runs are due than there is room for. */
   #crowded = false;
-  #retentionTimer: Disposable | undefined;
   #watch: Disposable | undefined;
   #idle: (() => void)[] = [];
   #replays = 0;
-  #failed: Error | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: EngineOptions, bounds: Bounds) {
+  constructor(options: EngineOptions, bounds: Bounds, pid: number | undefined) {
     this.#options = options;
     this.#bounds = bounds;
     this.#queue = createStartQueue(bounds.maxQueuedRuns);
@@ -214,8 +193,12 @@ class LocalEngine implements Engine {
     };
     const batcher = createBatcher(storage, host, {
       committed: emit === undefined ? undefined : (writes, ms) => emit({ event: "committed", writes, ms }),
-      failed: (error) => this.#fail(error),
+      failed: (error) => this.#life.fail(error),
       settled: () => this.#checkIdle(),
+    });
+    this.#life = new EngineLife(batcher, (error) => {
+      emit?.({ event: "failed", error });
+      this.#leaveAll(error);
     });
     this.#shared = {
       host,
@@ -224,7 +207,7 @@ class LocalEngine implements Engine {
       alarms: createAlarmClock(host),
       places: createPlaces(bounds.concurrency),
       executor,
-      by: bounds.pid === undefined ? bounds.name : `${bounds.name}/${bounds.pid}`,
+      by: pid === undefined ? bounds.name : `${bounds.name}/${pid}`,
       cancelGraceMs,
       alwaysReplay: replay === "always",
       changes,
@@ -249,10 +232,11 @@ class LocalEngine implements Engine {
       create: (created) => this.#createWithin(created),
     };
     this.#slow = createSlowAttempts(host, this.#shared.running);
+    this.#retention = new Retention(storage, host, this.#life);
   }
 
   get failed(): Error | undefined {
-    return this.#failed;
+    return this.#life.failed;
   }
 
   stats(): EngineStats {
@@ -289,14 +273,14 @@ class LocalEngine implements Engine {
     this.#watch = storage.watch((run) => {
       this.#bounded.forget(run);
       this.#bring(run);
-    }, (error) => this.#fail(error));
+    }, this.#life.fail);
     const { retentionMs } = this.#options;
-    if (retentionMs !== undefined) this.#retain(positive("retentionMs", retentionMs, 0));
+    if (retentionMs !== undefined) this.#retention.begin(positive("retentionMs", retentionMs, 0));
     host.hop(() => this.#serve());
   }
 
   async start(workflow: string, args: Json = {}, options: StartOptions = {}): Promise<RunHandle> {
-    this.#open();
+    this.#life.open();
     const { runId = this.#newId(), deadlineMs, signal } = options;
     checkRunId(runId);
     if (deadlineMs !== undefined) positive("deadlineMs", deadlineMs, 0);
@@ -306,7 +290,7 @@ class LocalEngine implements Engine {
     if (options.runId === undefined) return await this.#create(workflow, encoded, runId, deadlineMs, signal);
     for (let other = this.#starting.get(runId); other !== undefined; other = this.#starting.get(runId)) {
       await other.then(() => undefined, () => undefined); // how it ends is its own caller's affair
-      this.#open();
+      this.#life.open();
     }
     const starting = this.#startNamed(workflow, encoded, runId, deadlineMs, signal);
     this.#starting.set(runId, starting);
@@ -335,7 +319,7 @@ class LocalEngine implements Engine {
     deadlineMs: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<RunHandle> {
-    while (this.#creating.has(id)) await this.#barrier();
+    while (this.#creating.has(id)) await this.#life.committed([]);
     if (await this.#shared.storage.run(id) === undefined) {
       return await this.#create(workflow, args, id, deadlineMs, signal);
     }
@@ -350,12 +334,11 @@ class LocalEngine implements Engine {
     deadlineMs: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<RunHandle> {
-    const { batcher } = this.#shared;
     await this.#queue.reserve(signal);
     let header: RunHeader;
     let text: string;
     try {
-      this.#open();
+      this.#life.open();
       this.#checkAlone(id);
       const deadlineAt = deadlineMs === undefined ? undefined : { deadlineAt: this.#shared.host.now() + deadlineMs };
       header = this.#newHeader({ workflow, args, id, ...deadlineAt });
@@ -376,24 +359,20 @@ class LocalEngine implements Engine {
       this.#live.set(id, driver);
       this.#queue.begin();
     }
-    return await new Promise<RunHandle>((resolve, reject) => {
-      this.#onFailure.add(reject);
-      batcher.add([{ w: "create", row, records: [{ seq: 0, text, check }] }], () => {
-        this.#onFailure.delete(reject);
-        if (driver === undefined) this.#queue.stored(id);
-        this.#shared.emit?.({ event: "run_started", run: id, workflow });
-        resolve(this.#handle(id));
-        if (driver !== undefined) driver.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
-        else this.#serve();
-      });
+    await this.#life.committed([{ w: "create", row, records: [{ seq: 0, text, check }] }], () => {
+      if (driver === undefined) this.#queue.stored(id);
+      this.#shared.emit?.({ event: "run_started", run: id, workflow });
+      if (driver !== undefined) driver.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
+      else this.#serve();
     });
+    return this.#handle(id);
   }
 
   /** Not through the batcher: what the storage refuses of it is its caller's affair, and nobody else's. */
   async importRun(file: JournalFile, options: StoreRunOptions = {}): Promise<RunHandle> {
-    this.#open();
+    this.#life.open();
     const id = options.runId ?? file.run;
-    while (this.#creating.has(id)) await this.#barrier();
+    while (this.#creating.has(id)) await this.#life.committed([]);
     this.#creating.add(id);
     let stored: StoredRun;
     try {
@@ -517,7 +496,7 @@ class LocalEngine implements Engine {
     while (this.#active() < this.#room()) {
       const id = this.#queue.shift();
       if (id === undefined) break;
-      void this.#load(id).catch((error) => this.#fail(error as Error));
+      void this.#load(id).catch(this.#life.fail);
     }
     if (this.#crowded && this.#active() < this.#room()) {
       this.#crowded = false;
@@ -548,7 +527,7 @@ class LocalEngine implements Engine {
 
   async #read(id: string): Promise<RunDriver | undefined> {
     const { storage, batcher, emit } = this.#shared;
-    if (this.#stopped.has(id) || this.#closing !== undefined || this.#failed !== undefined) return undefined;
+    if (this.#stopped.has(id) || this.#life.isOver) return undefined;
     const row = await storage.run(id);
     if (row === undefined || row.state === "closed") return undefined;
     if (!Object.hasOwn(this.#options.workflows, row.workflow)) {
@@ -570,7 +549,7 @@ class LocalEngine implements Engine {
       this.#stopRun(id, error);
       return undefined;
     }
-    if (this.#closing !== undefined) return undefined;
+    if (this.#life.isClosing) return undefined;
     const driver = this.#driver(header, journal, row);
     this.#live.set(id, driver);
     if (row.state === "orphan" || row.state === "ready") {
@@ -580,7 +559,7 @@ class LocalEngine implements Engine {
       emit?.({ event: "run_resumed", run: id, workflow: row.workflow, records: journal.records.length });
     }
     driver.begin(journal.records);
-    void driver.checkInbox().catch((error) => this.#fail(error as Error));
+    void driver.checkInbox().catch(this.#life.fail);
     return driver;
   }
 
@@ -616,10 +595,10 @@ class LocalEngine implements Engine {
   #armWake(): void {
     this.#wakeTimer?.[Symbol.dispose]();
     this.#wakeTimer = undefined;
-    if (this.#wakeAt === Infinity || this.#closing !== undefined) return;
+    if (this.#wakeAt === Infinity || this.#life.isClosing) return;
     this.#wakeTimer = this.#shared.host.timer(
       this.#wakeAt,
-      () => void this.#wakeDue().catch((error) => this.#fail(error as Error)),
+      () => void this.#wakeDue().catch(this.#life.fail),
     );
   }
 
@@ -646,7 +625,7 @@ class LocalEngine implements Engine {
 
   /** As `#deliver`, for whoever does not wait for it. */
   #bring(id: string): void {
-    void this.#deliver(id).catch((error) => this.#fail(error as Error));
+    void this.#deliver(id).catch(this.#life.fail);
   }
 
   /**
@@ -657,7 +636,7 @@ class LocalEngine implements Engine {
   async #deliver(id: string, known?: Message): Promise<RunDriver | undefined> {
     const { storage, batcher } = this.#shared;
     for (;;) {
-      if (this.#closing !== undefined || this.#failed !== undefined) return undefined;
+      if (this.#life.isOver) return undefined;
       const live = this.#live.get(id) ?? await this.#loading.get(id);
       if (live !== undefined) {
         await live.checkInbox();
@@ -723,7 +702,7 @@ class LocalEngine implements Engine {
     if (next === undefined || messages.length === 0) return undefined;
     if (next === id) {
       // Whoever went on for it was removed.
-      await this.#committed(messages.map((m): Write => ({ w: "take", id: m.id })));
+      await this.#life.committed(messages.map((m): Write => ({ w: "take", id: m.id })));
       return undefined;
     }
     const writes = movedTo(next, messages);
@@ -737,7 +716,7 @@ class LocalEngine implements Engine {
       });
       return undefined;
     }
-    await this.#committed(writes);
+    await this.#life.committed(writes);
     return next;
   }
 
@@ -812,31 +791,18 @@ class LocalEngine implements Engine {
     this.#results.reject(id, error);
   }
 
-  /** A commit failed: nothing after it is acknowledged. */
-  #fail(error: Error): void {
-    if (this.#failed !== undefined || this.#closing !== undefined) return;
-    this.#failed = error;
-    this.#shared.emit?.({ event: "failed", error });
-    this.#leaveAll(error);
-  }
-
   #leaveAll(error: Error): void {
     this.#shared.alarms.stop();
     this.#slow.stop();
-    for (const timer of [this.#wakeTimer, this.#retentionTimer, this.#watch]) {
-      timer?.[Symbol.dispose]();
-    }
-    this.#wakeTimer =
-      this.#retentionTimer =
-      this.#watch =
-        undefined;
+    this.#retention.stop();
+    for (const timer of [this.#wakeTimer, this.#watch]) timer?.[Symbol.dispose]();
+    this.#wakeTimer = this.#watch = undefined;
     for (const run of this.#live.values()) run.leave(error);
     this.#live.clear();
     this.#parked.clear();
     this.#results.rejectAll(error);
     for (const id of [...this.#senders.keys()]) this.#tellAll(id);
-    for (const reject of this.#onFailure) reject(error);
-    this.#onFailure.clear();
+    this.#life.leave(error);
     this.#queue.release();
     for (const go of this.#idle) go();
     this.#idle = [];
@@ -844,7 +810,9 @@ class LocalEngine implements Engine {
   }
 
   close(): Promise<void> {
-    return this.#closing ??= this.#close();
+    const closed = this.#closing ??= this.#close();
+    this.#life.close();
+    return closed;
   }
 
   async #close(): Promise<void> {
@@ -853,7 +821,7 @@ class LocalEngine implements Engine {
     // What has settled is committed; a commit that is under way may let a body make another call, which is not begun.
     for (const run of this.#live.values()) run.leave(new EngineClosedError("The engine was closed"));
     await batcher.drained();
-    this.#leaveAll(this.#failed ?? new EngineClosedError("The engine was closed"));
+    this.#leaveAll(this.#life.failed ?? new EngineClosedError("The engine was closed"));
     await storage[Symbol.asyncDispose]();
   }
 
@@ -861,16 +829,11 @@ class LocalEngine implements Engine {
     await this.close();
   }
 
-  #open(): void {
-    if (this.#failed !== undefined) throw this.#failed;
-    if (this.#closing !== undefined) throw new EngineClosedError("Cannot use the engine: it was closed");
-  }
-
   async idle(): Promise<void> {
-    this.#open();
+    this.#life.open();
     if (this.#isIdle()) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
-    this.#open();
+    this.#life.open();
   }
 
   #isIdle(): boolean {
@@ -896,14 +859,14 @@ class LocalEngine implements Engine {
   }
 
   async #row(id: string): Promise<RunRow> {
-    this.#open();
+    this.#life.open();
     const row = await this.#shared.storage.run(id);
     if (row === undefined) throw new UnknownRunError(`Run "${id}" is not stored`);
     return row;
   }
 
   async runs(query: Partial<RunQuery> = {}): Promise<readonly RunRow[]> {
-    this.#open();
+    this.#life.open();
     return await this.#shared.storage.runs({ limit: 100, ...query });
   }
 
@@ -946,7 +909,7 @@ class LocalEngine implements Engine {
 
   async #end(id: string, signal: AbortSignal | undefined): Promise<Ended> {
     signal?.throwIfAborted();
-    this.#open();
+    this.#life.open();
     // A run in memory is stored and has not ended: there is nothing to read.
     if (!this.#live.has(id)) {
       const row = await this.#row(id);
@@ -974,7 +937,7 @@ class LocalEngine implements Engine {
 
   /** The run, or the newest that goes on for it. */
   async #newest(id: string): Promise<RunRow> {
-    this.#open();
+    this.#life.open();
     const row = await newestOf(this.#shared.storage, id);
     if (row === undefined) throw new UnknownRunError(`Run "${id}" is not stored`);
     return row;
@@ -1147,7 +1110,7 @@ class LocalEngine implements Engine {
       }
       const write = forkWrite({ records, from, id, args: encoded, now: host.now() });
       if (write.w === "create") { for (const { text } of write.records.slice(0, 1)) this.#checkSize(text, id); }
-      await this.#committed([write]);
+      await this.#life.committed([write]);
       emit?.({ event: "run_started", run: id, workflow: header.workflow });
     } finally {
       this.#creating.delete(id);
@@ -1159,15 +1122,13 @@ class LocalEngine implements Engine {
 
   async resumeUndo(runId: string): Promise<RunHandle> {
     const { storage, host } = this.#shared;
-    this.#open();
-    if (this.#kept.has(runId)) {
+    this.#life.open();
+    if (!this.#retention.keep(runId)) {
       throw new Error(`Cannot go on with the undos of run "${runId}": that is under way already`);
     }
-    this.#kept.add(runId);
-    if (this.#pruning !== undefined) this.#spared.add(runId);
     try {
       // A removal that is on its way is made first.
-      await this.#barrier();
+      await this.#life.committed([]);
       const row = await this.#row(runId);
       const { records, nextSeq, check } = await readJournal(storage, runId);
       const last = records.at(-1);
@@ -1180,29 +1141,13 @@ class LocalEngine implements Engine {
       const text = encodeRecord({ t: "reopened", after: 0 }, host.now());
       const appended = [{ seq: nextSeq, text, check: chainCheck(check, text) }];
       const change: RowChange = { state: "active", status: null, closedAt: null };
-      await this.#committed([{ w: "append", run: runId, records: appended, row: change }]);
+      await this.#life.committed([{ w: "append", run: runId, records: appended, row: change }]);
     } finally {
-      this.#kept.delete(runId);
+      this.#retention.release(runId);
     }
     this.#queue.push(runId);
     this.#serve();
     return this.#handle(runId);
-  }
-
-  /** Resolves when what was written up to now is durable. */
-  #barrier(): Promise<void> {
-    return this.#committed([]);
-  }
-
-  #committed(writes: readonly Write[]): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
-      if (this.#failed !== undefined) return reject(this.#failed);
-      this.#onFailure.add(reject);
-      this.#shared.batcher.add(writes, () => {
-        this.#onFailure.delete(reject);
-        resolve();
-      });
-    });
   }
 
   async post(message: Omit<Message, "at">): Promise<void> {
@@ -1214,63 +1159,23 @@ class LocalEngine implements Engine {
 
   async #post(message: Message): Promise<void> {
     await this.#commitPost(message);
-    void this.#deliver(message.run, message).catch((error) => this.#fail(error as Error));
+    void this.#deliver(message.run, message).catch(this.#life.fail);
   }
 
   async #commitPost(message: Message): Promise<void> {
-    if (this.#pruning !== undefined) this.#spared.add(message.run);
+    this.#retention.spare(message.run);
     await this.#bounded.check(message);
     try {
-      this.#open();
-      await this.#committed([{ w: "post", message }]);
+      this.#life.open();
+      await this.#life.committed([{ w: "post", message }]);
     } finally {
       this.#bounded.done(message);
     }
   }
 
   async prune(olderThanMs: number): Promise<number> {
-    this.#open();
-    positive("olderThanMs", olderThanMs, 0);
-    const before = this.#pruning;
-    const pruned = (async (): Promise<number> => {
-      await before?.catch(() => undefined); // its own caller hears of it
-      return await this.#prune(olderThanMs);
-    })();
-    this.#pruning = pruned;
-    try {
-      return await pruned;
-    } finally {
-      if (this.#pruning === pruned) this.#pruning = undefined;
-    }
-  }
-
-  /** One at a time: each goes by what it has listed. */
-  async #prune(olderThanMs: number): Promise<number> {
-    const { storage, host } = this.#shared;
-    this.#open();
-    const closedBefore = host.now() - olderThanMs;
-    this.#spared.clear();
-    // What was left for a run before is seen.
-    await this.#barrier();
-    return await removeOld(storage, {
-      closedBefore,
-      now: () => host.now(),
-      isSpared: (id) => this.#kept.has(id) || this.#spared.has(id),
-      commit: async (writes) => {
-        this.#open();
-        await this.#committed(writes);
-      },
-    });
-  }
-
-  #retain(retentionMs: number): void {
-    const { host } = this.#shared;
-    this.#retentionTimer = host.timer(host.now() + Math.min(RETENTION_CHECK_MS, Math.max(retentionMs, 1000)), () => {
-      this.prune(retentionMs).then(
-        () => this.#closing === undefined && this.#retain(retentionMs),
-        (error) => this.#fail(error as Error),
-      );
-    });
+    this.#life.open();
+    return await this.#retention.prune(positive("olderThanMs", olderThanMs, 0));
   }
 
   // --- Small things ---
@@ -1281,40 +1186,4 @@ class LocalEngine implements Engine {
       toHex(this.#shared.host.random(8))
     }`;
   }
-}
-
-/** What cannot be driven is refused before a run of it is stored: it could not go on, nor end. */
-/** What the engine cannot do without, for callers whose types nobody checks. */
-function checkParts(options: EngineOptions): void {
-  const { storage, workflows }: { readonly storage?: Partial<Storage>; readonly workflows?: unknown } = Object(options);
-  if (typeof storage?.own !== "function" || typeof storage.commit !== "function") {
-    const is = storage instanceof Promise ? "a promise: await it" : storage === null ? "null" : typeof storage;
-    throw new TypeError(
-      `Cannot create an engine: 'storage' must be a storage, such as createMemoryStorage() gives, found ${is}`,
-    );
-  }
-  if (typeof workflows === "object" && workflows !== null) return;
-  throw new TypeError(
-    `Cannot create an engine: 'workflows' must be an object of workflows by name, found ${
-      workflows === null ? "null" : typeof workflows
-    }`,
-  );
-}
-
-function checkWorkflows(workflows: EngineOptions["workflows"]): void {
-  for (const [name, workflow] of Object.entries(workflows)) {
-    const body: unknown = typeof workflow === "function" ? bodyOf(workflow) : workflow;
-    const is = typeof body === "function" ? Object.prototype.toString.call(body) : typeof body;
-    if (typeof body === "function" && !is.endsWith("GeneratorFunction]")) continue;
-    throw new TypeError(
-      `Cannot use workflow "${name}": it must be an async function, found ${
-        typeof body === "function" ? "a generator function, which nothing would run to its end" : is
-      }`,
-    );
-  }
-}
-
-function positive(name: string, value: number, least: number): number {
-  if (typeof value === "number" && value >= least) return value;
-  throw new RangeError(`Cannot use '${name}': it must be a number of at least ${least}, found ${String(value)}`);
 }
