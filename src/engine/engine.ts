@@ -6,23 +6,19 @@
 import { decode, encode } from "../base/canonical.ts";
 import { toHex } from "../base/bytes.ts";
 import {
-  CancelledError,
   EngineClosedError,
   hasCode,
   HostUnsupportedError,
-  NotWaitingError,
   PayloadTooLargeError,
   RunExistsError,
   UnknownRunError,
   UnknownWorkflowError,
-  ValidationError,
 } from "../base/errors.ts";
 import { SDK_VERSION } from "../base/version.ts";
 import { processId } from "../platform/process_id.ts";
 import { bodyOf } from "../workflow/definition.ts";
-import { failureOf } from "../workflow/failure.ts";
 import { CANONICAL_CODEC, FLAGS } from "../workflow/flags.ts";
-import type { Encoded, Failure, JournalRecord, Json, Key, Outcome, RunHeader } from "../workflow/journal.ts";
+import type { Encoded, Failure, JournalRecord, Json, Key, RunHeader } from "../workflow/journal.ts";
 import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
 import { createAlarmClock } from "./alarm_clock.ts";
 import type {
@@ -38,40 +34,33 @@ import type {
   StartOptions,
   TypedEvent,
 } from "./api.ts";
-import {
-  answeredText,
-  approvalMessage,
-  cancelMessage,
-  eventMessage,
-  fateIn,
-  messageProblem,
-  pendingApprovals,
-  refusedText,
-} from "./answers.ts";
+import { type AnsweredEngine, Answering } from "./answering.ts";
+import { cancelMessage, messageProblem, pendingApprovals } from "./answers.ts";
 import type { Attempt } from "./attempt.ts";
 import { createBatcher } from "./batcher.ts";
 import { createCallSites } from "./call_site.ts";
 import { mismatchError } from "../workflow/explain.ts";
-import { allMessages, headerOf, type Link, linkId, linkOf, movedTo, newestOf } from "./chain.ts";
-import { cancelChild, type ChildCall, childIdProblem, settleMessage, unsettledChildren } from "./children.ts";
+import { newestOf } from "./chain.ts";
+import { type ChildCall, childIdProblem } from "./children.ts";
 import { type Bounds, boundsOf, positive } from "./engine_options.ts";
 import { EngineLife } from "./engine_life.ts";
 import { forkWrite } from "./fork.ts";
 import { createLocalHost } from "./host.ts";
 import type { JournalFile } from "./journal_file.ts";
 import { type StoredRun, storeRun, type StoreRunOptions } from "./journal_store.ts";
-import { createMessageBounds, type MessageBounds } from "./message_bounds.ts";
+import { type DeliveringEngine, MessageDelivery } from "./message_delivery.ts";
 import { createPlaces } from "./places.ts";
 import type { Message, RowChange, RunQuery, RunRow, Write } from "./ports.ts";
 import { type ReadJournal, readJournal } from "./read_journal.ts";
 import { Retention } from "./retention.ts";
-import { createResultWaits, type Ended } from "./result_waits.ts";
+import type { Ended } from "./result_waits.ts";
 import { RunDriver } from "./run_driver.ts";
 import type { Created, Shared } from "./run_shared.ts";
-import type { Fate } from "./run_messages.ts";
-import { checkArguments, checkRunId, checkSameRun, readableHeader, resultOf } from "./run_header.ts";
+import { checkArguments, checkRunId, checkSameRun, readableHeader } from "./run_header.ts";
+import { type AskedEngine, RunResults } from "./run_results.ts";
 import { createSlowAttempts, type SlowAttempts } from "./slow_attempts.ts";
 import { createStartQueue, type StartQueue } from "./start_queue.ts";
+import { cancelUnrunnable } from "./unrunnable.ts";
 
 export type * from "./api.ts";
 export type * from "./ports.ts";
@@ -95,10 +84,6 @@ export { journalView, type ViewedCall } from "../workflow/journal_view.ts";
 const PAGE = 256;
 /** How soon due runs are looked for again when all that were found are in memory already, in milliseconds. */
 const RECHECK_MS = 100;
-/** Runs that are not in memory whose place in a chain is remembered. */
-const LINKS_KNOWN = 1000;
-/** Earlier runs of a chain whose journals are looked into for an event that was sent twice. */
-const LINKS_LOOKED_AT = 10;
 
 /**
  * Opens an engine: takes the storage for its own, goes on with the runs that were under way, and listens for messages.
@@ -134,12 +119,6 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   return engine;
 }
 
-/** Somebody who waits to hear what becomes of a message. */
-interface Sender {
-  readonly tell: (fate: Fate) => void;
-  isStored: boolean;
-}
-
 class LocalEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #bounds: Bounds;
@@ -153,16 +132,10 @@ class LocalEngine implements Engine {
   readonly #creating = new Set<string>();
   readonly #life: EngineLife;
   readonly #retention: Retention;
-  /** Senders who wait to hear of their messages, by run. */
-  readonly #senders = new Map<string, Map<string, Sender>>();
-  readonly #links = new Map<string, Link>();
-  /** Messages on their way to the run that goes on for the one they were left for. */
-  readonly #forwarding = new Map<string, Promise<string | undefined>>();
-  /** Answers to a run's approvals are given one at a time. */
-  readonly #answering = new Map<string, Promise<void>>();
+  readonly #messages: MessageDelivery;
+  readonly #answers: Answering;
   readonly #queue: StartQueue;
-  readonly #results = createResultWaits();
-  readonly #bounded: MessageBounds;
+  readonly #results: RunResults;
   readonly #stopped = new Map<string, Error>();
   readonly #slow: SlowAttempts;
   #wakeAt = Infinity;
@@ -179,7 +152,6 @@ class LocalEngine implements Engine {
     this.#options = options;
     this.#bounds = bounds;
     this.#queue = createStartQueue(bounds.maxQueuedRuns);
-    this.#bounded = createMessageBounds(options.storage);
     const { storage, executor, onEvent, host = createLocalHost(), cancelGraceMs = 5000, replay, changes } = options;
     const { callSites: sites = true } = options;
     const emit = onEvent === undefined ? undefined : (event: EngineEvent): void => {
@@ -224,8 +196,8 @@ class LocalEngine implements Engine {
       unparked: (run) => void this.#parked.delete(run),
       closed: (run, status, outcome, next) => this.#onClosed(run, { status, outcome, next }),
       stopped: (run, failure) => this.#onStopped(run, failure),
-      told: (message, fate) => this.#tell(message, fate),
-      deliver: (run) => this.#bring(run),
+      told: (message, fate) => this.#messages.told(message, fate),
+      deliver: (run) => this.#messages.bring(run),
       childProblem: (call) => this.#childProblem(call),
       reserve: (id) => this.#reserve(id),
       release: (id) => void this.#creating.delete(id),
@@ -233,6 +205,20 @@ class LocalEngine implements Engine {
     };
     this.#slow = createSlowAttempts(host, this.#shared.running);
     this.#retention = new Retention(storage, host, this.#life);
+    const inside: DeliveringEngine & AskedEngine & AnsweredEngine = {
+      live: (run) => this.#live.get(run),
+      loading: (run) => this.#loading.get(run),
+      load: (run) => this.#load(run),
+      stoppedBy: (run) => this.#stopped.get(run),
+      isTaken: (run) => this.#creating.has(run) || this.#starting.has(run) || this.#live.has(run),
+      cancelUnrunnable: (run, message) => this.#cancelUnrunnable(run, message),
+      row: (run) => this.#row(run),
+      newest: (run) => this.#newest(run),
+      newId: () => this.#newId(),
+    };
+    this.#results = new RunResults(storage, this.#life, inside);
+    this.#messages = new MessageDelivery(this.#shared, this.#life, this.#retention, inside);
+    this.#answers = new Answering(this.#shared, this.#messages, inside);
   }
 
   get failed(): Error | undefined {
@@ -270,10 +256,7 @@ class LocalEngine implements Engine {
     }
     this.#wakeAt = await storage.nextWake() ?? Infinity;
     this.#armWake();
-    this.#watch = storage.watch((run) => {
-      this.#bounded.forget(run);
-      this.#bring(run);
-    }, this.#life.fail);
+    this.#watch = storage.watch((run) => this.#messages.found(run), this.#life.fail);
     const { retentionMs } = this.#options;
     if (retentionMs !== undefined) this.#retention.begin(positive("retentionMs", retentionMs, 0));
     host.hop(() => this.#serve());
@@ -584,7 +567,7 @@ class LocalEngine implements Engine {
     this.#live.delete(run.id);
     const { wakeAt } = run;
     run.leave(new EngineClosedError(`Run "${run.id}" was put aside`));
-    this.#tellAll(run.id);
+    this.#messages.left(run.id);
     if (!this.#shared.host.context.concurrent) this.#shared.host.context.clear();
     if (wakeAt !== undefined && wakeAt < this.#wakeAt) {
       this.#wakeAt = wakeAt;
@@ -623,133 +606,15 @@ class LocalEngine implements Engine {
     this.#checkIdle();
   }
 
-  /** As `#deliver`, for whoever does not wait for it. */
-  #bring(id: string): void {
-    void this.#deliver(id).catch(this.#life.fail);
-  }
-
-  /**
-   * A message was left for a run: bring it back if it waits for one. Gives the run, when it is in memory and has read the message.
-   *
-   * @param known the message, when it is known; else the inbox is read
-   */
-  async #deliver(id: string, known?: Message): Promise<RunDriver | undefined> {
-    const { storage, batcher } = this.#shared;
-    for (;;) {
-      if (this.#life.isOver) return undefined;
-      const live = this.#live.get(id) ?? await this.#loading.get(id);
-      if (live !== undefined) {
-        await live.checkInbox();
-        // It may have been put aside while its messages were read.
-        if (this.#live.get(id) === live) return live;
-        continue;
-      }
-      const row = await storage.run(id);
-      const ended = row === undefined || row.state === "closed";
-      const messages = known === undefined || ended ? await allMessages(storage, id) : [known];
-      if (messages.length === 0) return undefined;
-      if (row === undefined) {
-        await this.#clear(id);
-        return undefined;
-      }
-      if (row.status === "continued") return await this.#forward(id);
-      if (ended) {
-        batcher.add(messages.map((m): Write => ({ w: "take", id: m.id })));
-        return undefined;
-      }
-      const cancel = messages.find((m) => m.kind === "cancel");
-      if (cancel !== undefined && (this.#stopped.has(id) || row.state === "orphan")) {
-        await this.#cancelUnrunnable(row, cancel);
-        return undefined;
-      }
-      const isWanted = messages.some(({ kind, name }) =>
-        kind === "cancel" || kind === "settle" || row.waits?.includes(`${kind}:${name}`) === true
-      );
-      if (!isWanted || row.state !== "parked" || await this.#load(id) === undefined) return undefined;
-    }
-  }
-
-  /** Removes messages for a run that is not stored (any more): their ids count for nothing, should another one begin under its id. */
-  async #clear(id: string): Promise<void> {
-    if (await this.#shared.storage.run(id) !== undefined) return;
-    // What is being begun under this id is written before, and would be removed.
-    if (this.#creating.has(id) || this.#starting.has(id) || this.#live.has(id)) return;
-    this.#shared.batcher.add([{ w: "drop", run: id }]);
-  }
-
-  /** Moves messages along that were left for a run which went on as another one. */
-  async #forward(id: string): Promise<RunDriver | undefined> {
-    // One at a time: what was moved already must not be taken away from where it is now.
-    const before = this.#forwarding.get(id);
-    const moved = (async (): Promise<string | undefined> => {
-      await before?.catch(() => undefined); // its own caller hears of it
-      return await this.#moveAlong(id);
-    })();
-    this.#forwarding.set(id, moved);
-    try {
-      const next = await moved;
-      return next === undefined ? undefined : await this.#deliver(next);
-    } finally {
-      if (this.#forwarding.get(id) === moved) this.#forwarding.delete(id);
-    }
-  }
-
-  /** The run that has the messages now; undefined when none was moved. */
-  async #moveAlong(id: string): Promise<string | undefined> {
-    const { storage, emit } = this.#shared;
-    const next = (await newestOf(storage, id))?.id;
-    const messages = await allMessages(storage, id);
-    if (next === undefined || messages.length === 0) return undefined;
-    if (next === id) {
-      // Whoever went on for it was removed.
-      await this.#life.committed(messages.map((m): Write => ({ w: "take", id: m.id })));
-      return undefined;
-    }
-    const writes = movedTo(next, messages);
-    const waiting = (await allMessages(storage, next)).length;
-    if (waiting + messages.length > storage.limits.maxMessages) {
-      emit?.({
-        event: "warning",
-        run: next,
-        message:
-          `${messages.length} messages stay with run "${id}": ${waiting} wait for run "${next}", which goes on for it`,
-      });
-      return undefined;
-    }
-    await this.#life.committed(writes);
-    return next;
-  }
-
   /** Ends a run whose code cannot be run here: it is unknown, or it no longer fits the journal. */
-  async #cancelUnrunnable(row: RunRow, message: Message): Promise<void> {
-    const { id } = row;
+  async #cancelUnrunnable(id: string, message: Message): Promise<void> {
     const { batcher, host, storage } = this.#shared;
-    const { records: journal, nextSeq, check } = await readJournal(storage, id);
-    const { reason = "Cancelled" } = decode(message.payload) as { readonly reason?: string };
-    const outcome: Outcome = { ok: false, failure: failureOf(new CancelledError(reason), "") };
-    const text = encodeRecord({ t: "closed", status: "cancelled", outcome }, host.now());
-    const change: RowChange = { state: "closed", status: "cancelled", closedAt: host.now(), wakeAt: null, waits: null };
-    const records = [{ seq: nextSeq, text, check: chainCheck(check, text) }];
-    const writes: Write[] = [{ w: "append", run: id, records, row: change }, { w: "take", id: message.id }];
-    const tell = new Set<string>();
-    const [first] = journal;
-    if (first?.t === "opened" && first.header.parent !== undefined) {
-      const { parent } = first.header;
-      const child = linkOf(first.header).first;
-      writes.push({
-        w: "post",
-        message: settleMessage(parent, child, outcome, host.now(), storage.limits.maxRecordBytes),
-      });
-      tell.add(parent.run);
-    }
-    for (const { runId } of unsettledChildren(journal).values()) {
-      writes.push({ w: "post", message: cancelChild(id, runId, reason, host.now()) });
-      tell.add(runId);
-    }
+    const journal = await readJournal(storage, id);
+    const { outcome, writes, told } = cancelUnrunnable(journal, message, host.now(), storage.limits.maxRecordBytes);
     batcher.add(writes, () => {
       this.#stopped.delete(id);
       this.#notifyClosed(id, { status: "cancelled", outcome });
-      for (const run of tell) this.#bring(run);
+      for (const run of told) this.#messages.bring(run);
     });
   }
 
@@ -761,7 +626,7 @@ class LocalEngine implements Engine {
     this.#live.delete(id);
     if (!this.#shared.host.context.concurrent) this.#shared.host.context.clear();
     this.#notifyClosed(id, ended);
-    this.#tellAll(id);
+    this.#messages.left(id);
     this.#serve();
   }
 
@@ -770,7 +635,7 @@ class LocalEngine implements Engine {
     const failure = outcome === undefined || outcome.ok ? undefined : { failure: outcome.failure };
     const goesOn = next === undefined ? undefined : { next };
     this.#shared.emit?.({ event: "run_closed", run: id, status, ...failure, ...goesOn });
-    this.#results.resolve(id, ended);
+    this.#results.waits.resolve(id, ended);
   }
 
   #onStopped(run: RunDriver, failure: Failure | Error): void {
@@ -780,7 +645,7 @@ class LocalEngine implements Engine {
     run.leave(error);
     if (!this.#shared.host.context.concurrent) this.#shared.host.context.clear();
     this.#stopRun(run.id, error);
-    this.#tellAll(run.id);
+    this.#messages.left(run.id);
     this.#serve();
   }
 
@@ -788,7 +653,7 @@ class LocalEngine implements Engine {
   #stopRun(id: string, error: Error): void {
     this.#stopped.set(id, error);
     this.#shared.emit?.({ event: "run_stopped", run: id, error });
-    this.#results.reject(id, error);
+    this.#results.waits.reject(id, error);
   }
 
   #leaveAll(error: Error): void {
@@ -800,8 +665,8 @@ class LocalEngine implements Engine {
     for (const run of this.#live.values()) run.leave(error);
     this.#live.clear();
     this.#parked.clear();
-    this.#results.rejectAll(error);
-    for (const id of [...this.#senders.keys()]) this.#tellAll(id);
+    this.#results.waits.rejectAll(error);
+    this.#messages.allLeft();
     this.#life.leave(error);
     this.#queue.release();
     for (const go of this.#idle) go();
@@ -878,61 +743,13 @@ class LocalEngine implements Engine {
   #handle(id: string): RunHandle {
     return {
       id,
-      result: (options = {}) => this.#result(id, options.signal),
+      result: (options = {}) => this.#results.of(id, options.signal),
       row: () => this.#row(id),
       cancel: (reason) => this.cancel(id, reason),
       signal: (event: string | TypedEvent<unknown>, payload?: unknown, options?: SignalOptions) =>
-        this.#signal(id, event, payload, options),
+        this.#answers.signal(id, event, payload, options),
       progress: () => this.progress(id),
     };
-  }
-
-  async #result(first: string, signal: AbortSignal | undefined): Promise<Json> {
-    for (let id = first;;) {
-      const { status, outcome, next } = await this.#end(id, signal);
-      if (next !== undefined) id = await this.#follow(id, next);
-      else if (outcome !== undefined) return resultOf(id, status, outcome);
-      else throw new UnknownRunError(`Run "${id}" has no recorded result`);
-    }
-  }
-
-  /** The run that goes on for another one, or the newest of the chain when that one was removed already. */
-  async #follow(id: string, next: string): Promise<string> {
-    const { storage } = this.#shared;
-    if (this.#live.has(next)) return next;
-    for (const known of [next, id, next.slice(0, next.lastIndexOf("~"))]) {
-      const newest = await newestOf(storage, known);
-      if (newest !== undefined && newest.id !== id) return newest.id;
-    }
-    throw new UnknownRunError(`Run "${next}", which went on for run "${id}", is not stored`);
-  }
-
-  async #end(id: string, signal: AbortSignal | undefined): Promise<Ended> {
-    signal?.throwIfAborted();
-    this.#life.open();
-    // A run in memory is stored and has not ended: there is nothing to read.
-    if (!this.#live.has(id)) {
-      const row = await this.#row(id);
-      const stopped = this.#stopped.get(id);
-      if (stopped !== undefined) throw stopped;
-      if (row.state === "closed") {
-        const ended = await this.#recordedEnd(id);
-        if (ended === undefined) throw new UnknownRunError(`Run "${id}" has no recorded result`);
-        return ended;
-      }
-    }
-    return await this.#results.wait(id, signal, async () => {
-      // It may have stopped or ended while its row was read.
-      const stopped = this.#stopped.get(id);
-      if (stopped !== undefined) throw stopped;
-      if (this.#live.has(id) || (await this.#shared.storage.run(id))?.state !== "closed") return undefined;
-      return await this.#recordedEnd(id);
-    });
-  }
-
-  async #recordedEnd(id: string): Promise<Ended | undefined> {
-    const last = (await readJournal(this.#shared.storage, id)).records.at(-1);
-    return last?.t === "closed" ? { status: last.status, outcome: last.outcome, next: last.next } : undefined;
   }
 
   /** The run, or the newest that goes on for it. */
@@ -959,38 +776,7 @@ class LocalEngine implements Engine {
   }
 
   async approve(id: string, key?: Key, answer: ApprovalAnswer = {}): Promise<void> {
-    const { id: run } = await this.#newest(id);
-    const before = this.#answering.get(run);
-    const answered = (async (): Promise<void> => {
-      await before?.catch(() => undefined); // its own caller hears of it
-      await this.#approve(run, key, answer);
-    })();
-    this.#answering.set(run, answered);
-    try {
-      await answered;
-    } finally {
-      if (this.#answering.get(run) === answered) this.#answering.delete(run);
-    }
-  }
-
-  async #approve(id: string, key: Key | undefined, answer: ApprovalAnswer): Promise<void> {
-    const { storage, batcher, host } = this.#shared;
-    const row = await this.#row(id);
-    const { records } = await readJournal(storage, id);
-    const message = approvalMessage(row, records, key, answer, this.#newId(), host.now());
-    const { name } = message;
-    // Whoever came first has answered, also when the run has not asked yet.
-    const first = (await allMessages(storage, id)).find((m) => m.kind === "approval" && m.name === name);
-    if (first !== undefined) {
-      if (first.payload === message.payload) return;
-      throw new Error(answeredText(id, name));
-    }
-    let fate = await this.#send(message);
-    if (fate.fate === "kept") fate = fateIn((await readJournal(storage, id)).records, message);
-    if (fate.fate === "refused") throw new ValidationError(refusedText(id, message, fate.key, fate.reason), []);
-    if (fate.fate !== "late") return;
-    batcher.add([{ w: "take", id: message.id }]);
-    throw new Error(answeredText(id, name));
+    await this.#answers.approve(id, key, answer);
   }
 
   async signal(
@@ -999,92 +785,13 @@ class LocalEngine implements Engine {
     payload?: unknown,
     options?: SignalOptions,
   ): Promise<void> {
-    await this.#signal(id, event, payload, options);
-  }
-
-  async #signal(
-    id: string,
-    event: string | TypedEvent<unknown>,
-    payload: unknown = null,
-    options: SignalOptions = {},
-  ): Promise<void> {
-    const { name } = typeof event === "object" && event !== null ? event : { name: event };
-    if (typeof name !== "string" || name === "") {
-      throw new TypeError(`Cannot send an event to run "${id}": its name must be text and not empty`);
-    }
-    const { host } = this.#shared;
-    const row = await this.#newest(id);
-    const nonce = options.id ?? this.#newId();
-    const { first, n } = await this.#linkOf(row);
-    const messageId = `event:${first}:${nonce}`;
-    const hasEnded = row.state === "closed";
-    if (options.id !== undefined && await this.#hasTaken(messageId, first, hasEnded ? n : n - 1)) return;
-    if (hasEnded) {
-      throw new NotWaitingError(`Cannot send event "${name}" to run "${row.id}": it has ended (${row.status})`);
-    }
-    const message = eventMessage(row.id, name, payload, messageId, host.now());
-    const fate = await this.#send(message);
-    if (fate.fate === "refused") throw new ValidationError(refusedText(row.id, message, fate.key, fate.reason), []);
-  }
-
-  /** Where a run stands in its chain: that is in its header, which most events are sent without reading. */
-  async #linkOf(row: RunRow): Promise<Link> {
-    const live = this.#live.get(row.id);
-    if (live !== undefined) return linkOf(live.header);
-    const known = this.#links.get(row.id);
-    if (known !== undefined) return known;
-    const link = linkOf(await headerOf(this.#shared.storage, row.id) ?? row);
-    if (this.#links.size >= LINKS_KNOWN) this.#links.clear();
-    this.#links.set(row.id, link);
-    return link;
-  }
-
-  /** True when a run of a chain, up to the given one, has taken the message: under its id it could be left for the next one again. */
-  async #hasTaken(messageId: string, first: string, last: number): Promise<boolean> {
-    const { storage } = this.#shared;
-    for (let earlier = last; earlier >= Math.max(0, last - LINKS_LOOKED_AT + 1); earlier--) {
-      const id = linkId({ first, n: earlier });
-      if (await storage.run(id) === undefined) return false;
-      const { records } = await readJournal(storage, id);
-      if (records.some((r) => (r.t === "settled" || r.t === "refused") && r.inbox === messageId)) return true;
-    }
-    return false;
-  }
-
-  /** Leaves a message, and waits until it is known whether the run takes it now. */
-  async #send(message: Message): Promise<Fate> {
-    const { id, run } = message;
-    const senders = this.#senders.get(run) ?? new Map<string, Sender>();
-    this.#senders.set(run, senders);
-    try {
-      return await new Promise<Fate>((resolve, reject) => {
-        const sender: Sender = { tell: resolve, isStored: false };
-        senders.set(id, sender);
-        const kept = (): void => resolve({ fate: "kept" });
-        this.#commitPost(message).then(() => {
-          sender.isStored = true;
-          return this.#deliver(run, message);
-        }).then((driver) => driver === undefined ? kept() : driver.whenConsidered(id, kept)).catch(reject);
-      });
-    } finally {
-      senders.delete(id);
-      if (senders.size === 0 && this.#senders.get(run) === senders) this.#senders.delete(run);
-    }
-  }
-
-  #tell(message: string, fate: Fate): void {
-    for (const senders of this.#senders.values()) senders.get(message)?.tell(fate);
-  }
-
-  /** Whoever waits to hear of a message to this run: it has left memory, and takes the message later, if at all. */
-  #tellAll(run: string): void {
-    for (const { tell, isStored } of this.#senders.get(run)?.values() ?? []) if (isStored) tell({ fate: "kept" });
+    await this.#answers.signal(id, event, payload, options);
   }
 
   async cancel(id: string, reason = "Cancelled"): Promise<void> {
     const row = await this.#newest(id);
     if (row.state === "closed") return;
-    await this.#post(cancelMessage(row.id, reason, this.#newId(), this.#shared.host.now()));
+    await this.#messages.post(cancelMessage(row.id, reason, this.#newId(), this.#shared.host.now()));
   }
 
   async fork(runId: string, options: ForkOptions): Promise<RunHandle> {
@@ -1154,23 +861,7 @@ class LocalEngine implements Engine {
     const wrong = messageProblem(message);
     if (wrong !== undefined) throw new TypeError(`Cannot post message "${message.id}": ${wrong}`);
     await this.#row(message.run);
-    await this.#post({ ...message, at: this.#shared.host.now() });
-  }
-
-  async #post(message: Message): Promise<void> {
-    await this.#commitPost(message);
-    void this.#deliver(message.run, message).catch(this.#life.fail);
-  }
-
-  async #commitPost(message: Message): Promise<void> {
-    this.#retention.spare(message.run);
-    await this.#bounded.check(message);
-    try {
-      this.#life.open();
-      await this.#life.committed([{ w: "post", message }]);
-    } finally {
-      this.#bounded.done(message);
-    }
+    await this.#messages.post({ ...message, at: this.#shared.host.now() });
   }
 
   async prune(olderThanMs: number): Promise<number> {

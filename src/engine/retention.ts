@@ -7,9 +7,13 @@
 import type { EngineLife } from "./engine_life.ts";
 import type { Host, Storage } from "./ports.ts";
 import { removeOld } from "./removal.ts";
+import { Turns } from "./turns.ts";
 
 /** How often closed runs beyond the retention are looked for, in milliseconds. */
 const CHECK_MS = 60_000;
+
+/** Removals are not of one run. */
+const ALL = "";
 
 /** Retention of one engine. */
 export class Retention {
@@ -20,7 +24,7 @@ export class Retention {
   readonly #kept = new Set<string>();
   /** Runs that the removal under way leaves alone: since it began they were opened again, or something was left for them. */
   readonly #spared = new Set<string>();
-  #pruning: Promise<number> | undefined;
+  readonly #turns = new Turns();
   #timer: Disposable | undefined;
 
   constructor(storage: Storage, host: Host, life: EngineLife) {
@@ -59,21 +63,11 @@ export class Retention {
 
   /** Something is left for a run: a removal that is under way has not seen it. */
   spare(run: string): void {
-    if (this.#pruning !== undefined) this.#spared.add(run);
+    if (this.#turns.has(ALL)) this.#spared.add(run);
   }
 
-  async prune(olderThanMs: number): Promise<number> {
-    const before = this.#pruning;
-    const pruned = (async (): Promise<number> => {
-      await before?.catch(() => undefined); // its own caller hears of it
-      return await this.#prune(olderThanMs);
-    })();
-    this.#pruning = pruned;
-    try {
-      return await pruned;
-    } finally {
-      if (this.#pruning === pruned) this.#pruning = undefined;
-    }
+  prune(olderThanMs: number): Promise<number> {
+    return this.#turns.take(ALL, () => this.#prune(olderThanMs));
   }
 
   /** One at a time: each goes by what it has listed. */
