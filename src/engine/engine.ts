@@ -5,21 +5,9 @@
  */
 import { decode, encode } from "../base/canonical.ts";
 import { toHex } from "../base/bytes.ts";
-import {
-  EngineClosedError,
-  hasCode,
-  HostUnsupportedError,
-  PayloadTooLargeError,
-  RunExistsError,
-  UnknownRunError,
-  UnknownWorkflowError,
-} from "../base/errors.ts";
-import { SDK_VERSION } from "../base/version.ts";
+import { EngineClosedError, hasCode, HostUnsupportedError, RunExistsError, UnknownRunError } from "../base/errors.ts";
 import { processId } from "../platform/process_id.ts";
-import { bodyOf } from "../workflow/definition.ts";
-import { CANONICAL_CODEC, FLAGS } from "../workflow/flags.ts";
-import type { Encoded, Failure, JournalRecord, Json, Key, RunHeader } from "../workflow/journal.ts";
-import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
+import type { Failure, JournalRecord, Json, Key, RunHeader } from "../workflow/journal.ts";
 import { createAlarmClock } from "./alarm_clock.ts";
 import type {
   ApprovalAnswer,
@@ -49,17 +37,20 @@ import { createLocalHost } from "./host.ts";
 import type { JournalFile } from "./journal_file.ts";
 import { type StoredRun, storeRun, type StoreRunOptions } from "./journal_store.ts";
 import { type DeliveringEngine, MessageDelivery } from "./message_delivery.ts";
+import { checkOpened, newHeader, openRun } from "./opened_run.ts";
 import { createPlaces } from "./places.ts";
-import type { Message, RowChange, RunQuery, RunRow, Write } from "./ports.ts";
+import type { Message, RunQuery, RunRow, Write } from "./ports.ts";
 import { type ReadJournal, readJournal } from "./read_journal.ts";
+import { Registered } from "./registered.ts";
 import { Retention } from "./retention.ts";
 import type { Ended } from "./result_waits.ts";
 import { RunDriver } from "./run_driver.ts";
 import type { Created, Shared } from "./run_shared.ts";
-import { checkArguments, checkRunId, checkSameRun, readableHeader } from "./run_header.ts";
+import { checkRunId, checkSameRun, readableHeader } from "./run_header.ts";
 import { type AskedEngine, RunResults } from "./run_results.ts";
 import { createSlowAttempts, type SlowAttempts } from "./slow_attempts.ts";
 import { createStartQueue, type StartQueue } from "./start_queue.ts";
+import { undoAgainWrite } from "./undo_again.ts";
 import { cancelUnrunnable } from "./unrunnable.ts";
 
 export type * from "./api.ts";
@@ -119,9 +110,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   return engine;
 }
 
+/** A run that is about to be stored. */
+interface Opened {
+  readonly header: RunHeader;
+  readonly write: Write;
+  /** None when it waits to begin. */
+  readonly driver: RunDriver | undefined;
+}
+
 class LocalEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #bounds: Bounds;
+  readonly #workflows: Registered;
   readonly #shared: Shared;
   readonly #live = new Map<string, RunDriver>();
   /** Parked runs in memory, the longest parked first. */
@@ -151,6 +151,7 @@ class LocalEngine implements Engine {
   constructor(options: EngineOptions, bounds: Bounds, pid: number | undefined) {
     this.#options = options;
     this.#bounds = bounds;
+    this.#workflows = new Registered(options.workflows);
     this.#queue = createStartQueue(bounds.maxQueuedRuns);
     const { storage, executor, onEvent, host = createLocalHost(), cancelGraceMs = 5000, replay, changes } = options;
     const { callSites: sites = true } = options;
@@ -248,7 +249,7 @@ class LocalEngine implements Engine {
       for (;;) {
         const page = await storage.runs({ state, limit: PAGE, ...(after === undefined ? undefined : { after }) });
         for (const row of page) {
-          if (state !== "orphan" || Object.hasOwn(this.#options.workflows, row.workflow)) this.#queue.push(row.id);
+          if (state !== "orphan" || this.#workflows.has(row.workflow)) this.#queue.push(row.id);
         }
         after = page.at(-1)?.id;
         if (page.length < PAGE) break;
@@ -267,8 +268,7 @@ class LocalEngine implements Engine {
     const { runId = this.#newId(), deadlineMs, signal } = options;
     checkRunId(runId);
     if (deadlineMs !== undefined) positive("deadlineMs", deadlineMs, 0);
-    this.#checkWorkflow(workflow);
-    checkArguments(workflow, bodyOf(this.#options.workflows[workflow] as (...args: never[]) => unknown), args);
+    this.#workflows.check(workflow, args);
     const encoded = encode(args);
     if (options.runId === undefined) return await this.#create(workflow, encoded, runId, deadlineMs, signal);
     for (let other = this.#starting.get(runId); other !== undefined; other = this.#starting.get(runId)) {
@@ -282,16 +282,6 @@ class LocalEngine implements Engine {
     } finally {
       this.#starting.delete(runId);
     }
-  }
-
-  #checkWorkflow(workflow: string): void {
-    if (Object.hasOwn(this.#options.workflows, workflow)) return;
-    const known = Object.keys(this.#options.workflows);
-    throw new UnknownWorkflowError(
-      `Cannot start workflow "${workflow}": it is not registered. Registered: ${
-        known.map((k) => `"${k}"`).join(", ") || "none"
-      }`,
-    );
   }
 
   /** One at a time for each id. */
@@ -318,37 +308,43 @@ class LocalEngine implements Engine {
     signal: AbortSignal | undefined,
   ): Promise<RunHandle> {
     await this.#queue.reserve(signal);
-    let header: RunHeader;
-    let text: string;
+    let opened: Opened;
     try {
       this.#life.open();
       this.#checkAlone(id);
       const deadlineAt = deadlineMs === undefined ? undefined : { deadlineAt: this.#shared.host.now() + deadlineMs };
-      header = this.#newHeader({ workflow, args, id, ...deadlineAt });
-      text = encodeRecord({ t: "opened", header }, header.createdAt);
-      this.#checkSize(text, id);
+      opened = this.#newRun({ workflow, args, id, ...deadlineAt }, true);
     } catch (error) {
       this.#queue.begin(); // its place is another's
       throw error;
     }
-    const { createdAt } = header;
-    const check = chainCheck("", text);
-    const begin = this.#active() < this.#bounds.maxActiveRuns && this.#queue.free;
-    const row: RunRow = { id, workflow, state: begin ? "active" : "ready", createdAt };
-    const driver = begin ? this.#driver(header, { records: [], nextSeq: 1, check }, row) : undefined;
-    if (driver === undefined) {
-      this.#queue.store();
-    } else {
-      this.#live.set(id, driver);
-      this.#queue.begin();
-    }
-    await this.#life.committed([{ w: "create", row, records: [{ seq: 0, text, check }] }], () => {
-      if (driver === undefined) this.#queue.stored(id);
-      this.#shared.emit?.({ event: "run_started", run: id, workflow });
-      if (driver !== undefined) driver.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
-      else this.#serve();
+    const waits = opened.driver === undefined;
+    if (waits) this.#queue.store();
+    else this.#queue.begin();
+    await this.#life.committed([opened.write], () => {
+      if (waits) this.#queue.stored(id);
+      this.#begin(opened);
+      if (waits) this.#serve();
     });
     return this.#handle(id);
+  }
+
+  /** A run that is about to be stored: in memory at once, when it may begin and there is room. Throws what is wrong with it. */
+  #newRun(created: Created, mayBegin: boolean): Opened {
+    const { host, storage } = this.#shared;
+    const header = newHeader(host, this.#options.sources?.[created.workflow] ?? "", created);
+    const isActive = mayBegin && this.#active() < this.#bounds.maxActiveRuns && this.#queue.free;
+    const { row, write, journal } = openRun(header, isActive, storage.limits.maxRecordBytes);
+    const driver = isActive ? this.#driver(header, journal, row) : undefined;
+    if (driver !== undefined) this.#live.set(row.id, driver);
+    return { header, write, driver };
+  }
+
+  /** A new run is stored. */
+  #begin({ header, driver }: Opened): void {
+    const { id, workflow, createdAt } = header;
+    this.#shared.emit?.({ event: "run_started", run: id, workflow });
+    driver?.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
   }
 
   /** Not through the batcher: what the storage refuses of it is its caller's affair, and nobody else's. */
@@ -380,23 +376,6 @@ class LocalEngine implements Engine {
     );
   }
 
-  #newHeader({ workflow, args, id, ...more }: Created): RunHeader {
-    const { host } = this.#shared;
-    return {
-      v: 1,
-      id,
-      workflow,
-      sourceHash: this.#options.sources?.[workflow] ?? "",
-      sdk: SDK_VERSION,
-      flags: FLAGS,
-      codec: CANONICAL_CODEC,
-      seed: toHex(host.random(16)),
-      args,
-      createdAt: host.now(),
-      ...more,
-    };
-  }
-
   // --- Runs that runs begin ---
 
   #childProblem(call: ChildCall): Error | undefined {
@@ -404,9 +383,7 @@ class LocalEngine implements Engine {
     const wrongId = childIdProblem(call);
     if (wrongId !== undefined) return wrongId;
     try {
-      this.#checkWorkflow(workflow);
-      const body = bodyOf(this.#options.workflows[workflow] as (...args: never[]) => unknown);
-      checkArguments(workflow, body, decode(args) as Json);
+      this.#workflows.check(workflow, decode(args) as Json);
     } catch (error) {
       return error as Error;
     }
@@ -426,48 +403,23 @@ class LocalEngine implements Engine {
   }
 
   #createWithin(created: Created): { readonly write: Write; stored(): void } {
-    const { host, emit } = this.#shared;
-    const header = this.#newHeader(created);
-    const { id, workflow, createdAt, parent } = header;
-    const text = encodeRecord({ t: "opened", header }, createdAt);
-    this.#checkSize(text, id);
-    const check = chainCheck("", text);
     // Its starter makes room for it by waiting: whoever cannot begin now begins then.
-    const begin = host.context.concurrent && this.#active() < this.#bounds.maxActiveRuns && this.#queue.free;
-    const row: RunRow = {
-      id,
-      workflow,
-      state: begin ? "active" : "ready",
-      createdAt,
-      ...(parent === undefined ? undefined : { parent: parent.run }),
-    };
-    const driver = begin ? this.#driver(header, { records: [], nextSeq: 1, check }, row) : undefined;
-    if (driver !== undefined) this.#live.set(id, driver);
+    const opened = this.#newRun(created, this.#shared.host.context.concurrent);
+    const { id } = created;
     return {
-      write: { w: "create", row, records: [{ seq: 0, text, check }] },
+      write: opened.write,
       stored: (): void => {
         this.#creating.delete(id);
-        emit?.({ event: "run_started", run: id, workflow });
-        if (driver !== undefined) return driver.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
+        this.#begin(opened);
+        if (opened.driver !== undefined) return;
         this.#queue.push(id);
         this.#serve();
       },
     };
   }
 
-  #checkSize(text: string, id: string): void {
-    const { maxRecordBytes } = this.#shared.storage.limits;
-    if (text.length * 3 <= maxRecordBytes) return;
-    const bytes = new TextEncoder().encode(text).length;
-    if (bytes <= maxRecordBytes) return;
-    throw new PayloadTooLargeError(
-      `Cannot start run "${id}": its arguments take ${bytes} bytes, the limit is ${maxRecordBytes}`,
-    );
-  }
-
   #driver(header: RunHeader, journal: ReadJournal, row: RunRow): RunDriver {
-    const body = bodyOf(this.#options.workflows[header.workflow] as (...args: never[]) => unknown);
-    return new RunDriver(this.#shared, body, header, journal, row.state);
+    return new RunDriver(this.#shared, this.#workflows.body(header.workflow), header, journal, row.state);
   }
 
   #active(): number {
@@ -513,7 +465,7 @@ class LocalEngine implements Engine {
     if (this.#stopped.has(id) || this.#life.isOver) return undefined;
     const row = await storage.run(id);
     if (row === undefined || row.state === "closed") return undefined;
-    if (!Object.hasOwn(this.#options.workflows, row.workflow)) {
+    if (!this.#workflows.has(row.workflow)) {
       if (row.state !== "orphan") batcher.add([{ w: "append", run: id, records: [], row: { state: "orphan" } }]);
       emit?.({
         event: "warning",
@@ -805,18 +757,10 @@ class LocalEngine implements Engine {
     try {
       const { records } = await readJournal(storage, runId);
       const header = readableHeader(runId, records);
-      this.#checkWorkflow(header.workflow);
-      let encoded: Encoded | undefined;
-      if (args !== undefined) {
-        checkArguments(
-          header.workflow,
-          bodyOf(this.#options.workflows[header.workflow] as (...args: never[]) => unknown),
-          args,
-        );
-        encoded = encode(args);
-      }
+      this.#workflows.check(header.workflow, args);
+      const encoded = args === undefined ? undefined : encode(args);
       const write = forkWrite({ records, from, id, args: encoded, now: host.now() });
-      if (write.w === "create") { for (const { text } of write.records.slice(0, 1)) this.#checkSize(text, id); }
+      for (const { text } of write.records.slice(0, 1)) checkOpened(text, id, storage.limits.maxRecordBytes);
       await this.#life.committed([write]);
       emit?.({ event: "run_started", run: id, workflow: header.workflow });
     } finally {
@@ -837,18 +781,9 @@ class LocalEngine implements Engine {
       // A removal that is on its way is made first.
       await this.#life.committed([]);
       const row = await this.#row(runId);
-      const { records, nextSeq, check } = await readJournal(storage, runId);
-      const last = records.at(-1);
-      const failure = last?.t === "closed" && last.outcome?.ok === false ? last.outcome.failure : undefined;
-      if (row.state !== "closed" || row.status !== "failed" || failure?.error.name !== "CompensationError") {
-        const found = row.state === "closed" ? `it has ended (${row.status})` : `it has not ended (${row.state})`;
-        throw new Error(`Cannot go on with the undos of run "${runId}": no undo of it has failed, ${found}`);
-      }
-      this.#checkWorkflow(row.workflow);
-      const text = encodeRecord({ t: "reopened", after: 0 }, host.now());
-      const appended = [{ seq: nextSeq, text, check: chainCheck(check, text) }];
-      const change: RowChange = { state: "active", status: null, closedAt: null };
-      await this.#life.committed([{ w: "append", run: runId, records: appended, row: change }]);
+      const write = undoAgainWrite(row, await readJournal(storage, runId), host.now());
+      this.#workflows.check(row.workflow);
+      await this.#life.committed([write]);
     } finally {
       this.#retention.release(runId);
     }
