@@ -12,6 +12,7 @@ import type { MessageDelivery } from "./message_delivery.ts";
 import type { RunRow } from "./ports.ts";
 import { readJournal } from "./read_journal.ts";
 import type { RunDriver } from "./run_driver.ts";
+import { newId } from "./run_header.ts";
 import type { Shared } from "./run_shared.ts";
 import { Turns } from "./turns.ts";
 
@@ -23,7 +24,6 @@ export interface AnsweredEngine {
   row(run: string): Promise<RunRow>;
   /** The run, or the newest that goes on for it. @throws UnknownRunError */
   newest(run: string): Promise<RunRow>;
-  newId(): string;
 }
 
 /** Runs that are not in memory whose place in a chain is remembered. */
@@ -55,7 +55,7 @@ export class Answering {
     const { storage, batcher, host } = this.#shared;
     const row = await this.#engine.row(id);
     const { records } = await readJournal(storage, id);
-    const message = approvalMessage(row, records, key, answer, this.#engine.newId(), host.now());
+    const message = approvalMessage(row, records, key, answer, newId(host), host.now());
     const { name } = message;
     // Whoever came first has answered, also when the run has not asked yet.
     const first = (await allMessages(storage, id)).find((m) => m.kind === "approval" && m.name === name);
@@ -83,7 +83,7 @@ export class Answering {
     }
     const { host } = this.#shared;
     const row = await this.#engine.newest(id);
-    const nonce = options.id ?? this.#engine.newId();
+    const nonce = options.id ?? newId(host);
     const { first, n } = await this.#linkOf(row);
     const messageId = `event:${first}:${nonce}`;
     const hasEnded = row.state === "closed";

@@ -4,7 +4,6 @@
  * @module
  */
 import { decode, encode } from "../base/canonical.ts";
-import { toHex } from "../base/bytes.ts";
 import { EngineClosedError, hasCode, HostUnsupportedError, RunExistsError, UnknownRunError } from "../base/errors.ts";
 import { processId } from "../platform/process_id.ts";
 import type { Failure, JournalRecord, Json, Key, RunHeader } from "../workflow/journal.ts";
@@ -30,8 +29,8 @@ import { createCallSites } from "./call_site.ts";
 import { mismatchError } from "../workflow/explain.ts";
 import { newestOf } from "./chain.ts";
 import { type ChildCall, childIdProblem } from "./children.ts";
-import { type Bounds, boundsOf, positive } from "./engine_options.ts";
 import { EngineLife } from "./engine_life.ts";
+import { type Bounds, boundsOf, positive } from "./engine_options.ts";
 import { forkWrite } from "./fork.ts";
 import { createLocalHost } from "./host.ts";
 import type { JournalFile } from "./journal_file.ts";
@@ -46,7 +45,7 @@ import { Retention } from "./retention.ts";
 import type { Ended } from "./result_waits.ts";
 import { RunDriver } from "./run_driver.ts";
 import type { Created, Shared } from "./run_shared.ts";
-import { checkRunId, checkSameRun, readableHeader } from "./run_header.ts";
+import { checkRunId, checkSameRun, newId, readableHeader } from "./run_header.ts";
 import { type AskedEngine, RunResults } from "./run_results.ts";
 import { createSlowAttempts, type SlowAttempts } from "./slow_attempts.ts";
 import { createStartQueue, type StartQueue } from "./start_queue.ts";
@@ -211,11 +210,10 @@ class LocalEngine implements Engine {
       loading: (run) => this.#loading.get(run),
       load: (run) => this.#load(run),
       stoppedBy: (run) => this.#stopped.get(run),
-      isTaken: (run) => this.#creating.has(run) || this.#starting.has(run) || this.#live.has(run),
+      isTaken: (run) => this.#isTaken(run),
       cancelUnrunnable: (run, message) => this.#cancelUnrunnable(run, message),
       row: (run) => this.#row(run),
       newest: (run) => this.#newest(run),
-      newId: () => this.#newId(),
     };
     this.#results = new RunResults(storage, this.#life, inside);
     this.#messages = new MessageDelivery(this.#shared, this.#life, this.#retention, inside);
@@ -265,7 +263,7 @@ class LocalEngine implements Engine {
 
   async start(workflow: string, args: Json = {}, options: StartOptions = {}): Promise<RunHandle> {
     this.#life.open();
-    const { runId = this.#newId(), deadlineMs, signal } = options;
+    const { runId = newId(this.#shared.host), deadlineMs, signal } = options;
     checkRunId(runId);
     if (deadlineMs !== undefined) positive("deadlineMs", deadlineMs, 0);
     this.#workflows.check(workflow, args);
@@ -390,8 +388,13 @@ class LocalEngine implements Engine {
     return undefined;
   }
 
+  /** A run is being begun under this id, or is in memory. */
+  #isTaken(id: string): boolean {
+    return this.#creating.has(id) || this.#starting.has(id) || this.#live.has(id);
+  }
+
   async #reserve(id: string): Promise<boolean> {
-    if (this.#creating.has(id) || this.#live.has(id) || this.#starting.has(id)) return false;
+    if (this.#isTaken(id)) return false;
     this.#creating.add(id);
     let isFree = false;
     try {
@@ -743,11 +746,11 @@ class LocalEngine implements Engine {
   async cancel(id: string, reason = "Cancelled"): Promise<void> {
     const row = await this.#newest(id);
     if (row.state === "closed") return;
-    await this.#messages.post(cancelMessage(row.id, reason, this.#newId(), this.#shared.host.now()));
+    await this.#messages.post(cancelMessage(row.id, reason, newId(this.#shared.host), this.#shared.host.now()));
   }
 
   async fork(runId: string, options: ForkOptions): Promise<RunHandle> {
-    const { from, runId: id = this.#newId(), args } = options;
+    const { from, runId: id = newId(this.#shared.host), args } = options;
     await this.#row(runId);
     checkRunId(id);
     const { storage, host, emit } = this.#shared;
@@ -802,14 +805,5 @@ class LocalEngine implements Engine {
   async prune(olderThanMs: number): Promise<number> {
     this.#life.open();
     return await this.#retention.prune(positive("olderThanMs", olderThanMs, 0));
-  }
-
-  // --- Small things ---
-
-  #newId(): string {
-    // Sorts by time of creation: 12 digits of it, then randomness.
-    return `${Math.floor(this.#shared.host.now()).toString(16).padStart(12, "0")}-${
-      toHex(this.#shared.host.random(8))
-    }`;
   }
 }
