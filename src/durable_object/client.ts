@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { orAbort } from "../base/or_abort.ts";
 import type { ApprovalAnswer, PendingApproval, SignalOptions, TypedEvent, WorkflowFunction } from "../engine/api.ts";
 import type { JournalRecord, Json } from "../workflow/journal.ts";
 import type { IndexPage, IndexQuery } from "./index_object.ts";
@@ -151,12 +152,11 @@ async function ask<T>(
     signal?.throwIfAborted();
     try {
       // A stub whose object has failed stays broken: each attempt takes a new one.
-      const response = await unlessAborted(
-        objects.get(objects.idFromName(name)).fetch(
-          new Request(`https://run.invalid/${method}`, { method: "POST", body: JSON.stringify(body) }),
-        ),
-        signal,
+      const answering = objects.get(objects.idFromName(name)).fetch(
+        new Request(`https://run.invalid/${method}`, { method: "POST", body: JSON.stringify(body) }),
       );
+      // Whoever gives up does so at once: the object may take its time to answer, and is not told.
+      const response = await (signal === undefined ? answering : orAbort(answering, signal));
       const answered = await response.json() as { readonly value: T; readonly error?: WireError };
       // An engine that was closed is opened anew by the next call.
       if (answered.error !== undefined && (answered.error.code !== "ENGINE_CLOSED" || attempt >= ATTEMPTS)) {
@@ -171,21 +171,6 @@ async function ask<T>(
       if (attempt >= ATTEMPTS || overloaded === true) throw error;
       await pause(FIRST_PAUSE_MS * 2 ** attempt, signal);
     }
-  }
-}
-
-/** Whoever gives up does so at once: the object may take its time to answer, and is not told. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work;
-  let stop: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }
 

@@ -499,6 +499,8 @@ export interface Jobs extends AsyncDisposable {
    */
   start(request: JobRequest, unacknowledged?: boolean): Promise<Job>;
   get(id: string): Job | undefined;
+  /** Modules of the code that a job runs: those that came with it, or those of its script's version. */
+  modules(job: Job): Script["modules"];
   list(query: JobQuery): readonly Job[];
   count(query: JobQuery): number;
   /** The log from an offset in characters; a job's log is bounded, and says so where it was cut. */

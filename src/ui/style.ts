@@ -181,7 +181,7 @@ th { position: sticky; top: 0; background: var(--sunk); font-weight: 600; } .num
 
 @media (max-width: 58rem) {
   .columns, .columns.even { grid-template-columns: minmax(0, 1fr); gap: 0; }
-  .columns .panel { margin-bottom: 1rem; }
+  .columns .panel { margin-bottom: 1rem; } .columns > * > .note:last-child { margin-bottom: 1rem; }
   .run, .runs-head { grid-template-columns: 8.25rem minmax(0, 1fr) 10.5rem 6rem; } .run-by, .runs-head span:nth-child(5) { display: none; }
 }
 @media (max-width: 40rem) {

@@ -213,6 +213,14 @@ export const main = workflow(async (n: number) => [await kept(n), await taskScri
     );
     equal(result, n);
   }
+  const random = { content: 'import "./m"; export const main = () => Math.random();' };
+  const drawn: unknown[] = [];
+  for (const n of [1, 1, 2]) {
+    drawn.push(
+      (await preview({ ...random, modules: { "m.ts": bun(`export const n = ${n};`) } }, "?cache_ttl=60")).result,
+    );
+  }
+  equal([drawn[0] === drawn[1], drawn[1] === drawn[2]], [true, false]);
   match(String(errorOf(await preview({ content: plain })).message), /there is no script "f\/mods\/m"/);
   const wrong = await server.ask("POST", "jobs/run/preview", {
     content: plain,

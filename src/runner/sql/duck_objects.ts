@@ -5,11 +5,11 @@
  *
  * @module
  */
-import type { FileHandle } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, readdir, stat } from "node:fs/promises";
+import { orAbort } from "../../base/or_abort.ts";
 import type { JobObjects, JobStorage } from "../ports.ts";
 import type { FileRole, ObjectAddress } from "./duck_files.ts";
 import { IS_PATTERN, keyPattern } from "./key_pattern.ts";
-import { orAbort } from "./turns.ts";
 
 /** Bounds of what a job reads. */
 export interface ObjectLimits {
@@ -152,7 +152,6 @@ export function createDuckObjects(objects: JobObjects, folder: string, limits: O
         );
       }
     }
-    const { readdir } = await import("node:fs/promises");
     for (const entry of await readdir(`${from}/${key}`, { withFileTypes: true, recursive: true })) {
       if (!entry.isFile()) continue;
       const path = `${entry.parentPath}/${entry.name}`;
@@ -174,7 +173,6 @@ export function createDuckObjects(objects: JobObjects, folder: string, limits: O
       return `${one.folder}/${key}`;
     },
     async fetch(signal) {
-      const { mkdir } = await import("node:fs/promises");
       for (const one of used.values()) {
         await mkdir(one.folder, { recursive: true, mode: 0o700 });
         for (const key of one.read) {
@@ -185,7 +183,6 @@ export function createDuckObjects(objects: JobObjects, folder: string, limits: O
       }
     },
     async put(signal) {
-      const { lstat } = await import("node:fs/promises");
       for (const one of used.values()) {
         for (const [key, statement] of one.written) {
           const path = `${one.folder}/${key}`;
@@ -212,7 +209,6 @@ function folderOf(path: string): string {
 
 /** What tells a file from the one that was there before. */
 async function looksOf(path: string): Promise<string> {
-  const { stat } = await import("node:fs/promises");
   const { ino, size, mtimeMs } = await stat(path);
   return `${ino} ${size} ${mtimeMs}`;
 }
@@ -235,7 +231,6 @@ async function copied(
   size: number,
   signal: AbortSignal,
 ): Promise<string> {
-  const { mkdir, open } = await import("node:fs/promises");
   await mkdir(folderOf(path), { recursive: true, mode: 0o700 });
   const file = await open(path, "wx", 0o600);
   const reader = body.getReader();
@@ -256,7 +251,6 @@ async function copied(
 
 async function putFile(storage: JobStorage, key: string, path: string, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  const { open } = await import("node:fs/promises");
   const file = await open(path, "r");
   try {
     await orAbort(storage.write(key, streamOf(file, signal)), signal);

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { orAbort } from "../../base/or_abort.ts";
+import { folderBytes } from "../disk_use.ts";
 import { type DuckConfig, type DuckJob, TEMPORARY } from "./duck_job.ts";
 import type { SqlResult } from "./pg_run.ts";
 import { programUrl } from "./program_file.ts";
-import { folderBytes } from "../typescript/disk_use.ts";
 import { SqlError, type SqlProcess, startProcess } from "./sql_process.ts";
-import { createTurns, orAbort } from "./turns.ts";
+import { createTurns } from "./turns.ts";
 
 /** How DuckDB jobs run. */
 export interface DuckOptions extends DuckConfig {
@@ -101,17 +102,17 @@ export function createDuckProcesses(options: DuckOptions): DuckProcesses {
   /** Aborts when what a job writes takes more of the disk than it may; gives what ends the watch. */
   async function watchDisk(folders: readonly string[], full: AbortController): Promise<() => void> {
     const most = config.maxDiskBytes;
-    async function taken(enough: number): Promise<number> {
+    async function bytesOf(enough: number): Promise<number> {
       let total = 0;
       for (const folder of folders) total += await folderBytes(folder, enough - total);
       return total;
     }
     // Copies of what it reads have a bound of their own.
-    const before = await taken(Infinity);
+    const before = await bytesOf(Infinity);
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isEnded = false;
     async function look(): Promise<void> {
-      const bytes = await taken(before + most);
+      const bytes = await bytesOf(before + most);
       if (isEnded) return;
       if (bytes <= before + most) {
         timer = setTimeout(look, DISK_MS);

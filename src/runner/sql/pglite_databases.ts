@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { orAbort } from "../../base/or_abort.ts";
 import type { PgJob, SqlResult } from "./pg_run.ts";
 import type { PgliteConfig } from "./pglite_program.ts";
 import { programFolders, programUrl } from "./program_file.ts";
 import { type SqlProcess, startProcess } from "./sql_process.ts";
-import { createTurns, orAbort } from "./turns.ts";
+import { createTurns } from "./turns.ts";
 
 const PACKAGE = "@electric-sql/pglite";
 

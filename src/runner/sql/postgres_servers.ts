@@ -4,12 +4,13 @@
  * @module
  */
 import { MissingPackageError } from "../../base/errors.ts";
+import { orAbort } from "../../base/or_abort.ts";
 import { ResultTooLargeError } from "./limits.ts";
 import type { PgStatement } from "./pg_bind.ts";
 import { type PgJob, type PgSink, runPgJob, type SqlResult } from "./pg_run.ts";
 import { SqlError } from "./sql_process.ts";
 import { quoted } from "./statements.ts";
-import { createTurns, orAbort } from "./turns.ts";
+import { createTurns } from "./turns.ts";
 
 /** A server and a database on it. */
 export interface PostgresTarget {

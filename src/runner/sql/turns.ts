@@ -57,20 +57,3 @@ export function createTurns(width: number = 1): Turns {
     },
   };
 }
-
-/** Waits for something that goes on when the signal is aborted. */
-export async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  // Its failure is told to whoever still waits for it.
-  work.catch(() => "told elsewhere");
-  signal.throwIfAborted();
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { boxedStart, type BoxOptions } from "./box.ts";
-import { folderBytes, removedBytes } from "./disk_use.ts";
+import { folderBytes, removedBytes } from "../disk_use.ts";
 import { createServerRelay, type RelayTarget } from "./server_relay.ts";
 
 /** A process, before or in its job. */

@@ -67,12 +67,12 @@ export async function prepare(job: RunnerJob, workflow: boolean): Promise<Prepar
   }
   const first = read(entry, workflow ? nameTasks(job.content) : job.content);
   files.set(entry, first);
-  const modules = modulesOf(job, entry);
+  const moduleMeaning = moduleMeanings(job, entry);
   const waiting = [first];
 
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
     for (const [i, found] of file.imports.entries()) {
-      const target = modules.meaningOf(found, file) ?? meaningOf(found, file);
+      const target = moduleMeaning(found, file) ?? meaningOf(found, file);
       if (target.kind === "own") {
         client = true;
         file.becomes[i] = { text: target.name };
@@ -137,37 +137,35 @@ type Meaning =
  * Reads relative imports of a script with modules, and those of its modules. The worker has the script at the top of a folder and the
  * modules in it: a module's relative import of no module is one from there, and reaches the workspace only as `../f/...`.
  */
-function modulesOf(job: RunnerJob, entry: string): {
-  meaningOf(found: ImportText, file: File): Meaning | undefined;
-} {
-  const { modules = {} } = job;
+function moduleMeanings(
+  { modules = {} }: RunnerJob,
+  entry: string,
+): (found: ImportText, file: File) => Meaning | undefined {
   const folder = `${entry.slice(0, -".ts".length)}__mod/`;
-  return {
-    meaningOf(found, file) {
-      const isModule = file.path.startsWith(folder);
-      if (!/^\.\.?(?:\/|$)/.test(found.specifier) || (file.path !== entry && !isModule)) return undefined;
-      const from = isModule ? posix.dirname(file.path.slice(folder.length)) : ".";
-      const wanted = posix.join(from, found.specifier);
-      const names = wanted.endsWith(".ts") ? [wanted] : [wanted, `${wanted}.ts`];
-      const key = names.find((name) => Object.hasOwn(modules, name));
-      const module = key === undefined ? undefined : modules[key];
-      if (key !== undefined && module !== undefined) {
-        if (!isInside(key)) throw refusal(found, file, "it leads out of the script's modules");
-        if (!TYPESCRIPT.has(module.language) || !key.endsWith(".ts")) {
-          throw refusal(found, file, `the module "${key}" is of the language "${module.language}"`);
-        }
-        return { kind: "module", path: folder + key, content: module.content };
+  return (found, file) => {
+    const isModule = file.path.startsWith(folder);
+    if (!/^\.\.?(?:\/|$)/.test(found.specifier) || (file.path !== entry && !isModule)) return undefined;
+    const from = isModule ? posix.dirname(file.path.slice(folder.length)) : ".";
+    const wanted = posix.join(from, found.specifier);
+    const names = wanted.endsWith(".ts") ? [wanted] : [wanted, `${wanted}.ts`];
+    const key = names.find((name) => Object.hasOwn(modules, name));
+    const module = key === undefined ? undefined : modules[key];
+    if (key !== undefined && module !== undefined) {
+      if (!isInside(key)) throw refusal(found, file, "it leads out of the script's modules");
+      if (!TYPESCRIPT.has(module.language) || !key.endsWith(".ts")) {
+        throw refusal(found, file, `the module "${key}" is of the language "${module.language}"`);
       }
-      if (!isModule) return undefined;
-      const path = wanted.replace(/^(?:\.\.\/)+/, "");
-      if (/^[fu]\//.test(path)) return { kind: "workspace", path };
-      if (found.typeOnly) return { kind: "nothing" };
-      throw refusal(
-        found,
-        file,
-        `the script has no module "${path}", and its modules import scripts of the workspace as "/f/..." or "/u/..."`,
-      );
-    },
+      return { kind: "module", path: folder + key, content: module.content };
+    }
+    if (!isModule) return undefined;
+    const path = wanted.replace(/^(?:\.\.\/)+/, "");
+    if (/^[fu]\//.test(path)) return { kind: "workspace", path };
+    if (found.typeOnly) return { kind: "nothing" };
+    throw refusal(
+      found,
+      file,
+      `the script has no module "${path}", and its modules import scripts of the workspace as "/f/..." or "/u/..."`,
+    );
   };
 }
 

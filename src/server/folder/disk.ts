@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type BigIntStats,
   closeSync,
   constants,
   existsSync,
@@ -109,8 +110,7 @@ export function openDisk(path: string): Disk {
   }
 
   function found(file: string, path: string): FoundFile | undefined {
-    // Asked first: to say that there is none, `lstatSync` makes an error and catches it.
-    const stat = existsSync(path) ? lstatSync(path, { throwIfNoEntry: false, bigint: true }) : undefined;
+    const stat = statOf(path);
     if (stat === undefined || !stat.isFile()) return undefined;
     return {
       file,
@@ -217,9 +217,7 @@ export function openDisk(path: string): Disk {
     },
     lookFolder(folder) {
       try {
-        const path = within(folder);
-        // Asked first: to say that there is none, `lstatSync` makes an error and catches it; most scripts have no such folder.
-        const stat = existsSync(path) ? lstatSync(path, { throwIfNoEntry: false, bigint: true }) : undefined;
+        const stat = statOf(within(folder));
         return stat?.isDirectory() === true ? `${stat.mtimeNs}:${stat.ino}` : undefined;
       } catch (error) {
         void error; // as `look` has it
@@ -234,6 +232,16 @@ export function openDisk(path: string): Disk {
       }
     },
   };
+}
+
+/** Asked first: to say that there is none, `lstatSync` makes an error and catches it, and most of what is looked for is not there. */
+function statOf(path: string): BigIntStats | undefined {
+  return existsSync(path) ? lstatSync(path, { throwIfNoEntry: false, bigint: true }) : undefined;
+}
+
+/** Editors of one system begin a file with a mark that is none of its text. */
+export function withoutMark(text: string): string {
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }
 
 /** The message of whatever was thrown. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Script, ScriptModule } from "../ports.ts";
-import type { Disk } from "./disk.ts";
+import { type Disk, withoutMark } from "./disk.ts";
 import { checkModule, type DefaultTs, moduleFolderOf, moduleLockOf } from "./names.ts";
 import { MAX_CODE_BYTES, type ModuleFiles } from "./scan.ts";
 
@@ -17,11 +17,6 @@ export class ModuleError extends Error {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
     this.file = file;
   }
-}
-
-/** Editors of one system begin a file with a mark that is none of its text. */
-export function withoutMark(text: string): string {
-  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }
 
 /**

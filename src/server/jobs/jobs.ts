@@ -11,7 +11,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { JobError, JobOutcome, Runner, RunnerJob } from "../../runner/ports.ts";
 import { badRequest } from "../../wire/refusal.ts";
 import type { Json } from "../../workflow/journal.ts";
-import type { Database, Folder, Identity, Job, JobHooks, JobRequest, Jobs, Secrets } from "../ports.ts";
+import type { Database, Folder, Identity, Job, JobHooks, JobRequest, Jobs, Script, Secrets } from "../ports.ts";
 import { type EnvironmentParts, runnerJobOf } from "./environment.ts";
 import { createOutput } from "./output.ts";
 import { createQueue, type Running } from "./queue.ts";
@@ -124,7 +124,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
   const texts = createStoredTexts(secrets);
   const table = createJobTable(database, texts);
   const previewModules = openPreviewModules(database, texts);
-  const cache = createResultCache(database, texts);
+  const cache = createResultCache(database, texts, sentModules);
   const watchers = createWatchers(report);
   const output = createOutput({
     database,
@@ -209,9 +209,20 @@ export function createJobs(parts: JobsParts): ServerJobs {
     });
   }
 
+  /** Modules that came with code which is not deployed. A task in its workflow's process has those of that. */
+  function sentModules({ id, content, parent }: Job): Script["modules"] {
+    if (content === undefined) return undefined;
+    return previewModules.get(id) ?? (parent === undefined ? undefined : previewModules.get(parent));
+  }
+
+  function modulesOf({ id, content, hash }: Job): Script["modules"] {
+    if (content !== undefined) return previewModules.get(id);
+    return hash === undefined ? undefined : folder.scriptByHash(hash)?.modules;
+  }
+
   function codeOf(job: Job): Pick<RunnerJob, "content" | "modules"> {
     if (job.content !== undefined) {
-      const modules = previewModules.get(job.id);
+      const modules = modulesOf(job);
       return { content: job.content, ...modules === undefined ? {} : { modules } };
     }
     const script = job.hash === undefined ? undefined : folder.scriptByHash(job.hash);
@@ -450,6 +461,7 @@ export function createJobs(parts: JobsParts): ServerJobs {
     hooks,
     start,
     get: table.get,
+    modules: modulesOf,
     list: (query) => table.list(query, clock.now()),
     count: (query) => table.count(query, clock.now()),
     log: (id, offset = 0) => output.read(id, "log", offset),

@@ -125,10 +125,8 @@ export async function startPreview(context: ServerContext, c: Context): Promise<
   }
   if (content === undefined) throw badRequest("preview: expected the code as 'content'");
   if (language === undefined) throw badRequest("preview: expected the 'language' of the code");
-  const { cacheTtlS: _, ...uncached } = options;
   return await context.jobs.start({
-    // Results are kept by the code itself, and modules are no part of that.
-    ...(modules === undefined ? options : uncached),
+    ...options,
     ...(tag !== undefined && { tag }),
     ...(path !== undefined && { path }),
     kind: "preview",

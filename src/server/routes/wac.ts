@@ -12,8 +12,6 @@ import { badRequest, denied, jsonResponse, notFound, Refusal, textResponse } fro
 import { isFailureRecord, normalisedRecord } from "../../workflow/failure_record.ts";
 import type { Json } from "../../workflow/journal.ts";
 import { callerOf, refuseOtherJobs } from "../auth.ts";
-import { openPreviewModules, type PreviewModules } from "../jobs/preview_modules.ts";
-import { createStoredTexts } from "../stored_text.ts";
 import type { Job, ServerContext } from "../ports.ts";
 import { iso, statusFields } from "../workflow_jobs/timeline.ts";
 import { jobParam, param, queryFlag, queryNumber, queryStart, queryText, readFields, readJson } from "./_request.ts";
@@ -88,7 +86,7 @@ function addStep({ jobs }: ServerContext, job: Job, fields: Readonly<Record<stri
 }
 
 /** Starts a function of a running script as a job of its own. */
-async function startTask(context: ServerContext, previewModules: PreviewModules, c: Context): Promise<Response> {
+async function startTask(context: ServerContext, c: Context): Promise<Response> {
   const { jobs } = context;
   const caller = callerOf(c.req.raw);
   const name = param(c, "entrypoint");
@@ -98,7 +96,7 @@ async function startTask(context: ServerContext, previewModules: PreviewModules,
   if (!isRecord(args)) throw new Refusal(422, `${NOT_JSON}: args: expected a map`);
   const { kind, path, hash, content, language } = parent;
   const script = hash === undefined ? undefined : context.folder.scriptByHash(hash);
-  const modules = content === undefined ? undefined : previewModules.get(parent.id);
+  const modules = content === undefined ? undefined : jobs.modules(parent);
   const at = queryStart(c, context.now());
   const timeoutS = queryNumber(c, "timeout");
   const child = await jobs.start({
@@ -130,7 +128,6 @@ async function startTask(context: ServerContext, previewModules: PreviewModules,
 /** The endpoints of rounds, and Windkit's own of events. */
 export function wacRoutes(context: ServerContext): Hono {
   const { jobs } = context;
-  const previewModules = openPreviewModules(context.database, createStoredTexts(context.secrets));
   const app = new Hono();
 
   app.post("/w/:workspace/jobs/wac/inline_checkpoint/:id", async (c) => {
@@ -141,8 +138,8 @@ export function wacRoutes(context: ServerContext): Hono {
     return jsonResponse({ failure: isFailure(value) ? value : null });
   });
   // The second is what the description of the API says.
-  app.post("/w/:workspace/jobs/run/workflow_as_code/:id/:entrypoint", (c) => startTask(context, previewModules, c));
-  app.post("/w/:workspace/jobs/workflow_as_code/:id/:entrypoint", (c) => startTask(context, previewModules, c));
+  app.post("/w/:workspace/jobs/run/workflow_as_code/:id/:entrypoint", (c) => startTask(context, c));
+  app.post("/w/:workspace/jobs/workflow_as_code/:id/:entrypoint", (c) => startTask(context, c));
 
   app.post("/w/:workspace/windkit/workflows/:id/events/:name", async (c) => {
     const { workflows } = context;

@@ -14,8 +14,6 @@ import type { JobOutcome } from "../../runner/ports.ts";
 import { failureOfRecord } from "../../workflow/failure_record.ts";
 import type { Call, Json, Key, Outcome } from "../../workflow/journal.ts";
 import type { Job, JobExecution, JobRequest, Script, ScriptModule, ServerContext } from "../ports.ts";
-import { openPreviewModules } from "../jobs/preview_modules.ts";
-import { createStoredTexts } from "../stored_text.ts";
 import { failureOfJob } from "./remote_session.ts";
 import { childIdOf } from "./signatures.ts";
 import { iso, statusFields, type Timelines } from "./timeline.ts";
@@ -133,14 +131,13 @@ function scriptPath(named: string, parent: Job): string {
 /** Makes the children of a server's workflows. */
 export function createChildren({ context, timelines, log, abort }: ChildrenParts): Children {
   const { jobs, folder, clock } = context;
-  const previewModules = openPreviewModules(context.database, createStoredTexts(context.secrets));
   /** Closures that wait for their job to be begun, or run, by its id. */
   const offered = new Map<string, Pick<Work, "run" | "key"> & { readonly invoke: () => Promise<Outcome> }>();
 
   /** The module that a task names, of the version that its workflow runs. */
-  function moduleOf(named: string, { id, hash }: Job): ScriptModule | undefined {
+  function moduleOf(named: string, parent: Job): ScriptModule | undefined {
     if (!named.startsWith("./")) return undefined;
-    const modules = (hash === undefined ? previewModules.get(id) : folder.scriptByHash(hash)?.modules) ?? {};
+    const modules = jobs.modules(parent) ?? {};
     const name = named.slice(2);
     const found = [name, `${name}.ts`].find((one) => Object.hasOwn(modules, one));
     return found === undefined ? undefined : modules[found];
@@ -163,13 +160,9 @@ export function createChildren({ context, timelines, log, abort }: ChildrenParts
     const args = decode(call.args) as Json;
     if (call.via === "inline" && invoke !== undefined) {
       const { kind, path, hash, content, language } = parent;
-      const { cacheTtlS, ...options } = optionsOf(call, parent);
-      // Results of code that is not deployed are kept by its text, and modules are no part of that.
-      const isKept = cacheTtlS !== undefined && (hash !== undefined || previewModules.get(parent.id) === undefined);
       return {
         ...common,
-        ...options,
-        ...(isKept ? { cacheTtlS } : undefined),
+        ...optionsOf(call, parent),
         kind,
         language,
         ...(path === undefined ? undefined : { path }),
