@@ -4,26 +4,9 @@
  * @module
  */
 import { decode, encode } from "../base/canonical.ts";
-import { toHex } from "../base/bytes.ts";
-import {
-  CancelledError,
-  EngineClosedError,
-  hasCode,
-  HostUnsupportedError,
-  NotWaitingError,
-  PayloadTooLargeError,
-  RunExistsError,
-  UnknownRunError,
-  UnknownWorkflowError,
-  ValidationError,
-} from "../base/errors.ts";
-import { SDK_VERSION } from "../base/version.ts";
+import { EngineClosedError, hasCode, HostUnsupportedError, RunExistsError, UnknownRunError } from "../base/errors.ts";
 import { processId } from "../platform/process_id.ts";
-import { bodyOf } from "../workflow/definition.ts";
-import { failureOf } from "../workflow/failure.ts";
-import { CANONICAL_CODEC, FLAGS } from "../workflow/flags.ts";
-import type { Encoded, Failure, JournalRecord, Json, Key, Outcome, RunHeader } from "../workflow/journal.ts";
-import { chainCheck, encodeRecord } from "../workflow/record_text.ts";
+import type { Failure, JournalRecord, Json, Key, RunHeader } from "../workflow/journal.ts";
 import { createAlarmClock } from "./alarm_clock.ts";
 import type {
   ApprovalAnswer,
@@ -38,38 +21,36 @@ import type {
   StartOptions,
   TypedEvent,
 } from "./api.ts";
-import {
-  answeredText,
-  approvalMessage,
-  cancelMessage,
-  eventMessage,
-  fateIn,
-  messageProblem,
-  pendingApprovals,
-  refusedText,
-} from "./answers.ts";
+import { type AnsweredEngine, Answering } from "./answering.ts";
+import { cancelMessage, messageProblem, pendingApprovals } from "./answers.ts";
 import type { Attempt } from "./attempt.ts";
 import { createBatcher } from "./batcher.ts";
 import { createCallSites } from "./call_site.ts";
 import { mismatchError } from "../workflow/explain.ts";
-import { allMessages, headerOf, type Link, linkId, linkOf, movedTo, newestOf } from "./chain.ts";
-import { cancelChild, type ChildCall, childIdProblem, settleMessage, unsettledChildren } from "./children.ts";
+import { newestOf } from "./chain.ts";
+import { type ChildCall, childIdProblem } from "./children.ts";
+import { EngineLife } from "./engine_life.ts";
+import { type Bounds, boundsOf, positive } from "./engine_options.ts";
 import { forkWrite } from "./fork.ts";
 import { createLocalHost } from "./host.ts";
 import type { JournalFile } from "./journal_file.ts";
 import { type StoredRun, storeRun, type StoreRunOptions } from "./journal_store.ts";
-import { createMessageBounds, type MessageBounds } from "./message_bounds.ts";
+import { type DeliveringEngine, MessageDelivery } from "./message_delivery.ts";
+import { checkOpened, newHeader, openRun } from "./opened_run.ts";
 import { createPlaces } from "./places.ts";
-import type { Message, RowChange, RunQuery, RunRow, Write } from "./ports.ts";
+import type { Message, RunQuery, RunRow, Write } from "./ports.ts";
 import { type ReadJournal, readJournal } from "./read_journal.ts";
-import { removeOld } from "./removal.ts";
-import { createResultWaits, type Ended } from "./result_waits.ts";
+import { Registered } from "./registered.ts";
+import { Retention } from "./retention.ts";
+import type { Ended } from "./result_waits.ts";
 import { RunDriver } from "./run_driver.ts";
 import type { Created, Shared } from "./run_shared.ts";
-import type { Fate } from "./run_messages.ts";
-import { checkArguments, checkRunId, checkSameRun, readableHeader, resultOf } from "./run_header.ts";
+import { checkRunId, checkSameRun, newId, readableHeader } from "./run_header.ts";
+import { type AskedEngine, RunResults } from "./run_results.ts";
 import { createSlowAttempts, type SlowAttempts } from "./slow_attempts.ts";
 import { createStartQueue, type StartQueue } from "./start_queue.ts";
+import { undoAgainWrite } from "./undo_again.ts";
+import { cancelUnrunnable } from "./unrunnable.ts";
 
 export type * from "./api.ts";
 export type * from "./ports.ts";
@@ -93,12 +74,6 @@ export { journalView, type ViewedCall } from "../workflow/journal_view.ts";
 const PAGE = 256;
 /** How soon due runs are looked for again when all that were found are in memory already, in milliseconds. */
 const RECHECK_MS = 100;
-/** Runs that are not in memory whose place in a chain is remembered. */
-const LINKS_KNOWN = 1000;
-/** Earlier runs of a chain whose journals are looked into for an event that was sent twice. */
-const LINKS_LOOKED_AT = 10;
-/** How often closed runs beyond the retention are looked for, in milliseconds. */
-const RETENTION_CHECK_MS = 60_000;
 
 /**
  * Opens an engine: takes the storage for its own, goes on with the runs that were under way, and listens for messages.
@@ -121,15 +96,10 @@ const RETENTION_CHECK_MS = 60_000;
  * ```
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  checkParts(options);
-  const { name = "engine", concurrency = 256, maxActiveRuns = 1000, maxQueuedRuns = 10_000, maxParkedInMemory = 256 } =
-    options;
-  for (const [key, value] of Object.entries({ concurrency, maxActiveRuns, maxQueuedRuns })) positive(key, value, 1);
-  positive("maxParkedInMemory", maxParkedInMemory, 0);
-  checkWorkflows(options.workflows);
+  const bounds = boundsOf(options);
   const pid = processId();
-  await options.storage.own({ name, ...(pid === undefined ? undefined : { pid }) });
-  const engine = new LocalEngine(options, { name, concurrency, maxActiveRuns, maxQueuedRuns, maxParkedInMemory, pid });
+  await options.storage.own({ name: bounds.name, ...(pid === undefined ? undefined : { pid }) });
+  const engine = new LocalEngine(options, bounds, pid);
   try {
     await engine.recover();
   } catch (error) {
@@ -139,24 +109,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   return engine;
 }
 
-interface Bounds {
-  readonly name: string;
-  readonly concurrency: number;
-  readonly maxActiveRuns: number;
-  readonly maxQueuedRuns: number;
-  readonly maxParkedInMemory: number;
-  readonly pid: number | undefined;
-}
-
-/** Somebody who waits to hear what becomes of a message. */
-interface Sender {
-  readonly tell: (fate: Fate) => void;
-  isStored: boolean;
+/** A run that is about to be stored. */
+interface Opened {
+  readonly header: RunHeader;
+  readonly write: Write;
+  /** None when it waits to begin. */
+  readonly driver: RunDriver | undefined;
 }
 
 class LocalEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #bounds: Bounds;
+  readonly #workflows: Registered;
   readonly #shared: Shared;
   readonly #live = new Map<string, RunDriver>();
   /** Parked runs in memory, the longest parked first. */
@@ -165,23 +129,12 @@ class LocalEngine implements Engine {
   readonly #starting = new Map<string, Promise<RunHandle>>();
   /** Ids of runs that other runs are about to create. */
   readonly #creating = new Set<string>();
-  /** Runs that are not removed now: they are being opened again. */
-  readonly #kept = new Set<string>();
-  /** Runs that the removal under way leaves alone: since it began they were opened again, or something was left for them. */
-  readonly #spared = new Set<string>();
-  #pruning: Promise<number> | undefined;
-  /** Senders who wait to hear of their messages, by run. */
-  readonly #senders = new Map<string, Map<string, Sender>>();
-  readonly #links = new Map<string, Link>();
-  /** Messages on their way to the run that goes on for the one they were left for. */
-  readonly #forwarding = new Map<string, Promise<string | undefined>>();
-  /** Answers to a run's approvals are given one at a time. */
-  readonly #answering = new Map<string, Promise<void>>();
+  readonly #life: EngineLife;
+  readonly #retention: Retention;
+  readonly #messages: MessageDelivery;
+  readonly #answers: Answering;
   readonly #queue: StartQueue;
-  readonly #results = createResultWaits();
-  readonly #bounded: MessageBounds;
-  /** Callers who wait for a commit of their own. */
-  readonly #onFailure = new Set<(error: Error) => void>();
+  readonly #results: RunResults;
   readonly #stopped = new Map<string, Error>();
   readonly #slow: SlowAttempts;
   #wakeAt = Infinity;
@@ -189,18 +142,16 @@ class LocalEngine implements Engine {
   #waking = false;
   /** More runs are due than there is room for. */
   #crowded = false;
-  #retentionTimer: Disposable | undefined;
   #watch: Disposable | undefined;
   #idle: (() => void)[] = [];
   #replays = 0;
-  #failed: Error | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: EngineOptions, bounds: Bounds) {
+  constructor(options: EngineOptions, bounds: Bounds, pid: number | undefined) {
     this.#options = options;
     this.#bounds = bounds;
+    this.#workflows = new Registered(options.workflows);
     this.#queue = createStartQueue(bounds.maxQueuedRuns);
-    this.#bounded = createMessageBounds(options.storage);
     const { storage, executor, onEvent, host = createLocalHost(), cancelGraceMs = 5000, replay, changes } = options;
     const { callSites: sites = true } = options;
     const emit = onEvent === undefined ? undefined : (event: EngineEvent): void => {
@@ -214,8 +165,12 @@ class LocalEngine implements Engine {
     };
     const batcher = createBatcher(storage, host, {
       committed: emit === undefined ? undefined : (writes, ms) => emit({ event: "committed", writes, ms }),
-      failed: (error) => this.#fail(error),
+      failed: (error) => this.#life.fail(error),
       settled: () => this.#checkIdle(),
+    });
+    this.#life = new EngineLife(batcher, (error) => {
+      emit?.({ event: "failed", error });
+      this.#leaveAll(error);
     });
     this.#shared = {
       host,
@@ -224,7 +179,7 @@ class LocalEngine implements Engine {
       alarms: createAlarmClock(host),
       places: createPlaces(bounds.concurrency),
       executor,
-      by: bounds.pid === undefined ? bounds.name : `${bounds.name}/${bounds.pid}`,
+      by: pid === undefined ? bounds.name : `${bounds.name}/${pid}`,
       cancelGraceMs,
       alwaysReplay: replay === "always",
       changes,
@@ -241,18 +196,32 @@ class LocalEngine implements Engine {
       unparked: (run) => void this.#parked.delete(run),
       closed: (run, status, outcome, next) => this.#onClosed(run, { status, outcome, next }),
       stopped: (run, failure) => this.#onStopped(run, failure),
-      told: (message, fate) => this.#tell(message, fate),
-      deliver: (run) => this.#bring(run),
+      told: (message, fate) => this.#messages.told(message, fate),
+      deliver: (run) => this.#messages.bring(run),
       childProblem: (call) => this.#childProblem(call),
       reserve: (id) => this.#reserve(id),
       release: (id) => void this.#creating.delete(id),
       create: (created) => this.#createWithin(created),
     };
     this.#slow = createSlowAttempts(host, this.#shared.running);
+    this.#retention = new Retention(storage, host, this.#life);
+    const inside: DeliveringEngine & AskedEngine & AnsweredEngine = {
+      live: (run) => this.#live.get(run),
+      loading: (run) => this.#loading.get(run),
+      load: (run) => this.#load(run),
+      stoppedBy: (run) => this.#stopped.get(run),
+      isTaken: (run) => this.#isTaken(run),
+      cancelUnrunnable: (run, message) => this.#cancelUnrunnable(run, message),
+      row: (run) => this.#row(run),
+      newest: (run) => this.#newest(run),
+    };
+    this.#results = new RunResults(storage, this.#life, inside);
+    this.#messages = new MessageDelivery(this.#shared, this.#life, this.#retention, inside);
+    this.#answers = new Answering(this.#shared, this.#messages, inside);
   }
 
   get failed(): Error | undefined {
-    return this.#failed;
+    return this.#life.failed;
   }
 
   stats(): EngineStats {
@@ -278,7 +247,7 @@ class LocalEngine implements Engine {
       for (;;) {
         const page = await storage.runs({ state, limit: PAGE, ...(after === undefined ? undefined : { after }) });
         for (const row of page) {
-          if (state !== "orphan" || Object.hasOwn(this.#options.workflows, row.workflow)) this.#queue.push(row.id);
+          if (state !== "orphan" || this.#workflows.has(row.workflow)) this.#queue.push(row.id);
         }
         after = page.at(-1)?.id;
         if (page.length < PAGE) break;
@@ -286,27 +255,23 @@ class LocalEngine implements Engine {
     }
     this.#wakeAt = await storage.nextWake() ?? Infinity;
     this.#armWake();
-    this.#watch = storage.watch((run) => {
-      this.#bounded.forget(run);
-      this.#bring(run);
-    }, (error) => this.#fail(error));
+    this.#watch = storage.watch((run) => this.#messages.found(run), this.#life.fail);
     const { retentionMs } = this.#options;
-    if (retentionMs !== undefined) this.#retain(positive("retentionMs", retentionMs, 0));
+    if (retentionMs !== undefined) this.#retention.begin(positive("retentionMs", retentionMs, 0));
     host.hop(() => this.#serve());
   }
 
   async start(workflow: string, args: Json = {}, options: StartOptions = {}): Promise<RunHandle> {
-    this.#open();
-    const { runId = this.#newId(), deadlineMs, signal } = options;
+    this.#life.open();
+    const { runId = newId(this.#shared.host), deadlineMs, signal } = options;
     checkRunId(runId);
     if (deadlineMs !== undefined) positive("deadlineMs", deadlineMs, 0);
-    this.#checkWorkflow(workflow);
-    checkArguments(workflow, bodyOf(this.#options.workflows[workflow] as (...args: never[]) => unknown), args);
+    this.#workflows.check(workflow, args);
     const encoded = encode(args);
     if (options.runId === undefined) return await this.#create(workflow, encoded, runId, deadlineMs, signal);
     for (let other = this.#starting.get(runId); other !== undefined; other = this.#starting.get(runId)) {
       await other.then(() => undefined, () => undefined); // how it ends is its own caller's affair
-      this.#open();
+      this.#life.open();
     }
     const starting = this.#startNamed(workflow, encoded, runId, deadlineMs, signal);
     this.#starting.set(runId, starting);
@@ -317,16 +282,6 @@ class LocalEngine implements Engine {
     }
   }
 
-  #checkWorkflow(workflow: string): void {
-    if (Object.hasOwn(this.#options.workflows, workflow)) return;
-    const known = Object.keys(this.#options.workflows);
-    throw new UnknownWorkflowError(
-      `Cannot start workflow "${workflow}": it is not registered. Registered: ${
-        known.map((k) => `"${k}"`).join(", ") || "none"
-      }`,
-    );
-  }
-
   /** One at a time for each id. */
   async #startNamed(
     workflow: string,
@@ -335,7 +290,7 @@ class LocalEngine implements Engine {
     deadlineMs: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<RunHandle> {
-    while (this.#creating.has(id)) await this.#barrier();
+    while (this.#creating.has(id)) await this.#life.committed([]);
     if (await this.#shared.storage.run(id) === undefined) {
       return await this.#create(workflow, args, id, deadlineMs, signal);
     }
@@ -350,50 +305,51 @@ class LocalEngine implements Engine {
     deadlineMs: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<RunHandle> {
-    const { batcher } = this.#shared;
     await this.#queue.reserve(signal);
-    let header: RunHeader;
-    let text: string;
+    let opened: Opened;
     try {
-      this.#open();
+      this.#life.open();
       this.#checkAlone(id);
       const deadlineAt = deadlineMs === undefined ? undefined : { deadlineAt: this.#shared.host.now() + deadlineMs };
-      header = this.#newHeader({ workflow, args, id, ...deadlineAt });
-      text = encodeRecord({ t: "opened", header }, header.createdAt);
-      this.#checkSize(text, id);
+      opened = this.#newRun({ workflow, args, id, ...deadlineAt }, true);
     } catch (error) {
       this.#queue.begin(); // its place is another's
       throw error;
     }
-    const { createdAt } = header;
-    const check = chainCheck("", text);
-    const begin = this.#active() < this.#bounds.maxActiveRuns && this.#queue.free;
-    const row: RunRow = { id, workflow, state: begin ? "active" : "ready", createdAt };
-    const driver = begin ? this.#driver(header, { records: [], nextSeq: 1, check }, row) : undefined;
-    if (driver === undefined) {
-      this.#queue.store();
-    } else {
-      this.#live.set(id, driver);
-      this.#queue.begin();
-    }
-    return await new Promise<RunHandle>((resolve, reject) => {
-      this.#onFailure.add(reject);
-      batcher.add([{ w: "create", row, records: [{ seq: 0, text, check }] }], () => {
-        this.#onFailure.delete(reject);
-        if (driver === undefined) this.#queue.stored(id);
-        this.#shared.emit?.({ event: "run_started", run: id, workflow });
-        resolve(this.#handle(id));
-        if (driver !== undefined) driver.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
-        else this.#serve();
-      });
+    const waits = opened.driver === undefined;
+    if (waits) this.#queue.store();
+    else this.#queue.begin();
+    await this.#life.committed([opened.write], () => {
+      if (waits) this.#queue.stored(id);
+      this.#begin(opened);
+      if (waits) this.#serve();
     });
+    return this.#handle(id);
+  }
+
+  /** A run that is about to be stored: in memory at once, when it may begin and there is room. Throws what is wrong with it. */
+  #newRun(created: Created, mayBegin: boolean): Opened {
+    const { host, storage } = this.#shared;
+    const header = newHeader(host, this.#options.sources?.[created.workflow] ?? "", created);
+    const isActive = mayBegin && this.#active() < this.#bounds.maxActiveRuns && this.#queue.free;
+    const { row, write, journal } = openRun(header, isActive, storage.limits.maxRecordBytes);
+    const driver = isActive ? this.#driver(header, journal, row) : undefined;
+    if (driver !== undefined) this.#live.set(row.id, driver);
+    return { header, write, driver };
+  }
+
+  /** A new run is stored. */
+  #begin({ header, driver }: Opened): void {
+    const { id, workflow, createdAt } = header;
+    this.#shared.emit?.({ event: "run_started", run: id, workflow });
+    driver?.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
   }
 
   /** Not through the batcher: what the storage refuses of it is its caller's affair, and nobody else's. */
   async importRun(file: JournalFile, options: StoreRunOptions = {}): Promise<RunHandle> {
-    this.#open();
+    this.#life.open();
     const id = options.runId ?? file.run;
-    while (this.#creating.has(id)) await this.#barrier();
+    while (this.#creating.has(id)) await this.#life.committed([]);
     this.#creating.add(id);
     let stored: StoredRun;
     try {
@@ -418,23 +374,6 @@ class LocalEngine implements Engine {
     );
   }
 
-  #newHeader({ workflow, args, id, ...more }: Created): RunHeader {
-    const { host } = this.#shared;
-    return {
-      v: 1,
-      id,
-      workflow,
-      sourceHash: this.#options.sources?.[workflow] ?? "",
-      sdk: SDK_VERSION,
-      flags: FLAGS,
-      codec: CANONICAL_CODEC,
-      seed: toHex(host.random(16)),
-      args,
-      createdAt: host.now(),
-      ...more,
-    };
-  }
-
   // --- Runs that runs begin ---
 
   #childProblem(call: ChildCall): Error | undefined {
@@ -442,17 +381,20 @@ class LocalEngine implements Engine {
     const wrongId = childIdProblem(call);
     if (wrongId !== undefined) return wrongId;
     try {
-      this.#checkWorkflow(workflow);
-      const body = bodyOf(this.#options.workflows[workflow] as (...args: never[]) => unknown);
-      checkArguments(workflow, body, decode(args) as Json);
+      this.#workflows.check(workflow, decode(args) as Json);
     } catch (error) {
       return error as Error;
     }
     return undefined;
   }
 
+  /** A run is being begun under this id, or is in memory. */
+  #isTaken(id: string): boolean {
+    return this.#creating.has(id) || this.#starting.has(id) || this.#live.has(id);
+  }
+
   async #reserve(id: string): Promise<boolean> {
-    if (this.#creating.has(id) || this.#live.has(id) || this.#starting.has(id)) return false;
+    if (this.#isTaken(id)) return false;
     this.#creating.add(id);
     let isFree = false;
     try {
@@ -464,48 +406,23 @@ class LocalEngine implements Engine {
   }
 
   #createWithin(created: Created): { readonly write: Write; stored(): void } {
-    const { host, emit } = this.#shared;
-    const header = this.#newHeader(created);
-    const { id, workflow, createdAt, parent } = header;
-    const text = encodeRecord({ t: "opened", header }, createdAt);
-    this.#checkSize(text, id);
-    const check = chainCheck("", text);
     // Its starter makes room for it by waiting: whoever cannot begin now begins then.
-    const begin = host.context.concurrent && this.#active() < this.#bounds.maxActiveRuns && this.#queue.free;
-    const row: RunRow = {
-      id,
-      workflow,
-      state: begin ? "active" : "ready",
-      createdAt,
-      ...(parent === undefined ? undefined : { parent: parent.run }),
-    };
-    const driver = begin ? this.#driver(header, { records: [], nextSeq: 1, check }, row) : undefined;
-    if (driver !== undefined) this.#live.set(id, driver);
+    const opened = this.#newRun(created, this.#shared.host.context.concurrent);
+    const { id } = created;
     return {
-      write: { w: "create", row, records: [{ seq: 0, text, check }] },
+      write: opened.write,
       stored: (): void => {
         this.#creating.delete(id);
-        emit?.({ event: "run_started", run: id, workflow });
-        if (driver !== undefined) return driver.begin([{ t: "opened", seq: 0, at: createdAt, header }]);
+        this.#begin(opened);
+        if (opened.driver !== undefined) return;
         this.#queue.push(id);
         this.#serve();
       },
     };
   }
 
-  #checkSize(text: string, id: string): void {
-    const { maxRecordBytes } = this.#shared.storage.limits;
-    if (text.length * 3 <= maxRecordBytes) return;
-    const bytes = new TextEncoder().encode(text).length;
-    if (bytes <= maxRecordBytes) return;
-    throw new PayloadTooLargeError(
-      `Cannot start run "${id}": its arguments take ${bytes} bytes, the limit is ${maxRecordBytes}`,
-    );
-  }
-
   #driver(header: RunHeader, journal: ReadJournal, row: RunRow): RunDriver {
-    const body = bodyOf(this.#options.workflows[header.workflow] as (...args: never[]) => unknown);
-    return new RunDriver(this.#shared, body, header, journal, row.state);
+    return new RunDriver(this.#shared, this.#workflows.body(header.workflow), header, journal, row.state);
   }
 
   #active(): number {
@@ -517,7 +434,7 @@ class LocalEngine implements Engine {
     while (this.#active() < this.#room()) {
       const id = this.#queue.shift();
       if (id === undefined) break;
-      void this.#load(id).catch((error) => this.#fail(error as Error));
+      void this.#load(id).catch(this.#life.fail);
     }
     if (this.#crowded && this.#active() < this.#room()) {
       this.#crowded = false;
@@ -548,10 +465,10 @@ class LocalEngine implements Engine {
 
   async #read(id: string): Promise<RunDriver | undefined> {
     const { storage, batcher, emit } = this.#shared;
-    if (this.#stopped.has(id) || this.#closing !== undefined || this.#failed !== undefined) return undefined;
+    if (this.#stopped.has(id) || this.#life.isOver) return undefined;
     const row = await storage.run(id);
     if (row === undefined || row.state === "closed") return undefined;
-    if (!Object.hasOwn(this.#options.workflows, row.workflow)) {
+    if (!this.#workflows.has(row.workflow)) {
       if (row.state !== "orphan") batcher.add([{ w: "append", run: id, records: [], row: { state: "orphan" } }]);
       emit?.({
         event: "warning",
@@ -570,7 +487,7 @@ class LocalEngine implements Engine {
       this.#stopRun(id, error);
       return undefined;
     }
-    if (this.#closing !== undefined) return undefined;
+    if (this.#life.isClosing) return undefined;
     const driver = this.#driver(header, journal, row);
     this.#live.set(id, driver);
     if (row.state === "orphan" || row.state === "ready") {
@@ -580,7 +497,7 @@ class LocalEngine implements Engine {
       emit?.({ event: "run_resumed", run: id, workflow: row.workflow, records: journal.records.length });
     }
     driver.begin(journal.records);
-    void driver.checkInbox().catch((error) => this.#fail(error as Error));
+    void driver.checkInbox().catch(this.#life.fail);
     return driver;
   }
 
@@ -605,7 +522,7 @@ class LocalEngine implements Engine {
     this.#live.delete(run.id);
     const { wakeAt } = run;
     run.leave(new EngineClosedError(`Run "${run.id}" was put aside`));
-    this.#tellAll(run.id);
+    this.#messages.left(run.id);
     if (!this.#shared.host.context.concurrent) this.#shared.host.context.clear();
     if (wakeAt !== undefined && wakeAt < this.#wakeAt) {
       this.#wakeAt = wakeAt;
@@ -616,10 +533,10 @@ class LocalEngine implements Engine {
   #armWake(): void {
     this.#wakeTimer?.[Symbol.dispose]();
     this.#wakeTimer = undefined;
-    if (this.#wakeAt === Infinity || this.#closing !== undefined) return;
+    if (this.#wakeAt === Infinity || this.#life.isClosing) return;
     this.#wakeTimer = this.#shared.host.timer(
       this.#wakeAt,
-      () => void this.#wakeDue().catch((error) => this.#fail(error as Error)),
+      () => void this.#wakeDue().catch(this.#life.fail),
     );
   }
 
@@ -644,133 +561,15 @@ class LocalEngine implements Engine {
     this.#checkIdle();
   }
 
-  /** As `#deliver`, for whoever does not wait for it. */
-  #bring(id: string): void {
-    void this.#deliver(id).catch((error) => this.#fail(error as Error));
-  }
-
-  /**
-   * A message was left for a run: bring it back if it waits for one. Gives the run, when it is in memory and has read the message.
-   *
-   * @param known the message, when it is known; else the inbox is read
-   */
-  async #deliver(id: string, known?: Message): Promise<RunDriver | undefined> {
-    const { storage, batcher } = this.#shared;
-    for (;;) {
-      if (this.#closing !== undefined || this.#failed !== undefined) return undefined;
-      const live = this.#live.get(id) ?? await this.#loading.get(id);
-      if (live !== undefined) {
-        await live.checkInbox();
-        // It may have been put aside while its messages were read.
-        if (this.#live.get(id) === live) return live;
-        continue;
-      }
-      const row = await storage.run(id);
-      const ended = row === undefined || row.state === "closed";
-      const messages = known === undefined || ended ? await allMessages(storage, id) : [known];
-      if (messages.length === 0) return undefined;
-      if (row === undefined) {
-        await this.#clear(id);
-        return undefined;
-      }
-      if (row.status === "continued") return await this.#forward(id);
-      if (ended) {
-        batcher.add(messages.map((m): Write => ({ w: "take", id: m.id })));
-        return undefined;
-      }
-      const cancel = messages.find((m) => m.kind === "cancel");
-      if (cancel !== undefined && (this.#stopped.has(id) || row.state === "orphan")) {
-        await this.#cancelUnrunnable(row, cancel);
-        return undefined;
-      }
-      const isWanted = messages.some(({ kind, name }) =>
-        kind === "cancel" || kind === "settle" || row.waits?.includes(`${kind}:${name}`) === true
-      );
-      if (!isWanted || row.state !== "parked" || await this.#load(id) === undefined) return undefined;
-    }
-  }
-
-  /** Removes messages for a run that is not stored (any more): their ids count for nothing, should another one begin under its id. */
-  async #clear(id: string): Promise<void> {
-    if (await this.#shared.storage.run(id) !== undefined) return;
-    // What is being begun under this id is written before, and would be removed.
-    if (this.#creating.has(id) || this.#starting.has(id) || this.#live.has(id)) return;
-    this.#shared.batcher.add([{ w: "drop", run: id }]);
-  }
-
-  /** Moves messages along that were left for a run which went on as another one. */
-  async #forward(id: string): Promise<RunDriver | undefined> {
-    // One at a time: what was moved already must not be taken away from where it is now.
-    const before = this.#forwarding.get(id);
-    const moved = (async (): Promise<string | undefined> => {
-      await before?.catch(() => undefined); // its own caller hears of it
-      return await this.#moveAlong(id);
-    })();
-    this.#forwarding.set(id, moved);
-    try {
-      const next = await moved;
-      return next === undefined ? undefined : await this.#deliver(next);
-    } finally {
-      if (this.#forwarding.get(id) === moved) this.#forwarding.delete(id);
-    }
-  }
-
-  /** The run that has the messages now; undefined when none was moved. */
-  async #moveAlong(id: string): Promise<string | undefined> {
-    const { storage, emit } = this.#shared;
-    const next = (await newestOf(storage, id))?.id;
-    const messages = await allMessages(storage, id);
-    if (next === undefined || messages.length === 0) return undefined;
-    if (next === id) {
-      // Whoever went on for it was removed.
-      await this.#committed(messages.map((m): Write => ({ w: "take", id: m.id })));
-      return undefined;
-    }
-    const writes = movedTo(next, messages);
-    const waiting = (await allMessages(storage, next)).length;
-    if (waiting + messages.length > storage.limits.maxMessages) {
-      emit?.({
-        event: "warning",
-        run: next,
-        message:
-          `${messages.length} messages stay with run "${id}": ${waiting} wait for run "${next}", which goes on for it`,
-      });
-      return undefined;
-    }
-    await this.#committed(writes);
-    return next;
-  }
-
   /** Ends a run whose code cannot be run here: it is unknown, or it no longer fits the journal. */
-  async #cancelUnrunnable(row: RunRow, message: Message): Promise<void> {
-    const { id } = row;
+  async #cancelUnrunnable(id: string, message: Message): Promise<void> {
     const { batcher, host, storage } = this.#shared;
-    const { records: journal, nextSeq, check } = await readJournal(storage, id);
-    const { reason = "Cancelled" } = decode(message.payload) as { readonly reason?: string };
-    const outcome: Outcome = { ok: false, failure: failureOf(new CancelledError(reason), "") };
-    const text = encodeRecord({ t: "closed", status: "cancelled", outcome }, host.now());
-    const change: RowChange = { state: "closed", status: "cancelled", closedAt: host.now(), wakeAt: null, waits: null };
-    const records = [{ seq: nextSeq, text, check: chainCheck(check, text) }];
-    const writes: Write[] = [{ w: "append", run: id, records, row: change }, { w: "take", id: message.id }];
-    const tell = new Set<string>();
-    const [first] = journal;
-    if (first?.t === "opened" && first.header.parent !== undefined) {
-      const { parent } = first.header;
-      const child = linkOf(first.header).first;
-      writes.push({
-        w: "post",
-        message: settleMessage(parent, child, outcome, host.now(), storage.limits.maxRecordBytes),
-      });
-      tell.add(parent.run);
-    }
-    for (const { runId } of unsettledChildren(journal).values()) {
-      writes.push({ w: "post", message: cancelChild(id, runId, reason, host.now()) });
-      tell.add(runId);
-    }
+    const journal = await readJournal(storage, id);
+    const { outcome, writes, told } = cancelUnrunnable(journal, message, host.now(), storage.limits.maxRecordBytes);
     batcher.add(writes, () => {
       this.#stopped.delete(id);
       this.#notifyClosed(id, { status: "cancelled", outcome });
-      for (const run of tell) this.#bring(run);
+      for (const run of told) this.#messages.bring(run);
     });
   }
 
@@ -782,7 +581,7 @@ class LocalEngine implements Engine {
     this.#live.delete(id);
     if (!this.#shared.host.context.concurrent) this.#shared.host.context.clear();
     this.#notifyClosed(id, ended);
-    this.#tellAll(id);
+    this.#messages.left(id);
     this.#serve();
   }
 
@@ -791,7 +590,7 @@ class LocalEngine implements Engine {
     const failure = outcome === undefined || outcome.ok ? undefined : { failure: outcome.failure };
     const goesOn = next === undefined ? undefined : { next };
     this.#shared.emit?.({ event: "run_closed", run: id, status, ...failure, ...goesOn });
-    this.#results.resolve(id, ended);
+    this.#results.waits.resolve(id, ended);
   }
 
   #onStopped(run: RunDriver, failure: Failure | Error): void {
@@ -801,7 +600,7 @@ class LocalEngine implements Engine {
     run.leave(error);
     if (!this.#shared.host.context.concurrent) this.#shared.host.context.clear();
     this.#stopRun(run.id, error);
-    this.#tellAll(run.id);
+    this.#messages.left(run.id);
     this.#serve();
   }
 
@@ -809,34 +608,21 @@ class LocalEngine implements Engine {
   #stopRun(id: string, error: Error): void {
     this.#stopped.set(id, error);
     this.#shared.emit?.({ event: "run_stopped", run: id, error });
-    this.#results.reject(id, error);
-  }
-
-  /** A commit failed: nothing after it is acknowledged. */
-  #fail(error: Error): void {
-    if (this.#failed !== undefined || this.#closing !== undefined) return;
-    this.#failed = error;
-    this.#shared.emit?.({ event: "failed", error });
-    this.#leaveAll(error);
+    this.#results.waits.reject(id, error);
   }
 
   #leaveAll(error: Error): void {
     this.#shared.alarms.stop();
     this.#slow.stop();
-    for (const timer of [this.#wakeTimer, this.#retentionTimer, this.#watch]) {
-      timer?.[Symbol.dispose]();
-    }
-    this.#wakeTimer =
-      this.#retentionTimer =
-      this.#watch =
-        undefined;
+    this.#retention.stop();
+    for (const timer of [this.#wakeTimer, this.#watch]) timer?.[Symbol.dispose]();
+    this.#wakeTimer = this.#watch = undefined;
     for (const run of this.#live.values()) run.leave(error);
     this.#live.clear();
     this.#parked.clear();
-    this.#results.rejectAll(error);
-    for (const id of [...this.#senders.keys()]) this.#tellAll(id);
-    for (const reject of this.#onFailure) reject(error);
-    this.#onFailure.clear();
+    this.#results.waits.rejectAll(error);
+    this.#messages.allLeft();
+    this.#life.leave(error);
     this.#queue.release();
     for (const go of this.#idle) go();
     this.#idle = [];
@@ -844,7 +630,9 @@ class LocalEngine implements Engine {
   }
 
   close(): Promise<void> {
-    return this.#closing ??= this.#close();
+    const closed = this.#closing ??= this.#close();
+    this.#life.close();
+    return closed;
   }
 
   async #close(): Promise<void> {
@@ -853,7 +641,7 @@ class LocalEngine implements Engine {
     // What has settled is committed; a commit that is under way may let a body make another call, which is not begun.
     for (const run of this.#live.values()) run.leave(new EngineClosedError("The engine was closed"));
     await batcher.drained();
-    this.#leaveAll(this.#failed ?? new EngineClosedError("The engine was closed"));
+    this.#leaveAll(this.#life.failed ?? new EngineClosedError("The engine was closed"));
     await storage[Symbol.asyncDispose]();
   }
 
@@ -861,16 +649,11 @@ class LocalEngine implements Engine {
     await this.close();
   }
 
-  #open(): void {
-    if (this.#failed !== undefined) throw this.#failed;
-    if (this.#closing !== undefined) throw new EngineClosedError("Cannot use the engine: it was closed");
-  }
-
   async idle(): Promise<void> {
-    this.#open();
+    this.#life.open();
     if (this.#isIdle()) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
-    this.#open();
+    this.#life.open();
   }
 
   #isIdle(): boolean {
@@ -896,14 +679,14 @@ class LocalEngine implements Engine {
   }
 
   async #row(id: string): Promise<RunRow> {
-    this.#open();
+    this.#life.open();
     const row = await this.#shared.storage.run(id);
     if (row === undefined) throw new UnknownRunError(`Run "${id}" is not stored`);
     return row;
   }
 
   async runs(query: Partial<RunQuery> = {}): Promise<readonly RunRow[]> {
-    this.#open();
+    this.#life.open();
     return await this.#shared.storage.runs({ limit: 100, ...query });
   }
 
@@ -915,66 +698,18 @@ class LocalEngine implements Engine {
   #handle(id: string): RunHandle {
     return {
       id,
-      result: (options = {}) => this.#result(id, options.signal),
+      result: (options = {}) => this.#results.of(id, options.signal),
       row: () => this.#row(id),
       cancel: (reason) => this.cancel(id, reason),
       signal: (event: string | TypedEvent<unknown>, payload?: unknown, options?: SignalOptions) =>
-        this.#signal(id, event, payload, options),
+        this.#answers.signal(id, event, payload, options),
       progress: () => this.progress(id),
     };
   }
 
-  async #result(first: string, signal: AbortSignal | undefined): Promise<Json> {
-    for (let id = first;;) {
-      const { status, outcome, next } = await this.#end(id, signal);
-      if (next !== undefined) id = await this.#follow(id, next);
-      else if (outcome !== undefined) return resultOf(id, status, outcome);
-      else throw new UnknownRunError(`Run "${id}" has no recorded result`);
-    }
-  }
-
-  /** The run that goes on for another one, or the newest of the chain when that one was removed already. */
-  async #follow(id: string, next: string): Promise<string> {
-    const { storage } = this.#shared;
-    if (this.#live.has(next)) return next;
-    for (const known of [next, id, next.slice(0, next.lastIndexOf("~"))]) {
-      const newest = await newestOf(storage, known);
-      if (newest !== undefined && newest.id !== id) return newest.id;
-    }
-    throw new UnknownRunError(`Run "${next}", which went on for run "${id}", is not stored`);
-  }
-
-  async #end(id: string, signal: AbortSignal | undefined): Promise<Ended> {
-    signal?.throwIfAborted();
-    this.#open();
-    // A run in memory is stored and has not ended: there is nothing to read.
-    if (!this.#live.has(id)) {
-      const row = await this.#row(id);
-      const stopped = this.#stopped.get(id);
-      if (stopped !== undefined) throw stopped;
-      if (row.state === "closed") {
-        const ended = await this.#recordedEnd(id);
-        if (ended === undefined) throw new UnknownRunError(`Run "${id}" has no recorded result`);
-        return ended;
-      }
-    }
-    return await this.#results.wait(id, signal, async () => {
-      // It may have stopped or ended while its row was read.
-      const stopped = this.#stopped.get(id);
-      if (stopped !== undefined) throw stopped;
-      if (this.#live.has(id) || (await this.#shared.storage.run(id))?.state !== "closed") return undefined;
-      return await this.#recordedEnd(id);
-    });
-  }
-
-  async #recordedEnd(id: string): Promise<Ended | undefined> {
-    const last = (await readJournal(this.#shared.storage, id)).records.at(-1);
-    return last?.t === "closed" ? { status: last.status, outcome: last.outcome, next: last.next } : undefined;
-  }
-
   /** The run, or the newest that goes on for it. */
   async #newest(id: string): Promise<RunRow> {
-    this.#open();
+    this.#life.open();
     const row = await newestOf(this.#shared.storage, id);
     if (row === undefined) throw new UnknownRunError(`Run "${id}" is not stored`);
     return row;
@@ -996,38 +731,7 @@ class LocalEngine implements Engine {
   }
 
   async approve(id: string, key?: Key, answer: ApprovalAnswer = {}): Promise<void> {
-    const { id: run } = await this.#newest(id);
-    const before = this.#answering.get(run);
-    const answered = (async (): Promise<void> => {
-      await before?.catch(() => undefined); // its own caller hears of it
-      await this.#approve(run, key, answer);
-    })();
-    this.#answering.set(run, answered);
-    try {
-      await answered;
-    } finally {
-      if (this.#answering.get(run) === answered) this.#answering.delete(run);
-    }
-  }
-
-  async #approve(id: string, key: Key | undefined, answer: ApprovalAnswer): Promise<void> {
-    const { storage, batcher, host } = this.#shared;
-    const row = await this.#row(id);
-    const { records } = await readJournal(storage, id);
-    const message = approvalMessage(row, records, key, answer, this.#newId(), host.now());
-    const { name } = message;
-    // Whoever came first has answered, also when the run has not asked yet.
-    const first = (await allMessages(storage, id)).find((m) => m.kind === "approval" && m.name === name);
-    if (first !== undefined) {
-      if (first.payload === message.payload) return;
-      throw new Error(answeredText(id, name));
-    }
-    let fate = await this.#send(message);
-    if (fate.fate === "kept") fate = fateIn((await readJournal(storage, id)).records, message);
-    if (fate.fate === "refused") throw new ValidationError(refusedText(id, message, fate.key, fate.reason), []);
-    if (fate.fate !== "late") return;
-    batcher.add([{ w: "take", id: message.id }]);
-    throw new Error(answeredText(id, name));
+    await this.#answers.approve(id, key, answer);
   }
 
   async signal(
@@ -1036,96 +740,17 @@ class LocalEngine implements Engine {
     payload?: unknown,
     options?: SignalOptions,
   ): Promise<void> {
-    await this.#signal(id, event, payload, options);
-  }
-
-  async #signal(
-    id: string,
-    event: string | TypedEvent<unknown>,
-    payload: unknown = null,
-    options: SignalOptions = {},
-  ): Promise<void> {
-    const { name } = typeof event === "object" && event !== null ? event : { name: event };
-    if (typeof name !== "string" || name === "") {
-      throw new TypeError(`Cannot send an event to run "${id}": its name must be text and not empty`);
-    }
-    const { host } = this.#shared;
-    const row = await this.#newest(id);
-    const nonce = options.id ?? this.#newId();
-    const { first, n } = await this.#linkOf(row);
-    const messageId = `event:${first}:${nonce}`;
-    const hasEnded = row.state === "closed";
-    if (options.id !== undefined && await this.#hasTaken(messageId, first, hasEnded ? n : n - 1)) return;
-    if (hasEnded) {
-      throw new NotWaitingError(`Cannot send event "${name}" to run "${row.id}": it has ended (${row.status})`);
-    }
-    const message = eventMessage(row.id, name, payload, messageId, host.now());
-    const fate = await this.#send(message);
-    if (fate.fate === "refused") throw new ValidationError(refusedText(row.id, message, fate.key, fate.reason), []);
-  }
-
-  /** Where a run stands in its chain: that is in its header, which most events are sent without reading. */
-  async #linkOf(row: RunRow): Promise<Link> {
-    const live = this.#live.get(row.id);
-    if (live !== undefined) return linkOf(live.header);
-    const known = this.#links.get(row.id);
-    if (known !== undefined) return known;
-    const link = linkOf(await headerOf(this.#shared.storage, row.id) ?? row);
-    if (this.#links.size >= LINKS_KNOWN) this.#links.clear();
-    this.#links.set(row.id, link);
-    return link;
-  }
-
-  /** True when a run of a chain, up to the given one, has taken the message: under its id it could be left for the next one again. */
-  async #hasTaken(messageId: string, first: string, last: number): Promise<boolean> {
-    const { storage } = this.#shared;
-    for (let earlier = last; earlier >= Math.max(0, last - LINKS_LOOKED_AT + 1); earlier--) {
-      const id = linkId({ first, n: earlier });
-      if (await storage.run(id) === undefined) return false;
-      const { records } = await readJournal(storage, id);
-      if (records.some((r) => (r.t === "settled" || r.t === "refused") && r.inbox === messageId)) return true;
-    }
-    return false;
-  }
-
-  /** Leaves a message, and waits until it is known whether the run takes it now. */
-  async #send(message: Message): Promise<Fate> {
-    const { id, run } = message;
-    const senders = this.#senders.get(run) ?? new Map<string, Sender>();
-    this.#senders.set(run, senders);
-    try {
-      return await new Promise<Fate>((resolve, reject) => {
-        const sender: Sender = { tell: resolve, isStored: false };
-        senders.set(id, sender);
-        const kept = (): void => resolve({ fate: "kept" });
-        this.#commitPost(message).then(() => {
-          sender.isStored = true;
-          return this.#deliver(run, message);
-        }).then((driver) => driver === undefined ? kept() : driver.whenConsidered(id, kept)).catch(reject);
-      });
-    } finally {
-      senders.delete(id);
-      if (senders.size === 0 && this.#senders.get(run) === senders) this.#senders.delete(run);
-    }
-  }
-
-  #tell(message: string, fate: Fate): void {
-    for (const senders of this.#senders.values()) senders.get(message)?.tell(fate);
-  }
-
-  /** Whoever waits to hear of a message to this run: it has left memory, and takes the message later, if at all. */
-  #tellAll(run: string): void {
-    for (const { tell, isStored } of this.#senders.get(run)?.values() ?? []) if (isStored) tell({ fate: "kept" });
+    await this.#answers.signal(id, event, payload, options);
   }
 
   async cancel(id: string, reason = "Cancelled"): Promise<void> {
     const row = await this.#newest(id);
     if (row.state === "closed") return;
-    await this.#post(cancelMessage(row.id, reason, this.#newId(), this.#shared.host.now()));
+    await this.#messages.post(cancelMessage(row.id, reason, newId(this.#shared.host), this.#shared.host.now()));
   }
 
   async fork(runId: string, options: ForkOptions): Promise<RunHandle> {
-    const { from, runId: id = this.#newId(), args } = options;
+    const { from, runId: id = newId(this.#shared.host), args } = options;
     await this.#row(runId);
     checkRunId(id);
     const { storage, host, emit } = this.#shared;
@@ -1135,19 +760,11 @@ class LocalEngine implements Engine {
     try {
       const { records } = await readJournal(storage, runId);
       const header = readableHeader(runId, records);
-      this.#checkWorkflow(header.workflow);
-      let encoded: Encoded | undefined;
-      if (args !== undefined) {
-        checkArguments(
-          header.workflow,
-          bodyOf(this.#options.workflows[header.workflow] as (...args: never[]) => unknown),
-          args,
-        );
-        encoded = encode(args);
-      }
+      this.#workflows.check(header.workflow, args);
+      const encoded = args === undefined ? undefined : encode(args);
       const write = forkWrite({ records, from, id, args: encoded, now: host.now() });
-      if (write.w === "create") { for (const { text } of write.records.slice(0, 1)) this.#checkSize(text, id); }
-      await this.#committed([write]);
+      for (const { text } of write.records.slice(0, 1)) checkOpened(text, id, storage.limits.maxRecordBytes);
+      await this.#life.committed([write]);
       emit?.({ event: "run_started", run: id, workflow: header.workflow });
     } finally {
       this.#creating.delete(id);
@@ -1159,162 +776,34 @@ class LocalEngine implements Engine {
 
   async resumeUndo(runId: string): Promise<RunHandle> {
     const { storage, host } = this.#shared;
-    this.#open();
-    if (this.#kept.has(runId)) {
+    this.#life.open();
+    if (!this.#retention.keep(runId)) {
       throw new Error(`Cannot go on with the undos of run "${runId}": that is under way already`);
     }
-    this.#kept.add(runId);
-    if (this.#pruning !== undefined) this.#spared.add(runId);
     try {
       // A removal that is on its way is made first.
-      await this.#barrier();
+      await this.#life.committed([]);
       const row = await this.#row(runId);
-      const { records, nextSeq, check } = await readJournal(storage, runId);
-      const last = records.at(-1);
-      const failure = last?.t === "closed" && last.outcome?.ok === false ? last.outcome.failure : undefined;
-      if (row.state !== "closed" || row.status !== "failed" || failure?.error.name !== "CompensationError") {
-        const found = row.state === "closed" ? `it has ended (${row.status})` : `it has not ended (${row.state})`;
-        throw new Error(`Cannot go on with the undos of run "${runId}": no undo of it has failed, ${found}`);
-      }
-      this.#checkWorkflow(row.workflow);
-      const text = encodeRecord({ t: "reopened", after: 0 }, host.now());
-      const appended = [{ seq: nextSeq, text, check: chainCheck(check, text) }];
-      const change: RowChange = { state: "active", status: null, closedAt: null };
-      await this.#committed([{ w: "append", run: runId, records: appended, row: change }]);
+      const write = undoAgainWrite(row, await readJournal(storage, runId), host.now());
+      this.#workflows.check(row.workflow);
+      await this.#life.committed([write]);
     } finally {
-      this.#kept.delete(runId);
+      this.#retention.release(runId);
     }
     this.#queue.push(runId);
     this.#serve();
     return this.#handle(runId);
   }
 
-  /** Resolves when what was written up to now is durable. */
-  #barrier(): Promise<void> {
-    return this.#committed([]);
-  }
-
-  #committed(writes: readonly Write[]): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
-      if (this.#failed !== undefined) return reject(this.#failed);
-      this.#onFailure.add(reject);
-      this.#shared.batcher.add(writes, () => {
-        this.#onFailure.delete(reject);
-        resolve();
-      });
-    });
-  }
-
   async post(message: Omit<Message, "at">): Promise<void> {
     const wrong = messageProblem(message);
     if (wrong !== undefined) throw new TypeError(`Cannot post message "${message.id}": ${wrong}`);
     await this.#row(message.run);
-    await this.#post({ ...message, at: this.#shared.host.now() });
-  }
-
-  async #post(message: Message): Promise<void> {
-    await this.#commitPost(message);
-    void this.#deliver(message.run, message).catch((error) => this.#fail(error as Error));
-  }
-
-  async #commitPost(message: Message): Promise<void> {
-    if (this.#pruning !== undefined) this.#spared.add(message.run);
-    await this.#bounded.check(message);
-    try {
-      this.#open();
-      await this.#committed([{ w: "post", message }]);
-    } finally {
-      this.#bounded.done(message);
-    }
+    await this.#messages.post({ ...message, at: this.#shared.host.now() });
   }
 
   async prune(olderThanMs: number): Promise<number> {
-    this.#open();
-    positive("olderThanMs", olderThanMs, 0);
-    const before = this.#pruning;
-    const pruned = (async (): Promise<number> => {
-      await before?.catch(() => undefined); // its own caller hears of it
-      return await this.#prune(olderThanMs);
-    })();
-    this.#pruning = pruned;
-    try {
-      return await pruned;
-    } finally {
-      if (this.#pruning === pruned) this.#pruning = undefined;
-    }
+    this.#life.open();
+    return await this.#retention.prune(positive("olderThanMs", olderThanMs, 0));
   }
-
-  /** One at a time: each goes by what it has listed. */
-  async #prune(olderThanMs: number): Promise<number> {
-    const { storage, host } = this.#shared;
-    this.#open();
-    const closedBefore = host.now() - olderThanMs;
-    this.#spared.clear();
-    // What was left for a run before is seen.
-    await this.#barrier();
-    return await removeOld(storage, {
-      closedBefore,
-      now: () => host.now(),
-      isSpared: (id) => this.#kept.has(id) || this.#spared.has(id),
-      commit: async (writes) => {
-        this.#open();
-        await this.#committed(writes);
-      },
-    });
-  }
-
-  #retain(retentionMs: number): void {
-    const { host } = this.#shared;
-    this.#retentionTimer = host.timer(host.now() + Math.min(RETENTION_CHECK_MS, Math.max(retentionMs, 1000)), () => {
-      this.prune(retentionMs).then(
-        () => this.#closing === undefined && this.#retain(retentionMs),
-        (error) => this.#fail(error as Error),
-      );
-    });
-  }
-
-  // --- Small things ---
-
-  #newId(): string {
-    // Sorts by time of creation: 12 digits of it, then randomness.
-    return `${Math.floor(this.#shared.host.now()).toString(16).padStart(12, "0")}-${
-      toHex(this.#shared.host.random(8))
-    }`;
-  }
-}
-
-/** What cannot be driven is refused before a run of it is stored: it could not go on, nor end. */
-/** What the engine cannot do without, for callers whose types nobody checks. */
-function checkParts(options: EngineOptions): void {
-  const { storage, workflows }: { readonly storage?: Partial<Storage>; readonly workflows?: unknown } = Object(options);
-  if (typeof storage?.own !== "function" || typeof storage.commit !== "function") {
-    const is = storage instanceof Promise ? "a promise: await it" : storage === null ? "null" : typeof storage;
-    throw new TypeError(
-      `Cannot create an engine: 'storage' must be a storage, such as createMemoryStorage() gives, found ${is}`,
-    );
-  }
-  if (typeof workflows === "object" && workflows !== null) return;
-  throw new TypeError(
-    `Cannot create an engine: 'workflows' must be an object of workflows by name, found ${
-      workflows === null ? "null" : typeof workflows
-    }`,
-  );
-}
-
-function checkWorkflows(workflows: EngineOptions["workflows"]): void {
-  for (const [name, workflow] of Object.entries(workflows)) {
-    const body: unknown = typeof workflow === "function" ? bodyOf(workflow) : workflow;
-    const is = typeof body === "function" ? Object.prototype.toString.call(body) : typeof body;
-    if (typeof body === "function" && !is.endsWith("GeneratorFunction]")) continue;
-    throw new TypeError(
-      `Cannot use workflow "${name}": it must be an async function, found ${
-        typeof body === "function" ? "a generator function, which nothing would run to its end" : is
-      }`,
-    );
-  }
-}
-
-function positive(name: string, value: number, least: number): number {
-  if (typeof value === "number" && value >= least) return value;
-  throw new RangeError(`Cannot use '${name}': it must be a number of at least ${least}, found ${String(value)}`);
 }

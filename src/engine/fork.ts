@@ -27,7 +27,7 @@ export interface ForkSource {
  *
  * @throws RangeError when the run has no such call, or the call comes after the run was cancelled
  */
-export function forkWrite({ records, from, id, args, now }: ForkSource): Write {
+export function forkWrite({ records, from, id, args, now }: ForkSource): Extract<Write, { readonly w: "create" }> {
   const [first] = records;
   if (first?.t !== "opened") throw new RangeError(`Cannot fork a run: its journal has no header`);
   const { header } = first;

@@ -4,14 +4,21 @@
  * @module
  */
 import { decode } from "../base/canonical.ts";
+import { toHex } from "../base/bytes.ts";
 import { CancelledError, DeadlineError, RunExistsError, RunFailedError, SchemaTooNewError } from "../base/errors.ts";
 import { SDK_VERSION } from "../base/version.ts";
 import { CANONICAL_CODEC, KNOWN_FLAGS } from "../workflow/flags.ts";
 import { parameterNames } from "../workflow/parameters.ts";
 import type { JournalRecord, Json, Outcome, RunHeader, RunStatus } from "../workflow/journal.ts";
+import type { Host } from "./ports.ts";
 
 /** Longest id of a run, in characters. */
 const LONGEST_ID = 1024;
+
+/** A new id, of a run or of a message: they sort by time of creation, 12 digits of it, then randomness. */
+export function newId(host: Pick<Host, "now" | "random">): string {
+  return `${Math.floor(host.now()).toString(16).padStart(12, "0")}-${toHex(host.random(8))}`;
+}
 
 /**
  * Checks an id that a caller chose.
