@@ -1,5 +1,6 @@
 /**
- * Turns: who may use something of which there are few.
+ * Turns: who may use something of which there are few. Those of the engine are for one at a time, and wait for whole pieces of work;
+ * these can be given up by whoever waits.
  *
  * @module
  */
